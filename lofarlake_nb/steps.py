@@ -1,0 +1,100 @@
+"""Finished work is found again: a step's result is kept beside its products, under a key made from its inputs."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import __version__
+
+
+def key(*inputs: object) -> str:
+    """Key of a step: a hash of its inputs and of lofarlake's version.
+
+    Parameters
+    ----------
+    *inputs
+        Frozen parameters (dataclasses), plain values, or paths. A path counts by its name, size and modification time,
+        a folder by those of the files in it.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    text = json.dumps([__version__, *map(_plain, inputs)], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def once(
+    record: Path, step_key: str, work: Callable[[], dict[str, Any]], *, products: Callable[[dict], Iterable[Path]]
+) -> dict[str, Any]:
+    """Result of a step, from its record when it was done before with the same key and its products are there.
+
+    Parameters
+    ----------
+    record : Path
+        JSON file that holds the key and the result.
+    step_key : str
+        From `key`.
+    work : callable
+        Does the step and returns its result, which must survive JSON.
+    products : callable
+        From a result, the files or folders that must exist for it to count as done.
+
+    Returns
+    -------
+    dict
+        What `work` returned, now or then.
+    """
+    if record.is_file():
+        try:
+            kept = json.loads(record.read_text())
+        except ValueError:
+            kept = {}  # a record cut short by a crash: the step is done again
+        if kept.get("key") == step_key and all(path.exists() for path in products(kept["result"])):
+            return kept["result"]
+        record.unlink()
+    result = work()
+    write_json(record, {"key": step_key, "result": result})
+    return result
+
+
+def write_json(path: Path, value: object) -> Path:
+    """Write JSON so that a reader sees the whole file or none.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made when missing.
+    value : object
+        What `json` can write. NaN and infinity are refused: they are no JSON.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    os.replace(partial, path)
+    return path
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: {k: _plain(v) for k, v in asdict(value).items()}}
+    if isinstance(value, Path):
+        return _fingerprint(value)
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, int | float | bool | None) else str(value)
+
+
+def _fingerprint(path: Path) -> list:
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return [[str(p.relative_to(path.parent)), p.stat().st_size, p.stat().st_mtime_ns] for p in files if p.exists()]
