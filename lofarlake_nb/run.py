@@ -1,0 +1,212 @@
+"""Run a notebook by papermill, strictly: parameters are checked before anything runs, and half a run is a failure."""
+
+import ast
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from lofarlake_nb.errors import LofarlakeError, NotebookFailed, UsageError
+
+# A cell shows this type to ask that the executed notebook joins the dataset which it names.
+KEEP_MIME = "application/vnd.lofarlake.keep+json"
+
+# Errors raised in a cell that mean: the parameters were wrong.
+_USAGE = {"UsageError", "InvalidDID"}
+
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that a notebook declares: ``name: type = default  # help``."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True)
+class Executed:
+    """An executed notebook.
+
+    Parameters
+    ----------
+    notebook : Path
+        The executed copy.
+    keep : tuple of dict
+        What its cells showed as `KEEP_MIME`: datasets that the executed copy should join.
+    """
+
+    notebook: Path
+    keep: tuple[dict[str, Any], ...] = field(default=())
+
+
+def notebooks_folder() -> Path:
+    """Folder of the notebooks that come with lofarlake: of the clone, or inside the installed package."""
+    package = Path(__file__).parent
+    inside = package / "notebooks"
+    return inside if inside.is_dir() else package.parent / "notebooks"
+
+
+def find_notebook(name: str) -> Path:
+    """Path of a notebook, given as a path, or by name among those that come with lofarlake.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    for path in (Path(name), Path(name + ".ipynb"), notebooks_folder() / name, notebooks_folder() / f"{name}.ipynb"):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(p.stem for p in notebooks_folder().glob("*.ipynb")))
+    raise UsageError(f"{name}: no such notebook", f"give a path, or one of {known}")
+
+
+def parameters_of(notebook: Path) -> dict[str, Parameter]:
+    """Parameters that a notebook declares in its cell tagged ``parameters``.
+
+    Raises
+    ------
+    UsageError
+        When the file is no notebook, or a parameter has no type among str, int, float, bool and list.
+    """
+    try:
+        declared = papermill.inspect_notebook(str(notebook))
+    except (ValueError, OSError, nbformat.ValidationError) as error:
+        raise UsageError(f"{notebook}: not a notebook that can be read ({error})", "give an .ipynb file") from error
+    found = {}
+    for name, entry in declared.items():
+        if entry["inferred_type_name"] not in _TYPES:
+            raise UsageError(
+                f"{notebook.name}: parameter {name} has no usable type",
+                f"declare it as `{name}: str = ...` with one of {', '.join(_TYPES)}",
+            )
+        default = ast.literal_eval(entry["default"])
+        found[name] = Parameter(name, entry["inferred_type_name"], default, entry["help"])
+    return found
+
+
+def checked(notebook: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Values for a notebook's parameters, of the types that it declares.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook.
+    values : dict
+        By parameter: text as typed in a shell, or a value of the declared type. A list is JSON, or text with commas.
+
+    Returns
+    -------
+    dict
+        The same, converted.
+
+    Raises
+    ------
+    UsageError
+        For a parameter that the notebook does not declare, or a value that is not of its type.
+    """
+    declared = parameters_of(notebook)
+    unknown = sorted(set(values) - set(declared))
+    if unknown:
+        raise UsageError(f"{notebook.name} has no parameter {unknown[0]!r}", f"it takes {', '.join(declared) or 'none'}")
+    return {name: _converted(declared[name], value) for name, value in values.items()}
+
+
+def _converted(parameter: Parameter, value: Any) -> Any:
+    wanted = _TYPES[parameter.type]
+    try:
+        if isinstance(value, str):
+            return _from_text(wanted, value)
+        if type(value) is wanted or (wanted is float and type(value) is int):
+            return wanted(value)
+        raise ValueError(f"a {type(value).__name__}")
+    except ValueError as error:
+        raise UsageError(
+            f"parameter {parameter.name}: expected {parameter.type}, got {value!r}",
+            f"its default is {parameter.default!r}",
+        ) from error
+
+
+def _from_text(wanted: type, text: str) -> Any:
+    if wanted is bool:
+        known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if text.lower() not in known:
+            raise ValueError(text)
+        return known[text.lower()]
+    if wanted is list:
+        value = json.loads(text) if text.startswith("[") else [part for part in text.split(",") if part]
+        if not isinstance(value, list):
+            raise ValueError(text)
+        return value
+    return wanted(text)
+
+
+def run(notebook: Path, values: dict[str, Any], output: Path) -> Executed:
+    """Run a notebook and keep the executed copy, also when a cell fails.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook.
+    values : dict
+        Values for its parameters, see `checked`.
+    output : Path
+        Where the executed copy goes; its folder is made.
+
+    Returns
+    -------
+    Executed
+        The copy, and what its cells asked to be done with it.
+
+    Raises
+    ------
+    UsageError
+        Before anything runs, when a parameter is unknown or ill-typed; later, when a cell finds one unusable.
+    NotebookFailed
+        When a cell raises, the kernel dies, or a cell did not run.
+    """
+    values = checked(notebook, values)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters=values,
+            kernel_name="python3",
+            progress_bar=False,
+            extra_arguments=["--log-level=40"],
+        )
+    except PapermillExecutionError as error:
+        raise _failure(error.ename, error.evalue, output) from error
+    except (RuntimeError, OSError) as error:
+        raise NotebookFailed(f"{notebook.name}: the kernel stopped ({error})", f"see {output}") from error
+    executed = nbformat.read(output, as_version=4)
+    code = [c for c in executed.cells if c.cell_type == "code" and c.source.strip()]
+    if any(c.metadata.get("papermill", {}).get("status") != "completed" or c.execution_count is None for c in code):
+        raise NotebookFailed(f"{notebook.name}: not all of its cells ran", f"see {output}")
+    return Executed(output, tuple(_shown(executed, KEEP_MIME)))
+
+
+def _failure(name: str, value: str, output: Path) -> LofarlakeError:
+    text = " ".join(value.split()) or name
+    if name in _USAGE:
+        return UsageError(text, f"the executed notebook is {output}")
+    own = name in {cls.__name__ for cls in _descendants(LofarlakeError)}
+    return NotebookFailed(text if own else f"{name}: {text}", f"the executed notebook is {output}")
+
+
+def _descendants(cls: type) -> set[type]:
+    return {cls}.union(*(_descendants(sub) for sub in cls.__subclasses__()))
+
+
+def _shown(executed: nbformat.NotebookNode, mime: str) -> list[dict[str, Any]]:
+    outputs = [out for cell in executed.cells if cell.cell_type == "code" for out in cell.outputs]
+    return [out.data[mime] for out in outputs if mime in out.get("data", {})]

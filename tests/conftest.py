@@ -1,0 +1,39 @@
+"""What the tests share."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+
+def pytest_collection_modifyitems(config, items):
+    folder = os.environ.get("LOFARLAKE_REAL_DATA", "")
+    if folder and Path(folder).is_dir():
+        return
+    skip = pytest.mark.skip(reason="LOFARLAKE_REAL_DATA names no folder with the real LOFAR scans")
+    for item in items:
+        if "real_data" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real LOFAR scans; use with the marker real_data."""
+    return Path(os.environ["LOFARLAKE_REAL_DATA"])
+
+
+@pytest.fixture
+def notebook_of(tmp_path):
+    """Make a notebook from a parameters cell and code cells."""
+
+    def make(parameters: str, *cells: str) -> Path:
+        v4 = nbformat.v4
+        first = v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+        notebook = v4.new_notebook(cells=[first, *(v4.new_code_cell(c) for c in cells)])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        path = tmp_path / "made.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    return make

@@ -1,0 +1,83 @@
+"""The strict runner: wrong parameters are refused before anything runs, and a failed cell keeps the copy."""
+
+import nbformat
+import pytest
+
+from lofarlake_nb import run
+from lofarlake_nb.errors import NotebookFailed, UsageError
+
+PARAMETERS = """\
+name: str = "3C196"  # the field
+count: int = 2  # how many
+cell: float = 4.0
+deep: bool = False
+paths: list = []  # folders
+"""
+
+
+def outputs(notebook):
+    cells = nbformat.read(notebook, 4).cells
+    return "".join(out.get("text", "") for c in cells if c.cell_type == "code" for out in c.outputs)
+
+
+def test_values_typed_in_a_shell_become_the_declared_types(notebook_of):
+    typed = {"name": "3", "count": "3", "cell": "2.5", "deep": "true", "paths": "a,b"}
+    assert run.checked(notebook_of(PARAMETERS), typed) == {
+        "name": "3", "count": 3, "cell": 2.5, "deep": True, "paths": ["a", "b"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("count", "many"), ("count", "2.5"), ("cell", "4 arcsec"), ("deep", "perhaps"), ("paths", "[1"), ("count", True)],
+)
+def test_an_ill_typed_value_is_a_usage_error_that_names_it(notebook_of, name, value):
+    with pytest.raises(UsageError, match=f"parameter {name}: expected "):
+        run.checked(notebook_of(PARAMETERS), {name: value})
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(notebook_of, tmp_path):
+    with pytest.raises(UsageError, match="no parameter 'dataste'"):
+        run.run(notebook_of(PARAMETERS, "1 / 0"), {"dataste": "x"}, tmp_path / "out.ipynb")
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_parameter_without_a_type_is_refused(notebook_of):
+    with pytest.raises(UsageError, match="no usable type"):
+        run.parameters_of(notebook_of("name = 'x'\n"))
+
+
+def test_a_file_that_is_no_notebook_is_refused(tmp_path):
+    (tmp_path / "broken.ipynb").write_text("{]")
+    with pytest.raises(UsageError, match="not a notebook"):
+        run.parameters_of(tmp_path / "broken.ipynb")
+
+
+def test_an_unknown_notebook_names_those_there_are():
+    with pytest.raises(UsageError, match="1_ingest"):
+        run.find_notebook("9_nothing")
+
+
+def test_a_run_passes_parameters_and_returns_what_cells_ask_for(notebook_of, tmp_path):
+    show = f'from IPython.display import display\ndisplay({{"{run.KEEP_MIME}": {{"dataset": "a:b"}}}}, raw=True)'
+    executed = run.run(notebook_of(PARAMETERS, "print(name * count)", show), {"name": "x'\"\n"}, tmp_path / "o.ipynb")
+    assert outputs(executed.notebook) == "x'\"\nx'\"\n\n"
+    assert executed.keep == ({"dataset": "a:b"},)
+
+
+def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(notebook_of, tmp_path):
+    with pytest.raises(NotebookFailed, match="ZeroDivisionError: division by zero"):
+        run.run(notebook_of(PARAMETERS, "print('before')", "1 / 0"), {}, tmp_path / "o.ipynb")
+    assert "before" in outputs(tmp_path / "o.ipynb")
+
+
+def test_a_usage_error_in_a_cell_stays_one(notebook_of, tmp_path):
+    cell = "from lofarlake_nb.errors import UsageError\nraise UsageError('cell: too small', 'take more')"
+    with pytest.raises(UsageError, match="cell: too small; take more"):
+        run.run(notebook_of(PARAMETERS, cell), {}, tmp_path / "o.ipynb")
+
+
+@pytest.mark.parametrize("cell", ["import sys; sys.exit(0)", "import os; os._exit(1)"])
+def test_a_notebook_that_stops_half_way_has_failed(notebook_of, tmp_path, cell):
+    with pytest.raises(NotebookFailed):
+        run.run(notebook_of(PARAMETERS, cell, "print('never')"), {}, tmp_path / "o.ipynb")
