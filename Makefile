@@ -1,0 +1,61 @@
+# `make rehearsal` and `make test` do all the set-up themselves; neither needs root.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The first Python on PATH that the engines have wheels for.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
+
+# The lake that `make lab` opens: the rehearsal's where there is one, else one's own.
+LAKE ?= $(if $(wildcard rehearsal/lake),rehearsal/lake,)
+
+.PHONY: help install rehearsal test lab lint lock clean
+help:
+	@echo "make rehearsal   both stages, end to end, on a lake of its own in rehearsal/"
+	@echo "make test        the tests"
+	@echo "make lab         JupyterLab on the landing notebook, with the lake running"
+	@echo "make lint        formatting, types, spelling"
+	@echo "make lock        resolve the dependencies anew (needs uv)"
+	@echo "make clean       stop the rehearsal's lake; remove it and the environment"
+
+rehearsal: $(READY)
+	@$(BIN)/lofarlake rehearsal --output rehearsal
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(READY)
+	@$(BIN)/lofarlake lab $(if $(LAKE),--home $(LAKE),)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@[ "$$(uname -sm)" = "Linux x86_64" ] || \
+		{ echo "lofarlake needs Linux on x86-64 (the LOFAR engines have wheels for no other); this is $$(uname -sm)"; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "lofarlake needs Python 3.11, 3.12 or 3.13 on PATH (or: make PYTHON=/path/to/python3.12)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "lofarlake needs Python's venv module, which $(PYTHON) lacks (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing what requirements.lock names into $(VENV) (about two minutes, 2 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# rucio-jupyterlab asks for notebook<7, which it never imports and which is broken on Python 3.12.
+lock:
+	echo 'notebook>=7' > $(VENV)/override.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--override $(VENV)/override.txt pyproject.toml --group dev -o requirements.lock
+
+clean:
+	[ ! -d rehearsal/lake ] || $(BIN)/lofarlake lake reset --yes --home rehearsal/lake
+	rm -rf rehearsal $(VENV)
