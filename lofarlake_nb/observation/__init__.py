@@ -1,0 +1,1 @@
+"""A LOFAR observation on disk: the only room where casacore is used."""

@@ -1,0 +1,326 @@
+"""A Measurement Set on disk: what it is, how its rows are laid out, and blocks of its visibilities."""
+
+import datetime
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
+from lofarlake_nb.observation.rows import baselines, row_of, slots
+from lofarlake_nb.observation.tables import TABLE_FILE, VISIBILITIES, ask, cells, first_row, opened, selected, text_of
+
+# Stokes codes of casacore.
+CORRELATIONS = {
+    1: "I",
+    2: "Q",
+    3: "U",
+    4: "V",
+    5: "RR",
+    6: "RL",
+    7: "LR",
+    8: "LL",
+    9: "XX",
+    10: "XY",
+    11: "YX",
+    12: "YY",
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a Measurement Set holds, from its metadata. Texts are empty and numbers None where it doesn't say."""
+
+    path: Path
+    telescope: str
+    project: str
+    observation_id: str
+    target: str
+    antenna_set: str
+    ra_deg: float  # phase centre, J2000
+    dec_deg: float
+    start: str  # UTC, ISO 8601, start of the first slot
+    duration_s: float  # first to last slot, including gaps
+    exposure_s: float  # without gaps
+    interval_s: float
+    n_times: int
+    n_baselines: int
+    n_rows: int
+    n_channels: int
+    min_frequency_hz: float  # lower edge of the lowest channel
+    max_frequency_hz: float  # upper edge of the highest channel
+    channel_width_hz: float
+    subband: int | None
+    sap: int | None
+    correlations: tuple[str, ...]
+    stations: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a Measurement Set map to time and baseline."""
+
+    times: np.ndarray  # (time,) MJD UTC seconds, centre of the slot, ascending
+    antenna1: np.ndarray  # (baseline,) int, in the order of first appearance
+    antenna2: np.ndarray  # (baseline,) int
+    rows: np.ndarray  # (time, baseline) int64, -1 where the row is missing
+    frequencies: np.ndarray  # (frequency,) Hz, as stored
+    stations: tuple[str, ...]
+    positions: np.ndarray  # (station, 3) m, ITRF
+    phase_centre: tuple[float, float]  # ra, dec in rad, J2000
+    interval: float  # s
+    channel_width: float  # Hz
+    correlations: tuple[str, ...] = ("XX", "XY", "YX", "YY")
+
+    @property
+    def cross(self) -> np.ndarray:
+        """(baseline,) bool, True where the two stations differ."""
+        return self.antenna1 != self.antenna2
+
+
+def find(path: Path) -> list[Path]:
+    """Measurement Sets at or below a path, by what they are and not by their name.
+
+    Parameters
+    ----------
+    path : Path
+        A Measurement Set, or a folder.
+
+    Returns
+    -------
+    list of Path
+        Sorted; empty when there are none. Links are not followed, and nothing is searched inside a table.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When there is nothing at the path.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NotAMeasurementSet(f"{path}: no such file or folder", "check the path")
+    found = []
+    for folder, below, files in os.walk(path):
+        if TABLE_FILE in files:
+            below.clear()
+            if _says_measurement_set(Path(folder)):
+                found.append(Path(folder))
+    return sorted(found)
+
+
+def describe(path: Path) -> Description:
+    """What a Measurement Set holds.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+
+    Returns
+    -------
+    Description
+        From its metadata; no visibilities are read.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        For anything else, or a broken one.
+    ObservationError
+        When it holds several spectral windows or fields.
+    """
+    found = layout(path)
+    with opened(path) as ms:
+        observation = first_row(ms, "OBSERVATION")
+        window, field = selected(ms)
+        window_name = first_row(ms, "SPECTRAL_WINDOW", window).get("NAME", "")
+        field_name = first_row(ms, "FIELD", field).get("NAME", "")
+        columns = tuple(sorted(ms.colnames()))
+        rows = ms.nrows()
+    names = f"{observation.get('LOFAR_FILENAME', '')} {Path(path).resolve().name}"
+    half = 0.5 * found.channel_width
+    return Description(
+        path=Path(path),
+        telescope=text_of(observation.get("TELESCOPE_NAME")),
+        project=text_of(observation.get("LOFAR_PROJECT_NAME")) or text_of(observation.get("PROJECT")),
+        observation_id=text_of(observation.get("LOFAR_OBSERVATION_ID")),
+        target=text_of(observation.get("LOFAR_TARGET")) or text_of(field_name),
+        antenna_set=text_of(observation.get("LOFAR_ANTENNA_SET")),
+        ra_deg=float(np.rad2deg(found.phase_centre[0]) % 360.0),
+        dec_deg=float(np.rad2deg(found.phase_centre[1])),
+        start=_iso(found.times[0] - 0.5 * found.interval),
+        duration_s=float(found.times[-1] - found.times[0] + found.interval),
+        exposure_s=len(found.times) * found.interval,
+        interval_s=found.interval,
+        n_times=len(found.times),
+        n_baselines=len(found.antenna1),
+        n_rows=rows,
+        n_channels=len(found.frequencies),
+        min_frequency_hz=float(found.frequencies.min() - half),
+        max_frequency_hz=float(found.frequencies.max() + half),
+        channel_width_hz=found.channel_width,
+        subband=_number(r"SB-?(\d{1,4})", f"{window_name} {names}"),
+        sap=_number(r"SAP(\d{1,4})", names),
+        correlations=found.correlations,
+        stations=found.stations,
+        columns=columns,
+    )
+
+
+def layout(path: Path) -> Layout:
+    """How the rows of a Measurement Set map to time and baseline, in whatever order they are stored.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+
+    Returns
+    -------
+    Layout
+        Baselines in the order of their first appearance.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        For anything else, or a broken one.
+    ObservationError
+        When it holds several spectral windows or fields, or a baseline twice in one slot.
+    """
+    with opened(path) as ms:
+        window, field = selected(ms)
+        interval = float(np.median(ms.getcol("INTERVAL")))
+        if not (np.isfinite(interval) and interval > 0):
+            raise NotAMeasurementSet(f"{path}: INTERVAL is {interval} s, expected more than 0")
+        antenna1, antenna2 = ms.getcol("ANTENNA1"), ms.getcol("ANTENNA2")
+        stations, positions = _stations(ms, int(max(antenna1.max(), antenna2.max())))
+        if min(antenna1.min(), antenna2.min()) < 0:
+            raise NotAMeasurementSet(f"{path}: a row names a station below 0")
+        times, slot = slots(ms.getcol("TIME"), interval, path)
+        first, baseline = baselines(antenna1.astype(np.int64) * len(stations) + antenna2)
+        rows = row_of(slot, baseline, (len(times), len(first)), path)
+        frequencies, width = _frequencies(ms, window)
+        correlations = _correlations(ms)
+        centre = np.asarray(ask(ms, "FIELD", lambda t: t.getcell("PHASE_DIR", field))).reshape(-1, 2)[0]
+    return Layout(
+        times=times,
+        antenna1=antenna1[first].astype(np.int64),
+        antenna2=antenna2[first].astype(np.int64),
+        rows=rows,
+        frequencies=frequencies,
+        stations=stations,
+        positions=positions,
+        phase_centre=(float(centre[0]), float(centre[1])),
+        interval=interval,
+        channel_width=width,
+        correlations=correlations,
+    )
+
+
+def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
+    """A block of time of some columns.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+    layout : Layout
+        Of this Measurement Set.
+    columns : sequence of str
+        Such as ``DATA``, ``FLAG``, ``WEIGHT_SPECTRUM``, ``UVW``. ``FLAG`` contains ``FLAG_ROW``; where there is no
+        ``WEIGHT_SPECTRUM`` it is made from ``WEIGHT``.
+    times : slice
+        Of the slots in `layout`, step 1.
+
+    Returns
+    -------
+    dict of array
+        Each (time, baseline, ...), visibilities (time, baseline, frequency, polarization), as stored. Missing rows are
+        0, flagged, with weight 0. Visibilities and weights that are no finite numbers come as 0, flagged where ``FLAG``
+        is among `columns`.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When it is broken, or a column is missing.
+    """
+    rows = layout.rows[times]
+    with opened(path) as ms:
+        missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
+        if missing:
+            raise NotAMeasurementSet(f"{path}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}")
+        block = {name: _read_rows(ms, name, rows, layout) for name in columns}
+    finite = {name: np.isfinite(a) for name, a in block.items() if name in VISIBILITIES or name == "WEIGHT_SPECTRUM"}
+    for name, good in finite.items():
+        if not good.all():
+            block[name][~good] = 0
+            if "FLAG" in block:
+                block["FLAG"] |= ~good
+    return block
+
+
+def _stations(ms: Any, last: int) -> tuple[tuple[str, ...], np.ndarray]:
+    names, positions = ask(ms, "ANTENNA", lambda t: (t.getcol("NAME"), t.getcol("POSITION")))
+    if last >= len(names):
+        raise NotAMeasurementSet(f"{ms.name()}: rows name station {last}, the ANTENNA table has {len(names)}")
+    return tuple(text_of(n) for n in names), np.asarray(positions, dtype=np.float64)
+
+
+def _frequencies(ms: Any, window: int) -> tuple[np.ndarray, float]:
+    frequencies, widths = ask(
+        ms, "SPECTRAL_WINDOW", lambda t: (t.getcell("CHAN_FREQ", window), t.getcell("CHAN_WIDTH", window))
+    )
+    frequencies = np.asarray(frequencies, dtype=np.float64)
+    if frequencies.size == 0 or not (np.isfinite(frequencies).all() and (frequencies > 0).all()):
+        raise NotAMeasurementSet(f"{ms.name()}: channel frequencies that are no positive numbers")
+    return frequencies, float(abs(np.median(widths)))
+
+
+def _correlations(ms: Any) -> tuple[str, ...]:
+    description = int(ms.getcell("DATA_DESC_ID", 0))
+    setup = int(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcell("POLARIZATION_ID", description)))
+    codes = ask(ms, "POLARIZATION", lambda t: t.getcell("CORR_TYPE", setup))
+    return tuple(CORRELATIONS.get(int(code), str(int(code))) for code in codes)
+
+
+def _read_rows(ms: Any, name: str, rows: np.ndarray, layout: Layout) -> np.ndarray:
+    """Column for a (time, baseline) array of row numbers."""
+    present = rows >= 0
+    wanted = rows[present]
+    if name == "WEIGHT_SPECTRUM" and not (name in ms.colnames() and ms.iscelldefined(name, 0)):
+        weight = cells(ms, "WEIGHT", wanted)[:, None, :]
+        values = np.repeat(weight, len(layout.frequencies), axis=1).astype(np.float32)
+    else:
+        values = cells(ms, name, wanted)
+    if name == "FLAG":
+        values = values | cells(ms, "FLAG_ROW", wanted).reshape((-1,) + (1,) * (values.ndim - 1))
+    if present.all():
+        return values.reshape(rows.shape + values.shape[1:])
+    block = np.full(rows.shape + values.shape[1:], name == "FLAG", dtype=values.dtype)
+    block[present] = values
+    return block
+
+
+def _says_measurement_set(folder: Path) -> bool:
+    """Whether the text file that every casacore table has says that this one is a Measurement Set."""
+    try:
+        return (
+            re.search(rb"^Type\s*=\s*Measurement Set\s*$", (folder / "table.info").read_bytes()[:4096], re.M)
+            is not None
+        )
+    except OSError:
+        return False
+
+
+def _number(pattern: str, text: str) -> int | None:
+    match = re.search(pattern, text)
+    return int(match[1]) if match else None
+
+
+def _iso(mjd_seconds: float) -> str:
+    moment = datetime.datetime(1858, 11, 17) + datetime.timedelta(seconds=float(mjd_seconds))
+    return moment.isoformat(timespec="milliseconds") + "Z"
