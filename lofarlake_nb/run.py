@@ -116,7 +116,9 @@ def checked(notebook: Path, values: dict[str, Any]) -> dict[str, Any]:
     declared = parameters_of(notebook)
     unknown = sorted(set(values) - set(declared))
     if unknown:
-        raise UsageError(f"{notebook.name} has no parameter {unknown[0]!r}", f"it takes {', '.join(declared) or 'none'}")
+        raise UsageError(
+            f"{notebook.name} has no parameter {unknown[0]!r}", f"it takes {', '.join(declared) or 'none'}"
+        )
     return {name: _converted(declared[name], value) for name, value in values.items()}
 
 

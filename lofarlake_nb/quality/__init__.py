@@ -1,0 +1,1 @@
+"""Numbers, pictures and words that say how good an image is."""

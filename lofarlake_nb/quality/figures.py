@@ -1,0 +1,166 @@
+"""Pictures of a run, as PNG files that a notebook shows too."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.visualization import AsinhStretch, ImageNormalize
+from IPython.display import Image
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+
+from lofarlake_nb.quality.sources import MeasuredSource, Picture, read_picture
+
+ZOOM_BEAMS = 12.0  # half the width of the inset, in beams: the source and its first sidelobes
+
+
+def field(image: Path, output: Path, *, rms: float, sources: Sequence[MeasuredSource] = (), title: str = "") -> Image:
+    """Picture of the whole field, and of its centre enlarged.
+
+    Parameters
+    ----------
+    image : Path
+        FITS image.
+    output : Path
+        PNG file to write.
+    rms : float
+        Noise, Jy/beam: the colour scale is linear up to a few times of it, logarithmic above.
+    sources : sequence of MeasuredSource
+        To be marked.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Image
+        The picture, for a notebook to show.
+    """
+    picture = read_picture(image)
+    figure = Figure(figsize=(15, 7.2), layout="constrained")
+    whole = figure.add_subplot(1, 2, 1, projection=picture.wcs)
+    _show(whole, picture, rms)
+    for source in sources:
+        _mark(whole, picture, source)
+    whole.set_title(title)
+    centre = figure.add_subplot(1, 2, 2, projection=picture.wcs)
+    shown = _show(centre, picture, rms)
+    middle = np.array(picture.pixels.shape[::-1]) / 2
+    half = ZOOM_BEAMS * picture.beam_major_arcsec / picture.cell_arcsec
+    centre.set_xlim(middle[0] - half, middle[0] + half)
+    centre.set_ylim(middle[1] - half, middle[1] + half)
+    centre.set_title("centre")
+    _add_beam(centre, picture, middle - 0.85 * half)
+    figure.colorbar(shown, ax=[whole, centre], label="Jy/beam", shrink=0.85)
+    return _saved(figure, output)
+
+
+def _show(axes: Axes, picture: Picture, rms: float):
+    norm = ImageNormalize(
+        vmin=-5 * rms, vmax=max(float(picture.pixels.max()) / 3, 50 * rms), stretch=AsinhStretch(0.003), clip=True
+    )
+    # Nearest: smoothing would hide a fringe that is finer than the screen.
+    shown = axes.imshow(picture.pixels, origin="lower", cmap="inferno", norm=norm, interpolation="nearest")
+    axes.set_xlabel("right ascension (ICRS)")
+    axes.set_ylabel("declination (ICRS)")
+    axes.coords.grid(color="white", alpha=0.15)
+    return shown
+
+
+def _mark(axes: Axes, picture: Picture, source: MeasuredSource) -> None:
+    x, y = picture.wcs.world_to_pixel(SkyCoord(source.ra_deg * u.deg, source.dec_deg * u.deg))
+    size = 12 * picture.beam_major_arcsec / picture.cell_arcsec
+    axes.add_patch(Ellipse((float(x), float(y)), size, size, fill=False, edgecolor="cyan", linewidth=0.8))
+    axes.annotate(source.name, (float(x), float(y) + 0.6 * size), color="cyan", ha="center", va="bottom", fontsize=9)
+
+
+def _add_beam(axes: Axes, picture: Picture, corner: np.ndarray) -> None:
+    axes.add_patch(
+        Ellipse(
+            (float(corner[0]), float(corner[1])),
+            picture.beam_minor_arcsec / picture.cell_arcsec,
+            picture.beam_major_arcsec / picture.cell_arcsec,
+            angle=picture.beam_angle_deg,  # from north through east, which is to the left
+            facecolor="none",
+            edgecolor="white",
+        )
+    )
+
+
+def per_station(
+    fractions: Mapping[str, float], output: Path, *, bad: Sequence[str] = (), label: str = "flagged fraction"
+) -> Image:
+    """Bars, one a station.
+
+    Parameters
+    ----------
+    fractions : mapping
+        By station name, 0 to 1.
+    output : Path
+        PNG file to write.
+    bad : sequence of str
+        Stations to be drawn in another colour and hatched.
+    label : str
+        What the bars are.
+
+    Returns
+    -------
+    Image
+        The picture, for a notebook to show.
+    """
+    figure = Figure(figsize=(15, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    names = list(fractions)
+    bars = axes.bar(range(len(names)), [100 * fractions[n] for n in names], color="#0072b2")
+    for name, bar in zip(names, bars, strict=True):
+        if name in bad:
+            bar.set(color="#d55e00", hatch="//")
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    axes.set_xlim(-1, len(names))
+    axes.set_ylabel(f"{label} (%)")
+    axes.set_title(f"{label} per station" + (" (hatched: bad)" if bad else ""))
+    return _saved(figure, output)
+
+
+def gains(
+    amplitude: np.ndarray, phase: np.ndarray, stations: Sequence[str], output: Path, *, reference: str = ""
+) -> Image:
+    """Gain amplitudes and phases of every station over time.
+
+    Parameters
+    ----------
+    amplitude, phase : (time, station) float
+        Of one polarization and frequency; phases in rad; NaN where there is no solution.
+    stations : sequence of str
+        Their names.
+    output : Path
+        PNG file to write.
+    reference : str
+        Station whose phase is zero.
+
+    Returns
+    -------
+    Image
+        The picture, for a notebook to show.
+    """
+    figure = Figure(figsize=(15, 0.16 * len(stations) + 2), layout="constrained")
+    panels = (
+        (amplitude.T / np.nanmedian(amplitude), "amplitude / median", "viridis", (0.0, 2.0)),
+        (np.degrees(phase.T), "phase (deg)" + (f" against {reference}" if reference else ""), "twilight", (-180, 180)),
+    )
+    for index, (values, label, colours, (low, high)) in enumerate(panels):
+        axes = figure.add_subplot(1, 2, index + 1)
+        shown = axes.imshow(values, aspect="auto", interpolation="nearest", cmap=colours, vmin=low, vmax=high)
+        axes.set_yticks(range(len(stations)), stations, fontsize=6)
+        axes.set_xlabel("solution interval")
+        figure.colorbar(shown, ax=axes, label=label)
+    return _saved(figure, output)
+
+
+def _saved(figure: Figure, output: Path) -> Image:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_png(str(output), metadata={"Software": None})
+    return Image(filename=str(output))

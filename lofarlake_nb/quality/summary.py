@@ -1,0 +1,126 @@
+"""The summary of a run: one JSON object whose keys are always there, and null where nothing is known."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import steps
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.quality.sources import MeasuredSource
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "ingest": ("files", "bytes", "seconds", "rate_mb_s", "catalogue_calls"),
+    "flags": ("fraction", "bad_stations"),
+    "calibration": ("verdict", "held_out_phase_rms_deg", "bad_stations"),
+    "image": (
+        "file",
+        "peak_jy_per_beam",
+        "peak_ra_deg",
+        "peak_dec_deg",
+        "rms_jy_per_beam",
+        "thermal_rms_jy_per_beam",
+        "beam_arcsec",
+        "beam_pa_deg",
+    ),
+}
+SOURCE_KEYS = ("name", "ra_deg", "dec_deg", "flux_jy", "flux_error_jy", "true_flux_jy")
+
+
+def empty() -> dict[str, Any]:
+    """Summary of which nothing is known yet: every key, each null, and no sources."""
+    return {**{part: dict.fromkeys(keys) for part, keys in KEYS.items()}, "sources": []}
+
+
+def with_part(summary: Mapping[str, Any], part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Summary with one part filled in.
+
+    Parameters
+    ----------
+    summary : mapping
+        From `empty`, or read.
+    part : str
+        ``ingest``, ``flags``, ``calibration`` or ``image``.
+    values : mapping
+        Its values; more keys than the summary's own are welcome. What is not finite becomes null.
+
+    Returns
+    -------
+    dict
+        A new summary.
+    """
+    return {**summary, part: {**dict.fromkeys(KEYS[part]), **_plain(values)}}
+
+
+def with_sources(summary: Mapping[str, Any], sources: Sequence[MeasuredSource]) -> dict[str, Any]:
+    """Summary with the measured sources."""
+    return {**summary, "sources": [_plain(asdict(source)) for source in sources]}
+
+
+def write(path: Path, summary: Mapping[str, Any]) -> Path:
+    """Write a summary as JSON, whole or not at all."""
+    return steps.write_json(path, summary)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a summary, with every key there.
+
+    Raises
+    ------
+    ProcessingError
+        When the file holds none.
+    """
+    try:
+        found = json.loads(path.read_text())
+        return {**empty(), **found}
+    except (OSError, ValueError, TypeError) as error:
+        raise ProcessingError(f"{path}: no summary of a run ({error})", "run the notebook that writes it") from error
+
+
+def in_words(summary: Mapping[str, Any]) -> str:
+    """Summary as lines for the terminal."""
+    ingest, flags, calibration, image = (summary[part] for part in KEYS)
+    lines = []
+    if ingest["files"] is not None:
+        lines.append(
+            f"ingest       {ingest['files']} files, {ingest['bytes'] / 1e6:.0f} MB verified in "
+            f"{ingest['seconds']:.1f} s ({ingest['rate_mb_s']:.0f} MB/s, {ingest['catalogue_calls']} catalogue calls)"
+        )
+    if flags["fraction"] is not None:
+        lines.append(f"flags        {flags['fraction']:.2%}, bad stations: {_names(flags['bad_stations'])}")
+    if calibration["verdict"] is not None:
+        phase = calibration["held_out_phase_rms_deg"]
+        held_out = "unknown" if phase is None else f"{phase:.1f} deg"
+        lines.append(
+            f"calibration  {calibration['verdict']}, held-out phase rms {held_out}, "
+            f"bad stations: {_names(calibration['bad_stations'])}"
+        )
+    if image["file"] is not None:
+        thermal = image["thermal_rms_jy_per_beam"]
+        lines.append(
+            f"image        {image['file']}: peak {image['peak_jy_per_beam']:.2f} Jy/beam, "
+            f"rms {image['rms_jy_per_beam'] * 1e3:.2f} mJy/beam "
+            f"(thermal {'unknown' if thermal is None else f'{thermal * 1e3:.2f}'}), "
+            f"beam {image['beam_arcsec'][0]:.1f} x {image['beam_arcsec'][1]:.1f} arcsec"
+        )
+    for source in summary["sources"]:
+        true = source["true_flux_jy"]
+        against = "" if true is None else f" (true {true:.2f}, {source['flux_jy'] / true - 1:+.1%})"
+        lines.append(f"source       {source['name']}: {source['flux_jy']:.2f} Jy{against}")
+    return "\n".join(lines)
+
+
+def _names(stations: Sequence[Any] | None) -> str:
+    return ", ".join(map(str, stations)) if stations else "none"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

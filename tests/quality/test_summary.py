@@ -1,0 +1,69 @@
+"""Every key is always there, and what is not known is null."""
+
+import base64
+import json
+
+import pytest
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.quality import report, sources, summary
+
+
+def filled():
+    made = summary.empty()
+    made = summary.with_part(
+        made, "ingest", {"files": 4, "bytes": 8_000_000, "seconds": 2.0, "rate_mb_s": 4.0, "catalogue_calls": 9}
+    )
+    made = summary.with_part(made, "flags", {"fraction": 0.03, "bad_stations": ["CS013HBA0"]})
+    made = summary.with_part(
+        made, "calibration", {"verdict": "good", "held_out_phase_rms_deg": float("nan"), "bad_stations": []}
+    )
+    image = {"file": "image.fits", "peak_jy_per_beam": 80.0, "peak_ra_deg": 123.4, "peak_dec_deg": 48.2}
+    noise = {"rms_jy_per_beam": 0.002, "thermal_rms_jy_per_beam": None, "beam_arcsec": (20.0, 16.0), "beam_pa_deg": 3.0}
+    made = summary.with_part(made, "image", image | noise)
+    return summary.with_sources(made, [sources.MeasuredSource("3C196", 123.4, 48.2, 88.0, 0.1, 89.4)])
+
+
+def test_every_key_is_there_from_the_start():
+    empty = summary.empty()
+    assert {part: tuple(empty[part]) for part in summary.KEYS} == dict(summary.KEYS)
+    assert all(value is None for part in summary.KEYS for value in empty[part].values())
+    assert empty["sources"] == []
+
+
+def test_what_is_not_finite_is_null_and_survives_the_file(tmp_path):
+    path = summary.write(tmp_path / "summary.json", filled())
+    kept = json.loads(path.read_text())
+    assert kept["calibration"] == {"verdict": "good", "held_out_phase_rms_deg": None, "bad_stations": []}
+    assert kept["image"]["beam_arcsec"] == [20.0, 16.0]
+    assert summary.read(path) == kept
+
+
+def test_a_file_that_is_no_summary_is_refused(tmp_path):
+    (tmp_path / "summary.json").write_text("{")
+    with pytest.raises(ProcessingError, match="no summary"):
+        summary.read(tmp_path / "summary.json")
+
+
+def test_words_say_what_is_known_and_nothing_else():
+    assert summary.in_words(summary.empty()) == ""
+    words = summary.in_words(filled())
+    assert "3C196: 88.00 Jy (true 89.40, -1.6%)" in words
+    assert "thermal unknown" in words
+    assert "CS013HBA0" in words
+
+
+def test_a_report_holds_its_pictures_and_escapes_what_it_is_given(tmp_path):
+    (tmp_path / "field.png").write_bytes(b"\x89PNG bytes")
+    page = report.write(
+        tmp_path / "report.html",
+        title="<script>",
+        subtitle="",
+        facts=report.facts_of(filled()),
+        pictures={"the field": tmp_path / "field.png", "missing": tmp_path / "none.png"},
+        tables=[report.table_of_sources(filled())],
+    ).read_text()
+    assert base64.b64encode(b"\x89PNG bytes").decode() in page
+    assert "<script>" not in page
+    assert "missing" not in page
+    assert "-1.57%" in page
