@@ -33,6 +33,14 @@ class LakeNotRunning(LakeError, ConnectionError):
     """No lake answers at the configured address."""
 
 
+class LakeBusy(LakeError, TimeoutError):
+    """Another command is starting, stopping or resetting the same lake."""
+
+
+class NotALake(LakeError, ValueError):
+    """A folder that is no embedded lake's home, and won't be made one."""
+
+
 class LakeRefused(LakeError, PermissionError):
     """The lake's policy, credentials or quota refuse the call."""
 
