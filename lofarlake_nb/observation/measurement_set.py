@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
+from lofarlake_nb.errors import NotAMeasurementSet
 from lofarlake_nb.observation.rows import baselines, row_of, slots
 from lofarlake_nb.observation.tables import TABLE_FILE, VISIBILITIES, ask, cells, first_row, opened, selected, text_of
 

@@ -30,6 +30,7 @@ def baselines(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def row_of(slot: np.ndarray, baseline: np.ndarray, shape: tuple[int, int], path: Path) -> np.ndarray:
+    """Row number of each slot and baseline (time, baseline), -1 where there is none."""
     cell = slot * shape[1] + baseline
     if len(np.unique(cell)) != len(cell):
         raise ObservationError(f"{path}: a baseline appears twice in one time slot", "sort or split it first")

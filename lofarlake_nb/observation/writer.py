@@ -1,0 +1,271 @@
+"""Write a Measurement Set in LOFAR's layout, in blocks of time: the whole one appears at its path, or none."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from casacore.tables import default_ms, makearrcoldesc, maketabdesc, table
+
+from lofarlake_nb.errors import LofarlakeError, NoSpace, ObservationError
+from lofarlake_nb.observation import subtables
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.observation.stations import StationField
+from lofarlake_nb.observation.subtables import Identity
+from lofarlake_nb.observation.tables import opened
+
+TILE_BYTES = 1 << 20
+KINDS = {"FLAG": (False, "boolean"), "WEIGHT_SPECTRUM": (0.0, "float")}
+VISIBILITY = (0j, "complex")
+# Columns that are the same, or change only with time: an incremental storage manager keeps each value once.
+SLOW_COLUMNS = (
+    "ARRAY_ID",
+    "DATA_DESC_ID",
+    "EXPOSURE",
+    "FEED1",
+    "FEED2",
+    "FIELD_ID",
+    "FLAG_ROW",
+    "INTERVAL",
+    "OBSERVATION_ID",
+    "PROCESSOR_ID",
+    "SCAN_NUMBER",
+    "STATE_ID",
+    "TIME",
+    "TIME_CENTROID",
+    "WEIGHT",
+    "SIGMA",
+)
+# Less free space than this when a write fails means that the disk is full.
+FULL_DISK_BYTES = 64 << 20
+
+
+class Writer:
+    """Rows of a Measurement Set that is being made: every baseline of every slot, in that order."""
+
+    def __init__(self, ms: Any, shape: tuple[int, int]) -> None:
+        self._ms = ms
+        self._shape = shape  # time, baseline
+
+    def write(self, start: int, uvw: np.ndarray, **columns: np.ndarray) -> None:
+        """Write a block of time.
+
+        Parameters
+        ----------
+        start : int
+            First slot of the block.
+        uvw : (time, baseline, 3) float64, m
+        **columns : (time, baseline, frequency, polarization)
+            ``DATA=..., FLAG=..., WEIGHT_SPECTRUM=...``; what is left out stays 0 or False.
+
+        Raises
+        ------
+        ObservationError
+            When a shape doesn't fit.
+        """
+        count, baselines = uvw.shape[:2]
+        if start < 0 or start + count > self._shape[0] or baselines != self._shape[1]:
+            raise ObservationError(
+                f"slots {start} to {start + count} of {baselines} baselines do not fit {self._shape}"
+            )
+        for name, values in {"UVW": uvw, **columns}.items():
+            if values.shape[:2] != (count, baselines):
+                raise ObservationError(f"{name}: expected {(count, baselines)}, got {values.shape[:2]}")
+            rows = values.reshape(count * baselines, *values.shape[2:])
+            self._ms.putcol(name, rows, start * baselines, count * baselines)
+
+
+@contextmanager
+def create(
+    path: Path,
+    layout: Layout,
+    *,
+    like: Path | None = None,
+    identity: Identity | None = None,
+    fields: Sequence[StationField] = (),
+    columns: Sequence[str] = ("DATA", "FLAG", "WEIGHT_SPECTRUM"),
+    scans: np.ndarray | None = None,
+) -> Iterator[Writer]:
+    """New Measurement Set, that appears at its path when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        Where it appears; nothing may be there.
+    layout : Layout
+        Times, baselines, frequencies, stations; its `rows` are not used: every baseline of every slot gets a row.
+    like : Path, optional
+        Measurement Set whose stations, field, observation and LOFAR tables are copied.
+    identity : Identity, optional
+        Without `like`: what the observation is.
+    fields : sequence of StationField
+        Without `like`: one for each station.
+    columns : sequence of str
+        Visibility-shaped columns to make.
+    scans : (time,) int, optional
+        Scan number of each slot.
+
+    Yields
+    ------
+    Writer
+
+    Raises
+    ------
+    ObservationError
+        When something is at the path already, or casacore can't write.
+    NoSpace
+        When the disk is full.
+    """
+    path = Path(path)
+    if path.exists():
+        raise ObservationError(f"{path}: already there", "remove it, or choose another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    with _told(path):
+        try:
+            _make_table(partial, layout, columns)
+            if like is not None:
+                subtables.copy(Path(like), partial)
+                subtables.describe_axes(partial, layout, _window_name(Path(like)))
+            elif identity is not None:
+                subtables.fill(partial, layout, identity, fields)
+            else:
+                raise TypeError("create: needs `like` or `identity`")
+            with table(str(partial), readonly=False, ack=False) as ms:
+                _add_rows(ms, layout, scans)
+                yield Writer(ms, (len(layout.times), len(layout.antenna1)))
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def add_column(path: Path, name: str, like: str = "DATA") -> None:
+    """Add a column that is stored as another one is; nothing happens when it is there.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+    name : str
+        Such as ``CORRECTED_DATA``.
+    like : str
+        Column with the same shape and type.
+    """
+    with _told(path), opened(path, writable=True) as ms:
+        if name not in ms.colnames():
+            shape = list(np.asarray(ms.getcell(like, 0)).shape)
+            ms.addcols(maketabdesc([_tiled(name, shape)]), _manager(name, shape))
+
+
+def put(path: Path, layout: Layout, column: str, start: int, values: np.ndarray) -> None:
+    """Write a block of time into a column that is there.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+    layout : Layout
+        Of this Measurement Set; values of missing rows are dropped.
+    column : str
+        Such as ``FLAG``.
+    start : int
+        First slot of the block.
+    values : (time, baseline, ...)
+    """
+    rows = layout.rows[start : start + len(values)]
+    if rows.shape != values.shape[:2]:
+        raise ObservationError(f"{column}: expected {rows.shape} times and baselines, got {values.shape[:2]}")
+    present = rows >= 0
+    wanted, flat = rows[present], values[present]
+    if not wanted.size:
+        return
+    with _told(path), opened(path, writable=True) as ms:
+        low, high = int(wanted.min()), int(wanted.max())
+        if np.array_equal(wanted, np.arange(low, high + 1)):
+            ms.putcol(column, flat, low, len(flat))
+        else:
+            ms.selectrows(wanted).putcol(column, flat)
+
+
+def _make_table(path: Path, layout: Layout, columns: Sequence[str]) -> None:
+    shape = [len(layout.frequencies), len(layout.correlations)]
+    managers: dict[str, dict] = {}
+    for name in columns:
+        managers |= _manager(name, shape)
+    managers["uvw"] = _tiled_manager("TiledUVW", "UVW", [3, TILE_BYTES // 24])
+    managers["slow"] = {"NAME": "LofarStMan", "TYPE": "IncrementalStMan", "COLUMNS": list(SLOW_COLUMNS), "SPEC": {}}
+    managers["fast"] = {
+        "NAME": "SSMVar",
+        "TYPE": "StandardStMan",
+        "COLUMNS": ["ANTENNA1", "ANTENNA2"],
+        "SPEC": {"BUCKETSIZE": TILE_BYTES},
+    }
+    for i, key in enumerate(managers):
+        managers[key]["SEQNR"] = i
+    numbered = {f"*{i + 1}": manager for i, manager in enumerate(managers.values())}
+    default_ms(str(path), maketabdesc([_tiled(name, shape) for name in columns]), numbered).close()
+
+
+def _add_rows(ms: Any, layout: Layout, scans: np.ndarray | None) -> None:
+    """All rows, with the columns that say what each one is."""
+    count, baselines = len(layout.times), len(layout.antenna1)
+    ones = np.ones(len(layout.correlations), dtype=np.float32)
+    values: dict[str, Any] = {"INTERVAL": layout.interval, "EXPOSURE": layout.interval, "WEIGHT": ones, "SIGMA": ones}
+    values |= {"PROCESSOR_ID": -1, "STATE_ID": -1, "FLAG_ROW": False}
+    values |= dict.fromkeys(("ARRAY_ID", "DATA_DESC_ID", "FEED1", "FEED2", "FIELD_ID", "OBSERVATION_ID"), 0)
+    scans = np.zeros(count, dtype=int) if scans is None else scans
+    for i, (time, scan) in enumerate(zip(layout.times, scans, strict=True)):
+        values |= {"TIME": float(time), "TIME_CENTROID": float(time), "SCAN_NUMBER": int(scan)}
+        # Rows that are added later inherit what the last one holds in the incremental storage manager.
+        ms.addrows(1)
+        for name, value in values.items():
+            ms.putcell(name, i * baselines, value)
+        ms.addrows(baselines - 1)
+        values = {}
+    ms.putcol("ANTENNA1", np.tile(layout.antenna1, count).astype(np.int32))
+    ms.putcol("ANTENNA2", np.tile(layout.antenna2, count).astype(np.int32))
+
+
+def _tiled(name: str, shape: list[int]) -> dict:
+    zero, kind = KINDS.get(name, VISIBILITY)
+    # Option 4 is a fixed shape, kept by the storage manager.
+    return makearrcoldesc(name, zero, options=4, ndim=2, shape=shape, valuetype=kind)
+
+
+def _manager(name: str, shape: list[int]) -> dict[str, dict]:
+    size = {"FLAG": 1 / 8, "WEIGHT_SPECTRUM": 4}.get(name, 8)
+    rows = max(1, int(TILE_BYTES / (size * shape[0] * shape[1])))
+    return {name: _tiled_manager(f"Tiled{name}", name, [*reversed(shape), rows])}
+
+
+def _tiled_manager(name: str, column: str, tile: list[int]) -> dict:
+    spec = {"DEFAULTTILESHAPE": np.array(tile, dtype=np.int32)}
+    return {"NAME": name, "TYPE": "TiledColumnStMan", "COLUMNS": [column], "SPEC": spec}
+
+
+def _window_name(path: Path) -> str:
+    with opened(path) as ms, table(ms.getkeyword("SPECTRAL_WINDOW").removeprefix("Table: "), ack=False) as windows:
+        return windows.getcell("NAME", 0)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """casacore's errors on writing, told in one line."""
+    try:
+        yield
+    except LofarlakeError:
+        raise
+    except (RuntimeError, OSError) as error:
+        folder = next(p for p in Path(path).resolve().parents if p.exists())
+        free = shutil.disk_usage(folder).free
+        if free < FULL_DISK_BYTES:
+            raise NoSpace(
+                f"{folder}: {free / 1e6:.0f} MB free, too little to write {Path(path).name}", "make room"
+            ) from error
+        reason = " ".join(str(error).split())
+        raise ObservationError(
+            f"{path}: can't be written ({reason})", "check the folder and its permissions"
+        ) from error
