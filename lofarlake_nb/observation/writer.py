@@ -206,7 +206,8 @@ def _make_table(path: Path, layout: Layout, columns: Sequence[str]) -> None:
     for i, key in enumerate(managers):
         managers[key]["SEQNR"] = i
     numbered = {f"*{i + 1}": manager for i, manager in enumerate(managers.values())}
-    default_ms(str(path), maketabdesc([_tiled(name, shape) for name in columns]), numbered).close()
+    with default_ms(str(path), maketabdesc([_tiled(name, shape) for name in columns]), numbered) as ms:
+        ms.putcolkeyword("UVW", "MEASINFO", {"type": "uvw", "Ref": "J2000"})
 
 
 def _add_rows(ms: Any, layout: Layout, scans: np.ndarray | None) -> None:
