@@ -62,3 +62,140 @@ class IngestParameters:
     def __post_init__(self) -> None:
         if self.streams < 1:
             raise UsageError(f"streams: expected 1 or more, got {self.streams}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlagParameters:
+    """How interference and bad stations are found.
+
+    Parameters
+    ----------
+    strategy : str
+        AOFlagger Lua strategy; empty for AOFlagger's own for LOFAR.
+    noisy : float
+        A station whose noise power is this many times the median station's is bad. The station fields of one LOFAR
+        observation differ by 2 (core and remote, Offringa et al. 2013), so 4 is no field's usual state.
+    flagged : float
+        A station with more than this fraction of its samples flagged is bad.
+    """
+
+    strategy: str = ""
+    noisy: float = 4.0
+    flagged: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not self.noisy > 1:
+            raise UsageError(f"noisy: expected more than 1, got {self.noisy}")
+        if not 0 < self.flagged <= 1:
+            raise UsageError(f"flagged: expected a fraction above 0, at most 1, got {self.flagged}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageParameters:
+    """Wanted resolution after averaging; data that are coarser already stay as they are.
+
+    Parameters
+    ----------
+    interval : str
+        Time of one averaged slot.
+    channel : str
+        Width of one averaged channel.
+    """
+
+    interval: str = "4 s"
+    channel: str = "48.83 kHz"
+
+    def __post_init__(self) -> None:
+        for name, value, unit in (("interval", self.interval, u.s), ("channel", self.channel, u.kHz)):
+            if not quantity(name, value, unit).value > 0:
+                raise UsageError(f"{name}: expected more than 0, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationParameters:
+    """How station gains are solved.
+
+    Parameters
+    ----------
+    slots, channels : int
+        Averaged slots and channels of one solution.
+    minimum_uv : float
+        Shortest baseline in the solve, in wavelengths: shorter ones see extended emission and neighbours that the
+        model lacks, and the two halves of a core station share interference.
+    """
+
+    slots: int = 1
+    channels: int = 1
+    minimum_uv: float = 200.0
+
+    def __post_init__(self) -> None:
+        for name in ("slots", "channels"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if not 0 <= self.minimum_uv < float("inf"):
+            raise UsageError(f"minimum_uv: expected 0 or more wavelengths, got {self.minimum_uv}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageParameters:
+    """What image is made.
+
+    Parameters
+    ----------
+    field : str
+        Width of the image on the sky.
+    resolution : str
+        Wanted beam (a Gaussian taper); ``auto`` for the finest that `field` and `npix` allow.
+    npix : int
+        Pixels per side; 0 for as many as `field` needs, at most 3072.
+    cell : str
+        Pixel; ``auto`` from `field` and `npix`.
+    weighting : str
+        ``briggs`` or ``natural``.
+    robust : float
+        Of Briggs weighting, −2 (uniform) to 2 (natural).
+    minimum_uv : float
+        Shortest baseline in the image, in wavelengths.
+    iterations : int
+        Most clean components; 0 for a dirty image.
+    major_cycles : int
+        Most subtractions from the visibilities.
+    mask_sigma, threshold_sigma : float
+        Peaks above the first are sought, then cleaned down to the second, in units of the residual's noise.
+    multiscale : bool
+        Clean with extended components too.
+    """
+
+    field: str = "5 deg"
+    resolution: str = "auto"
+    npix: int = 0
+    cell: str = "auto"
+    weighting: str = "briggs"
+    robust: float = -0.5
+    minimum_uv: float = 0.0
+    iterations: int = 30000
+    major_cycles: int = 6
+    mask_sigma: float = 5.0
+    threshold_sigma: float = 2.0
+    multiscale: bool = False
+
+    def __post_init__(self) -> None:
+        for name, unit in (("field", u.deg), ("resolution", u.arcsec), ("cell", u.arcsec)):
+            value = getattr(self, name)
+            if value != "auto" and not quantity(name, value, unit).value > 0:
+                raise UsageError(f"{name}: expected more than 0, got {value}")
+        if self.field == "auto" or quantity("field", self.field, u.deg).value > 90:
+            raise UsageError(f"field: expected at most 90 deg, got {self.field}")
+        if self.npix != 0 and not 64 <= self.npix <= 32768:
+            raise UsageError(f"npix: expected 0 (auto) or 64 to 32768, got {self.npix}")
+        if self.weighting not in ("briggs", "natural"):
+            raise UsageError(f"weighting: expected briggs or natural, got {self.weighting!r}")
+        if not -2 <= self.robust <= 2:
+            raise UsageError(f"robust: expected -2 to 2, got {self.robust}")
+        if self.iterations < 0 or self.major_cycles < 1 or not self.minimum_uv >= 0:
+            raise UsageError("iterations and minimum_uv: expected 0 or more; major_cycles: 1 or more")
+        if not self.mask_sigma >= self.threshold_sigma > 0:
+            raise UsageError(
+                f"mask_sigma {self.mask_sigma}, threshold_sigma {self.threshold_sigma}: expected the first to be "
+                "the larger, both above 0"
+            )

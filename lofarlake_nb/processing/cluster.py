@@ -1,0 +1,86 @@
+"""Dask workers: processes of this machine, or a scheduler that runs elsewhere."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import distributed
+from distributed.system import MEMORY_LIMIT
+
+from lofarlake_nb.errors import ProcessingError, UsageError
+from lofarlake_nb.processing import engines
+
+logger = logging.getLogger(__name__)
+
+# Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
+MEMORY_SHARE = 0.7
+
+
+@contextmanager
+def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> Iterator[distributed.Client]:
+    """Dask client, with its workers.
+
+    Parameters
+    ----------
+    workers : int
+        Worker processes of one thread each (AOFlagger holds Python's lock); 0 for one a core.
+    scheduler : str
+        Address of a running scheduler (``tcp://host:8786``) whose workers have lofarlake installed and see the same
+        files; then no workers are started.
+    dashboard : bool
+        Whether to serve Dask's dashboard, on a free port of the loopback.
+
+    Yields
+    ------
+    distributed.Client
+        Closed at the end, with the workers that were started.
+
+    Raises
+    ------
+    UsageError
+        When `workers` is negative.
+    ProcessingError
+        When no scheduler answers at the address.
+    """
+    if workers < 0:
+        raise UsageError(f"workers: expected 0 (one a core) or more, got {workers}")
+    variables = engines.prepare()
+    if scheduler:
+        with _connected(scheduler) as client:
+            yield client
+        return
+    count = workers or engines.cores()
+    limit = int(MEMORY_SHARE * MEMORY_LIMIT / count)
+    logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
+    scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")
+    try:
+        with (
+            distributed.LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=limit,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0" if dashboard else None,
+                local_directory=scratch,
+                env=variables,
+                silence_logs=logging.ERROR,
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[distributed.Client]:
+    try:
+        client = distributed.Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise ProcessingError(f"no Dask scheduler answers at {scheduler}", "check the address") from error
+    with client:
+        client.run(engines.prepare)
+        yield client

@@ -1,0 +1,72 @@
+"""What the engines need around them: variables that they read at their start, data files, threads."""
+
+import os
+import sys
+from pathlib import Path
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation import measures
+
+# Parallelism is ours, over processes: a BLAS with threads of its own fights it for the same cores.
+VARIABLES = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+def prepare() -> dict[str, str]:
+    """Set what the engines read, in this process and for those that it starts; any number of times.
+
+    Returns
+    -------
+    dict
+        The variables that were set.
+
+    Raises
+    ------
+    ObservationError
+        When casacore's measures data are missing.
+    """
+    measures.use_packaged_data()
+    variables = dict(VARIABLES)
+    responses = Path(sys.prefix) / "share" / "everybeam"
+    if responses.is_dir():
+        variables["EVERYBEAM_DATADIR"] = str(responses)
+    os.environ.update(variables)
+    return variables
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def flagging_strategy(path: str = "") -> str:
+    """AOFlagger strategy to use.
+
+    Parameters
+    ----------
+    path : str
+        A Lua file of one's own; empty for the one that AOFlagger keeps for LOFAR.
+
+    Returns
+    -------
+    str
+        Path of the Lua file.
+
+    Raises
+    ------
+    ProcessingError
+        When there is no such file.
+    """
+    import aoflagger  # here, so that the package imports where only other engines are needed
+
+    if path:
+        if not Path(path).is_file():
+            raise ProcessingError(f"strategy: no file {path}", "give an AOFlagger Lua strategy, or leave it empty")
+        return path
+    found = aoflagger.AOFlagger().find_strategy_file(aoflagger.TelescopeId.LOFAR)
+    if not found:
+        raise ProcessingError("aoflagger carries no LOFAR strategy", "install aoflagger's wheel from PyPI")
+    return found

@@ -1,0 +1,55 @@
+"""Results of steps as JSON and back, so that a finished step is found again."""
+
+import types
+import typing
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def to_json(result: Any) -> dict[str, Any]:
+    """Plain values of a result (a dataclass): paths become text, tuples lists."""
+    return _plain(asdict(result))
+
+
+def from_json(kind: type[T], values: dict[str, Any]) -> T:
+    """The result that `to_json` made plain.
+
+    Parameters
+    ----------
+    kind : type
+        Dataclass with annotated fields.
+    values : dict
+        From `to_json`.
+
+    Returns
+    -------
+    instance of `kind`
+    """
+    hints = typing.get_type_hints(kind)
+    return kind(**{f.name: _typed(hints[f.name], values[f.name]) for f in fields(kind)})  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if hint is Path:
+        return Path(value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return from_json(hint, value)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return tuple(_typed(arguments[0], v) for v in value)
+    if origin in (types.UnionType, typing.Union):
+        return _typed(next(a for a in arguments if a is not type(None)), value)
+    return value
