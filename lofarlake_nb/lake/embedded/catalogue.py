@@ -122,6 +122,6 @@ def _protocols(home: Home, settings: Settings, name: str) -> list[dict[str, Any]
             "port": settings.storage_port,
             "prefix": f"/{name}/",
             "impl": "rucio.rse.protocols.webdav.Default",
-            "domains": {"lan": {operation: 2 for operation in _ALL}, "wan": {**_ALL, **_THIRD_PARTY}},
+            "domains": {"lan": dict.fromkeys(_ALL, 2), "wan": {**_ALL, **_THIRD_PARTY}},
         },
     ]

@@ -168,4 +168,3 @@ def client_environment(home: Home, account: str = USER) -> dict[str, str]:
         "X509_USER_PROXY": str(home.certificates / "client.pem"),
         "RUCIO_CLIENT_MODE": "1",
     }
-

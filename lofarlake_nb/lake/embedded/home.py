@@ -107,7 +107,16 @@ class Home:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path.chmod(0o700)
             sites = [self.storage / site for site in SITES]
-            for room in [self.configuration, self.client, self.certificates, self.log, self.run, self.database, self.storage, *sites]:
+            for room in [
+                self.configuration,
+                self.client,
+                self.certificates,
+                self.log,
+                self.run,
+                self.database,
+                self.storage,
+                *sites,
+            ]:
                 room.mkdir(parents=True, exist_ok=True, mode=0o700)
         free = shutil.disk_usage(self.path).free
         if free < FREE_BYTES_TO_START:
@@ -122,7 +131,9 @@ class Home:
             try:
                 return Settings(**json.loads(self.settings_file.read_text()))
             except (ValueError, TypeError) as error:
-                raise LakeError(f"{self.settings_file} can't be read: {error}", "restore it, or reset the lake") from error
+                raise LakeError(
+                    f"{self.settings_file} can't be read: {error}", "restore it, or reset the lake"
+                ) from error
         new = [secrets.token_hex(24) for _ in range(3)]
         return replace(Settings(), database_password=new[0], root_password=new[1], user_password=new[2])
 

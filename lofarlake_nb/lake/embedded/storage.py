@@ -53,7 +53,7 @@ class Storage:
 
     def __init__(self, sites: dict[str, Path]) -> None:
         self.sites = {name: folder.resolve() for name, folder in sites.items()}
-        self.methods: dict[str, Callable[[Environ, "Target"], Reply]] = {
+        self.methods: dict[str, Callable[[Environ, Target], Reply]] = {
             "GET": self._get,
             "HEAD": self._get,
             "PUT": self._put,

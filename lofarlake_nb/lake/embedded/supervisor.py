@@ -298,7 +298,9 @@ def _part(home: Home, settings: Settings, name: str) -> Part:
 def _database_trouble(home: Home, settings: Settings) -> str:
     try:
         with socket.create_connection(("127.0.0.1", settings.database_port), timeout=5) as connection:
-            connection.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")  # "may I use TLS?", which it answers before any log-in
+            connection.sendall(
+                b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+            )  # "may I use TLS?", which it answers before any log-in
             return "" if connection.recv(1) in (b"N", b"S") else "does not answer as PostgreSQL does"
     except OSError as error:
         return f"does not answer: {error}"
