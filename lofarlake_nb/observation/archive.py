@@ -16,7 +16,7 @@ from lofarlake_nb.errors import BadArchive, LofarlakeError, NoSpace, Observation
 CHUNK = 4 << 20  # bytes read, sent or written at a time
 MAX_MEMBERS = 100_000  # a Measurement Set has some hundreds of files
 _MAX_HEADER = 1 << 20  # bytes of a long name or of extended headers, which tarfile holds in memory
-_BUFFER = 1 << 18  # tarfile copies the rest of its buffer at each small read: a small one costs less
+_BUFFER = 1 << 18  # bytes that tarfile asks for; it copies what is left of them at each small read
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Packing:
         for member in self.members:
             yield _header(member)
             if not member.is_folder:
-                yield from _contents(member)
+                yield from blocks_of(member.path, member.size)
                 yield bytes(-member.size % tarfile.BLOCKSIZE)
         yield bytes(self.size - sum(map(_room, self.members)))
 
@@ -138,11 +138,26 @@ def _room(member: Member) -> int:
     return len(_header(member)) + member.size + -member.size % tarfile.BLOCKSIZE
 
 
-def _contents(member: Member) -> Iterator[bytes]:
+def blocks_of(path: Path, size: int | None = None) -> Iterator[bytes]:
+    """Bytes of a file, in blocks of 4 MiB.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    size : int, optional
+        Bytes that it must have; those that it has now when not given.
+
+    Raises
+    ------
+    ObservationError
+        When it can't be read, or changes while it is read.
+    """
     try:
-        with open(os.open(member.path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0) as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
             before = os.fstat(file.fileno())
-            left = member.size
+            size = before.st_size if size is None else size
+            left = size
             # One byte more than expected is asked for: a file that grew is noticed.
             while piece := file.read(min(CHUNK, left + 1)):
                 left -= len(piece)
@@ -151,28 +166,12 @@ def _contents(member: Member) -> Iterator[bytes]:
                 yield piece
             after = os.fstat(file.fileno())
     except OSError as error:
-        raise ObservationError(f"{member.path} can't be read: {error.strerror}") from error
+        raise ObservationError(f"{path} can't be read: {error.strerror}") from error
     if left or after.st_mtime_ns != before.st_mtime_ns or not stat.S_ISREG(after.st_mode):
         raise ObservationError(
-            f"{member.path} changed while it was read: {member.size} bytes before, {after.st_size} now",
+            f"{path} changed while it was read: {size} bytes before, {after.st_size} now",
             "wait until nothing writes to it, and do it again",
         )
-
-
-def blocks_of(path: Path) -> Iterator[bytes]:
-    """Bytes of a file, in blocks of 4 MiB.
-
-    Raises
-    ------
-    ObservationError
-        When it can't be read.
-    """
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while block := file.read(CHUNK):
-                yield block
-    except OSError as error:
-        raise ObservationError(f"{path} can't be read: {error.strerror}") from error
 
 
 def unpack(blocks: Iterable[bytes], target: Path, *, name: str = "") -> Path:
@@ -319,7 +318,7 @@ def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, path: Path, name: str) -
     try:
         with open(path, "xb") as file:
             left = info.size
-            while left and (piece := source.read(min(CHUNK, left))):
+            while left and (piece := source.read(min(_BUFFER, left))):
                 file.write(piece)
                 left -= len(piece)
     except (FileExistsError, IsADirectoryError) as error:

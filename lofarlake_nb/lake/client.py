@@ -1,0 +1,245 @@
+"""Connection to a lake: an embedded one by its folder, or any production Rucio by its rucio.cfg."""
+
+import configparser
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlparse
+
+import requests
+from rucio.client.client import Client
+from rucio.common import config as rucio_config
+from rucio.common import exception as rucio_errors
+
+from lofarlake_nb.errors import (
+    DIDNotFound,
+    LakeError,
+    LakeNotRunning,
+    LakeRefused,
+    LofarlakeError,
+    NoSpace,
+    UsageError,
+)
+from lofarlake_nb.lake.did import DID
+
+BULK = 1000  # entries that Rucio takes in one call
+DEFAULT_HOME = ".local/share/lofarlake"  # in the user's home
+
+_START = "start it: lofarlake lake start"
+_CONFIGURING = threading.Lock()  # Rucio reads its configuration from one place per process
+
+T = TypeVar("T")
+
+
+class CountingClient(Client):
+    """Rucio's client, which counts its requests."""
+
+    requests_sent = 0
+
+    def _send_request(self, url: str, *args: Any, **kwargs: Any) -> Any:
+        self.requests_sent += 1
+        # A proxy from the environment is never the way to this machine itself.
+        self.session.trust_env = urlparse(url).hostname not in ("127.0.0.1", "localhost")
+        return super()._send_request(url, *args, **kwargs)
+
+
+class Lake:
+    """A lake that answers.
+
+    Parameters
+    ----------
+    client : CountingClient
+        Rucio's client, logged in.
+    configuration : Path
+        The rucio.cfg.
+    settings : dict
+        Its section ``client``.
+    home : Path or None
+        Folder of an embedded lake; None for another.
+    """
+
+    def __init__(
+        self, client: CountingClient, configuration: Path, settings: dict[str, str], home: Path | None = None
+    ) -> None:
+        self.rucio = client
+        self.settings = settings
+        self.configuration = configuration
+        self.home = home
+        self._rses: dict[str, dict[str, Any]] = {}
+
+    @property
+    def url(self) -> str:
+        """Address of Rucio's server."""
+        return self.rucio.host
+
+    @property
+    def account(self) -> str:
+        """The account that the lake knows us by."""
+        return self.rucio.account
+
+    @property
+    def calls(self) -> int:
+        """Requests sent to the catalogue so far."""
+        return self.rucio.requests_sent
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of Rucio's client; what it lists comes as a list, its errors as ours.
+
+        Parameters
+        ----------
+        method : str
+            Of `rucio.client.client.Client`.
+        *args, **kwargs
+            As the method takes them.
+
+        Raises
+        ------
+        LofarlakeError
+            The one of the tree that says what Rucio answered, from Rucio's own.
+        """
+        with translated(self.url):
+            result = getattr(self.rucio, method)(*args, **kwargs)
+            return list(result) if isinstance(result, Iterator) else result
+
+    def find(self, did: DID) -> dict[str, Any] | None:
+        """What the catalogue says of a file, dataset or container (type, open, bytes, length); None when unknown."""
+        try:
+            return self.call("get_did", did.scope, did.name)
+        except DIDNotFound:
+            return None
+
+    def get(self, did: DID) -> dict[str, Any]:
+        """As `find`, for what must be there.
+
+        Raises
+        ------
+        DIDNotFound
+            When the catalogue has no such DID.
+        """
+        found = self.find(did)
+        if found is None:
+            raise DIDNotFound(f"{did} is not in the lake at {self.url}", "ingest it first (notebooks/1_ingest.ipynb)")
+        return found
+
+    def rse(self, name: str) -> dict[str, Any]:
+        """Settings of a site's storage, its protocols among them; asked once.
+
+        Raises
+        ------
+        LakeError
+            When the lake has no such site.
+        """
+        if name not in self._rses:
+            self._rses[name] = {**self.call("get_rse", name), "attributes": self.call("list_rse_attributes", name)}
+        return self._rses[name]
+
+
+def connect(lake: str | Path = "") -> Lake:
+    """Log in to a lake.
+
+    Parameters
+    ----------
+    lake : str or Path
+        Home of an embedded lake, or a rucio.cfg; empty for the embedded lake in its default home.
+
+    Returns
+    -------
+    Lake
+        It answered a moment ago.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake is there, or it does not answer.
+    LakeRefused
+        When it does not know the account or the password.
+    """
+    place = Path(lake).expanduser() if str(lake) else Path.home() / DEFAULT_HOME
+    home = None if place.is_file() else place
+    configuration = Path(os.path.abspath(place if home is None else place / "client" / "rucio.cfg"))
+    if not configuration.is_file():
+        option = f" --home {place}" if str(lake) else ""
+        raise LakeNotRunning(f"there is no lake in {place}", _START + option)
+    settings = _settings(configuration)
+    host = settings.get("rucio_host", "")
+    ca = settings.get("ca_cert") or True
+    try:
+        with requests.Session() as session:
+            session.trust_env = urlparse(host).hostname not in ("127.0.0.1", "localhost")
+            session.get(f"{host}/ping", timeout=10, verify=ca).raise_for_status()
+    except (requests.RequestException, OSError) as error:  # OSError: a ca_cert that is not there
+        raise LakeNotRunning(f"no lake answers at {host or 'the address in ' + str(configuration)}", _START) from error
+    with translated(host), _configured(configuration):
+        client = CountingClient(account=settings.get("account"), auth_type=settings.get("auth_type"))
+    client.script_id = "lofarlake"
+    return Lake(client, configuration, settings, home)
+
+
+def _settings(configuration: Path) -> dict[str, str]:
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_string(configuration.read_text(), source=str(configuration))
+        return dict(parser["client"])
+    except (configparser.Error, KeyError, OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{configuration} is no configuration of Rucio's client: {error}") from error
+
+
+@contextmanager
+def _configured(configuration: Path) -> Iterator[None]:
+    """Let Rucio read this configuration, and leave the process as it was: two lakes in one process are two lakes."""
+    with _CONFIGURING:
+        before, arguments = os.environ.get("RUCIO_CONFIG"), sys.argv
+        os.environ["RUCIO_CONFIG"] = str(configuration)
+        sys.argv = ["lofarlake"]  # Rucio shortens it in place, and sends it in a header that takes ASCII only
+        rucio_config.clean_cached_config()
+        try:
+            yield
+        finally:
+            sys.argv = arguments
+            rucio_config.clean_cached_config()
+            del os.environ["RUCIO_CONFIG"]
+            if before is not None:
+                os.environ["RUCIO_CONFIG"] = before
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Raise Rucio's errors as ours."""
+    try:
+        yield
+    except LofarlakeError:
+        raise
+    except (rucio_errors.RucioException, requests.RequestException, OSError) as error:
+        raise _ours(error, url) from error
+
+
+def _ours(error: Exception, url: str) -> LofarlakeError:
+    said = " ".join(str(error).split())[:500]
+    match error:
+        case rucio_errors.DataIdentifierNotFound():
+            return DIDNotFound(said, "see what there is: lofarlake find, or rucio did list")
+        case rucio_errors.ServerConnectionException() | requests.ConnectionError() | requests.Timeout():
+            return LakeNotRunning(f"no lake answers at {url}", _START)
+        case rucio_errors.InsufficientAccountLimit() | rucio_errors.RSEOverQuota() | rucio_errors.FullStorage():
+            return NoSpace(said, "ask the lake's administrator for a larger quota, or choose another site")
+        case rucio_errors.CannotAuthenticate() | rucio_errors.CannotAuthorize():
+            return LakeRefused(f"the lake at {url} refuses to log us in: {said}", "check the account in the rucio.cfg")
+        case rucio_errors.AccessDenied() | rucio_errors.ScopeAccessDenied() | rucio_errors.RSEAccessDenied():
+            return LakeRefused(f"the lake refuses: {said}", "ask the lake's administrator for the right to do this")
+        case rucio_errors.RSENotFound() | rucio_errors.InvalidRSEExpression():
+            return LakeError(f"no such site: {said}", "see which there are: rucio rse list")
+        case rucio_errors.ScopeNotFound():
+            return LakeError(f"no such scope: {said}", "use a scope of your account, or ask for one")
+        case rucio_errors.UnsupportedOperation():
+            return LakeRefused(f"the lake refuses: {said}")
+    return LakeError(f"the lake answered {type(error).__name__}: {said}", "try again; else ask the administrator")
+
+
+def batches(entries: Sequence[T], size: int = BULK) -> Iterator[Sequence[T]]:
+    """Entries in groups that Rucio takes in one call."""
+    for at in range(0, len(entries), size):
+        yield entries[at : at + size]

@@ -1,0 +1,126 @@
+"""What the catalogue knows of a file or a dataset: JSON metadata, read from the Measurement Set."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lofarlake_nb.lake.client import Lake, batches
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.observation import naming
+from lofarlake_nb.observation.measurement_set import Description
+
+# Rucio has columns of its own called project, version, bytes, events and more: such a key would not be JSON metadata.
+_LOWEST = ("min_frequency_hz", "start")
+_HIGHEST = ("max_frequency_hz", "duration_s", "exposure_s")
+_SUMMED = ("n_channels", "n_rows")
+
+
+def of_measurement_set(described: Description) -> dict[str, Any]:
+    """Metadata of one Measurement Set.
+
+    Parameters
+    ----------
+    described : Description
+        From `measurement_set.describe`.
+
+    Returns
+    -------
+    dict
+        What it does not say is left out. Angles in degrees, frequencies in Hz, durations in s.
+    """
+    about = {
+        "telescope": described.telescope,
+        "project_name": described.project,
+        "observation_id": described.observation_id,
+        "target": described.target,
+        "antenna_set": described.antenna_set,
+        "ra_deg": described.ra_deg,
+        "dec_deg": described.dec_deg,
+        "start": described.start,
+        "duration_s": described.duration_s,
+        "exposure_s": described.exposure_s,
+        "interval_s": described.interval_s,
+        "min_frequency_hz": described.min_frequency_hz,
+        "max_frequency_hz": described.max_frequency_hz,
+        "channel_width_hz": described.channel_width_hz,
+        "n_channels": described.n_channels,
+        "n_rows": described.n_rows,
+        "subband": described.subband,
+        "sap": described.sap,
+        "correlations": list(described.correlations),
+        "stations": list(described.stations),
+        "n_stations": len(described.stations),
+    }
+    return {key: value for key, value in about.items() if value is not None and value != ""}
+
+
+def of_name(name: str) -> dict[str, Any]:
+    """Metadata that a ready tar's name tells; empty when it is not one of the archive's."""
+    known = naming.parse(name)
+    return {"observation_id": known.observation, "subband": known.subband, "sap": known.sap} if known else {}
+
+
+def of_dataset(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metadata of a dataset, from those of its files.
+
+    Parameters
+    ----------
+    files : sequence of mappings
+        As `of_measurement_set` and `of_name` give them.
+
+    Returns
+    -------
+    dict
+        What all files share, the range of frequencies and times, sums of rows and channels, and ``subbands``.
+    """
+    files = [about for about in files if about]
+    if not files:
+        return {}
+    shared = {k: v for k, v in files[0].items() if all(about.get(k) == v for about in files)}
+    for keys, choose in ((_LOWEST, min), (_HIGHEST, max), (_SUMMED, sum)):
+        for key in keys:
+            values = [about[key] for about in files if key in about]
+            if values:
+                shared[key] = choose(values)
+    shared.pop("subband", None)
+    subbands = sorted({about["subband"] for about in files if "subband" in about})
+    return {**shared, **({"subbands": subbands} if subbands else {})}
+
+
+def write(lake: Lake, abouts: Mapping[DID, Mapping[str, Any]]) -> None:
+    """Add metadata to DIDs, in calls of up to 1000; a key that is there is replaced.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where they are.
+    abouts : mapping
+        Of each DID its metadata; empty ones are left out.
+    """
+    entries = [{**did.parts, "meta": dict(about)} for did, about in abouts.items() if about]
+    for some in batches(entries):
+        lake.call("set_dids_metadata_bulk", some)
+
+
+def read(lake: Lake, did: DID | str) -> dict[str, Any]:
+    """Metadata of a DID.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it is.
+    did : DID or str
+        ``scope:name``.
+
+    Returns
+    -------
+    dict
+        Empty when it has none.
+
+    Raises
+    ------
+    DIDNotFound
+        When it is not there.
+    """
+    did = DID.parse(did)
+    lake.get(did)
+    return lake.call("get_metadata", did.scope, did.name, plugin="JSON")

@@ -1,0 +1,143 @@
+"""What an ingest sends: each file of the lake, and where its bytes come from, before the first byte is read."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb.errors import NotAMeasurementSet, UsageError
+from lofarlake_nb.lake import metadata
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.observation import archive, measurement_set, naming
+from lofarlake_nb.observation.measurement_set import Description
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of the lake.
+
+    Parameters
+    ----------
+    did : DID
+        What it is called there.
+    source : Path
+        A ready file, or the folder that it is the tar of.
+    size : int
+        Bytes in the lake.
+    metadata : mapping
+        What the catalogue shall know of it.
+    packing : Packing or None
+        How the folder becomes a tar.
+    """
+
+    did: DID
+    source: Path
+    size: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    packing: archive.Packing | None = None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its bytes."""
+        return self.packing.blocks() if self.packing else archive.blocks_of(self.source, self.size)
+
+
+def observation(paths: Sequence[str | Path], scope: str) -> list[Item]:
+    """Files of an observation: a tar for each Measurement Set, ready files as they are.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Measurement Sets, folders with Measurement Sets in them, or files.
+    scope : str
+        Of their DIDs.
+
+    Returns
+    -------
+    list of Item
+        By name.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When there is nothing at a path, or no Measurement Set in a folder.
+    InvalidDID
+        When a name has characters that the lake refuses.
+    UsageError
+        When there are no paths, or two would have the same name in the lake.
+    """
+    items = []
+    for path in map(Path, paths):
+        if path.is_file():
+            items.append(_file(path, DID(scope, path.name), metadata.of_name(path.name)))
+            continue
+        found = measurement_set.find(path)
+        if not found:
+            raise NotAMeasurementSet(f"{path} holds no Measurement Set", "give a Measurement Set, or a folder of them")
+        items += [_measurement_set(folder, scope) for folder in found]
+    return _distinct(items)
+
+
+def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, Any]) -> list[Item]:
+    """Files of a result: the name of each begins with the dataset's, for names are unique in a scope.
+
+    Parameters
+    ----------
+    files : sequence of paths
+        Images, tables, pictures, notebooks.
+    dataset : DID
+        That they join.
+    lineage : mapping
+        Where they come from; every file carries it.
+
+    Returns
+    -------
+    list of Item
+        By name.
+
+    Raises
+    ------
+    UsageError
+        When a file is missing, or there are none.
+    """
+    items = []
+    for path in map(Path, files):
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file", "give the files of the result")
+        about = {"filename": path.name, **lineage}
+        items.append(_file(path, DID(dataset.scope, f"{dataset.name}.{path.name}"), about))
+    return _distinct(items)
+
+
+def _file(path: Path, did: DID, about: Mapping[str, Any]) -> Item:
+    return Item(did, path, path.stat().st_size, about)
+
+
+def _measurement_set(folder: Path, scope: str) -> Item:
+    described = measurement_set.describe(folder)
+    packing = archive.pack(folder)
+    did = DID(scope, _tar_name(described, packing.contents_hash))
+    return Item(did, folder, packing.size, metadata.of_measurement_set(described), packing)
+
+
+def _tar_name(described: Description, contents_hash: str) -> str:
+    """LOFAR's own form where the folder's name or the Measurement Set says enough for it."""
+    folder = described.path.resolve().name
+    known = naming.parse(folder)
+    number = re.fullmatch(r"L?(\d{1,9})", described.observation_id)
+    if known is None and number and described.subband is not None:
+        known = naming.SubbandName(f"L{number[1]}", described.subband, described.sap or 0)
+    return naming.tar_name(known.measurement_set if known else folder, contents_hash)
+
+
+def _distinct(items: list[Item]) -> list[Item]:
+    if not items:
+        raise UsageError("nothing to ingest", "give Measurement Sets, folders of them, or files")
+    by_name: dict[DID, Item] = {}
+    for item in items:
+        other = by_name.setdefault(item.did, item)
+        if other is not item and other.source.resolve() != item.source.resolve():
+            raise UsageError(
+                f"{other.source} and {item.source} would both be {item.did}", "ingest one, or rename its folder"
+            )
+    return sorted(by_name.values(), key=lambda item: item.did)

@@ -1,0 +1,201 @@
+"""The catalogue's side of an ingest, in bulk: what is known already, replicas, datasets and containers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lofarlake_nb.errors import ChecksumMismatch, DIDNotFound, LakeError, LakeRefused, UsageError
+from lofarlake_nb.lake.client import Lake, batches
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.plan import Item
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the catalogue has of a file.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    adler32 : str
+        8 hexadecimal digits.
+    replica : str
+        State of the replica at the site in question: ``AVAILABLE``, ``COPYING``, ...; empty when there is none.
+    """
+
+    size: int
+    adler32: str
+    replica: str = ""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file whose bytes are at a site, checked."""
+
+    did: DID
+    size: int
+    adler32: str
+
+
+def look_up(lake: Lake, items: Sequence[Item], rse: str) -> dict[DID, Known]:
+    """What the catalogue has of these files; replicas are asked for only where a file is known.
+
+    Raises
+    ------
+    ChecksumMismatch
+        When a file of the same name has another size: the message names both.
+    """
+    known: dict[DID, Known] = {}
+    for some in batches(items):
+        for row in lake.call("get_metadata_bulk", [item.did.parts for item in some]):
+            if row["did_type"] != "FILE":
+                raise UsageError(f"{row['scope']}:{row['name']} is a {row['did_type'].lower()} in the lake", "rename")
+            adler32 = (row["adler32"] or "").rjust(8, "0")
+            known[DID(row["scope"], row["name"])] = Known(row["bytes"], adler32)
+    for item in items:
+        if item.did in known and known[item.did].size != item.size:
+            raise other_bytes(item, known[item.did], f"{item.size} bytes")
+    for group in batches(sorted(known)):
+        rows = lake.call("list_replicas", [did.parts for did in group], rse_expression=rse, all_states=True)
+        for row in rows:
+            did = DID(row["scope"], row["name"])
+            known[did] = Known(known[did].size, known[did].adler32, row.get("states", {}).get(rse, ""))
+    return known
+
+
+def other_bytes(item: Item, known: Known, found: str) -> ChecksumMismatch:
+    """The error of a name that the lake has with other bytes."""
+    return ChecksumMismatch(
+        f"{item.did} in the lake has {known.size} bytes with adler32 {known.adler32}, but {item.source} has {found}",
+        "files in the lake never change: ingest it under another name, or see which of the two is right",
+    )
+
+
+def prepare(lake: Lake, dataset: DID, container: DID | None, files: Iterable[DID]) -> set[DID]:
+    """Make the dataset and its container where they are missing.
+
+    Returns
+    -------
+    set of DID
+        Files that the dataset holds already.
+
+    Raises
+    ------
+    UsageError
+        When one of the names is that of something else.
+    LakeRefused
+        When the dataset is closed and does not hold all of the files.
+    """
+    attached = _dataset(lake, dataset, set(files))
+    if container is not None:
+        _container(lake, container, dataset)
+    return attached
+
+
+def _dataset(lake: Lake, dataset: DID, files: set[DID]) -> set[DID]:
+    found = _expected(lake, dataset, "DATASET")
+    if found is None:
+        lake.call("add_dataset", dataset.scope, dataset.name)
+        return set()
+    held = {DID(row["scope"], row["name"]) for row in lake.call("list_content", dataset.scope, dataset.name)}
+    if not found["open"] and (new := sorted(files - held)):
+        raise LakeRefused(
+            f"{dataset} is closed and does not hold {new[0]}" + (f" and {len(new) - 1} more" if new[1:] else ""),
+            "choose another dataset",
+        )
+    return held
+
+
+def _container(lake: Lake, container: DID, dataset: DID) -> None:
+    if _expected(lake, container, "CONTAINER") is None:
+        lake.call("add_container", container.scope, container.name)
+        held = []
+    else:
+        held = lake.call("list_content", container.scope, container.name)
+    if dataset not in {DID(row["scope"], row["name"]) for row in held}:
+        lake.call("attach_dids", container.scope, container.name, [dataset.parts])
+
+
+def _expected(lake: Lake, did: DID, kind: str) -> dict | None:
+    found = lake.find(did)
+    if found is not None and found["type"] != kind:
+        raise UsageError(f"{did} is a {found['type'].lower()} in the lake, not a {kind.lower()}", "choose another name")
+    return found
+
+
+def register(
+    lake: Lake, rse: str, dataset: DID, stored: Sequence[Stored], known: dict[DID, Known], attached: set[DID]
+) -> None:
+    """Tell the catalogue of files that are at a site: replicas, their state, and that the dataset holds them.
+
+    Parameters
+    ----------
+    lake : Lake
+        Whose catalogue.
+    rse : str
+        Where they are.
+    dataset : DID
+        That they join.
+    stored : sequence of Stored
+        The files.
+    known : dict
+        From `look_up`.
+    attached : set of DID
+        From `prepare`.
+    """
+    without = [s for s in stored if not (s.did in known and known[s.did].replica)]
+    for some in batches(without):
+        files = [{**s.did.parts, "bytes": s.size, "adler32": s.adler32} for s in some]
+        lake.call("add_replicas", rse, files)
+    # A replica that another client left half done, or that the lake lost: its bytes are there now.
+    unavailable = [s for s in stored if s.did in known and known[s.did].replica not in ("", "AVAILABLE")]
+    for some in batches(unavailable):
+        lake.call("update_replicas_states", rse, [{**s.did.parts, "state": "A"} for s in some])
+    for some in batches([s for s in stored if s.did not in attached]):
+        lake.call("attach_dids", dataset.scope, dataset.name, [s.did.parts for s in some])
+
+
+def check_sites(lake: Lake, rse_expression: str, rse: str) -> str:
+    """Expression for a copy elsewhere than at a site.
+
+    Raises
+    ------
+    LakeError
+        When no other site fits.
+    """
+    sites = {row["rse"] for row in lake.call("list_rses", rse_expression)}
+    if not sites - {rse}:
+        raise LakeError(
+            f"replicate_to: no site but {rse} fits {rse_expression!r}", "choose another expression, or none"
+        )
+    return rse_expression if rse not in sites else f"({rse_expression})\\{rse}"
+
+
+def closed(lake: Lake, dataset: DID | str) -> bool:
+    """Whether a dataset is there and closed: it is whole, and takes no more files.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it would be.
+    dataset : DID or str
+        ``scope:name``.
+    """
+    found = lake.find(DID.parse(dataset))
+    return found is not None and not found["open"]
+
+
+def close(lake: Lake, dataset: DID | str) -> None:
+    """Close a dataset; one that is closed stays so.
+
+    Raises
+    ------
+    DIDNotFound
+        When it is not there.
+    """
+    did = DID.parse(dataset)
+    found = lake.find(did)
+    if found is None:
+        raise DIDNotFound(f"{did} is not in the lake at {lake.url}")
+    if found["open"]:
+        lake.call("close", did.scope, did.name)

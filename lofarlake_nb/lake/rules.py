@@ -1,0 +1,203 @@
+"""Replication rules: how many copies of a dataset the lake keeps, where, and what a rule waits for."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lofarlake_nb.errors import LakeError, TransferFailed
+from lofarlake_nb.lake.client import Lake
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.ticks import Sink, Tick
+
+_PAUSE = 1.0  # seconds between two questions
+_PATIENCE = 60.0  # seconds that a rule may be stuck: the lake's own daemons repair it meanwhile
+_NAMED = 5  # files that an error names
+
+
+@dataclass(frozen=True)
+class Rule:
+    """State of a rule.
+
+    Parameters
+    ----------
+    rule_id : str
+        Rucio's own.
+    did : DID
+        What it holds.
+    rse_expression : str
+        Where.
+    state : str
+        ``OK``, ``REPLICATING``, ``STUCK``, ``SUSPENDED``, ``WAITING_APPROVAL`` or ``INJECT``.
+    ok, replicating, stuck : int
+        Files.
+    error : str
+        Why it is stuck, as Rucio says; else empty.
+    """
+
+    rule_id: str
+    did: DID
+    rse_expression: str
+    state: str
+    ok: int
+    replicating: int
+    stuck: int
+    error: str = ""
+
+    @property
+    def total(self) -> int:
+        """Files that it holds."""
+        return self.ok + self.replicating + self.stuck
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One file that a rule waits for."""
+
+    did: DID
+    rse: str
+    state: str  # of the lock
+    reason: str  # of the last transfer, when there is one
+
+
+def replicate(lake: Lake, dataset: DID | str, rse_expression: str, lifetime: int | None = None) -> str:
+    """Ask for one copy of a dataset at the sites of an expression; a rule that asks so already is taken.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where the dataset is.
+    dataset : DID or str
+        ``scope:name``.
+    rse_expression : str
+        A site, or by attributes: ``QOS=TAPE``.
+    lifetime : int, optional
+        Seconds until the rule ends; it stays when not given.
+
+    Returns
+    -------
+    str
+        Id of the rule.
+
+    Raises
+    ------
+    DIDNotFound
+        When there is no such dataset.
+    LakeError
+        When no site fits the expression.
+    """
+    did = DID.parse(dataset)
+    for rule in lake.call("list_did_rules", did.scope, did.name):
+        same = (rule["rse_expression"], rule["copies"], rule["account"]) == (rse_expression, 1, lake.account)
+        if same and (lifetime is not None or rule.get("expires_at") is None):
+            return str(rule["id"])
+    ids = lake.call("add_replication_rule", [did.parts], copies=1, rse_expression=rse_expression, lifetime=lifetime)
+    return str(ids[0])
+
+
+def state(lake: Lake, rule_id: str) -> Rule:
+    """How a rule is.
+
+    Raises
+    ------
+    LakeError
+        When there is no such rule.
+    """
+    told = lake.call("get_replication_rule", rule_id)
+    return Rule(
+        rule_id=rule_id,
+        did=DID(told["scope"], told["name"]),
+        rse_expression=told["rse_expression"],
+        state=told["state"],
+        ok=told["locks_ok_cnt"],
+        replicating=told["locks_replicating_cnt"],
+        stuck=told["locks_stuck_cnt"],
+        error=told.get("error") or "",
+    )
+
+
+def pending(lake: Lake, rule_id: str, limit: int | None = None) -> list[Pending]:
+    """Files that a rule waits for, and what became of the last transfer of each.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where the rule is.
+    rule_id : str
+        From `replicate`.
+    limit : int, optional
+        Files to look up: each costs a call or two.
+
+    Returns
+    -------
+    list of Pending
+        By name.
+    """
+    locks = [lock for lock in lake.call("list_replica_locks", rule_id) if lock["state"] != "OK"]
+    locks.sort(key=lambda lock: (lock["scope"], lock["name"]))
+    return [
+        Pending(DID(lock["scope"], lock["name"]), lock["rse"], lock["state"], _reason(lake, lock))
+        for lock in locks[:limit]
+    ]
+
+
+def wait(lake: Lake, rule_id: str, timeout: float = 600.0, progress: Sink | None = None) -> Rule:
+    """Wait until every file of a rule is where it shall be.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where the rule is.
+    rule_id : str
+        From `replicate`.
+    timeout : float
+        Seconds.
+    progress : callable, optional
+        Takes each `Tick`.
+
+    Returns
+    -------
+    Rule
+        In state ``OK``.
+
+    Raises
+    ------
+    TransferFailed
+        When it is stuck for a minute, or not done in time: it names files and reasons.
+    """
+    start = time.monotonic()
+    stuck_since: float | None = None
+    while True:
+        rule = state(lake, rule_id)
+        now = time.monotonic()
+        if progress is not None:
+            progress(Tick("replicate", rule.ok, rule.total, 0, 0.0, "done" if rule.state == "OK" else "running"))
+        if rule.state == "OK":
+            return rule
+        stuck_since = (stuck_since or now) if rule.state in ("STUCK", "SUSPENDED") else None
+        if now - start > timeout or (stuck_since is not None and now - stuck_since > _PATIENCE):
+            raise _unfinished(lake, rule, now - start)
+        time.sleep(min(_PAUSE, max(0.05, timeout / 10)))
+
+
+def _unfinished(lake: Lake, rule: Rule, seconds: float) -> TransferFailed:
+    files = pending(lake, rule.rule_id, _NAMED)
+    named = "; ".join(f"{p.did} to {p.rse} is {p.state}{': ' + p.reason if p.reason else ''}" for p in files)
+    more = f" and {left} more" if (left := rule.total - rule.ok - len(files)) > 0 and files else ""
+    why = f" ({rule.error})" if rule.error else ""
+    return TransferFailed(
+        f"the copy of {rule.did} to {rule.rse_expression} is {rule.state} after {seconds:.0f} s{why}, "
+        f"{rule.ok} of {rule.total} files are there{'; ' + named if named else ''}{more}",
+        "see whether every part of the lake is up: lofarlake lake status; then wait again",
+    )
+
+
+def _reason(lake: Lake, lock: dict[str, Any]) -> str:
+    """What the last request for a file says; the history knows requests that ended."""
+    for method in ("list_request_by_did", "list_request_history_by_did"):
+        try:
+            request = lake.call(method, lock["name"], lock["rse"], lock["scope"])
+        except (LakeError, StopIteration):  # there is none, or we may not see it
+            continue
+        if request and (request.get("err_msg") or request.get("state")):
+            return str(request.get("err_msg") or f"its transfer is {request['state']}")
+    return ""
