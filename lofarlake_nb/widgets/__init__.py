@@ -1,0 +1,1 @@
+"""What a person sees in a notebook: the landing page, the lake, an image."""

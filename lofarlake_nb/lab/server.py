@@ -1,0 +1,226 @@
+"""Start JupyterLab for a lake; all of its configuration lives in the lake's home."""
+
+import hashlib
+import json
+import logging
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import quote
+
+from lofarlake_nb.errors import PortTaken, UsageError
+from lofarlake_nb.lab.notebooks import working_copies
+from lofarlake_nb.lake import extension
+from lofarlake_nb.run import notebooks_folder
+
+_log = logging.getLogger(__name__)
+
+LANDING = "0_start_here.ipynb"
+
+_FOLDER = "lofarlake-notebooks"
+
+# The extension's style sheet asks a font server on the internet for its icons, which we serve ourselves. No other style
+# sheet of a page comes from elsewhere; everything else (scripts, pictures) is left as Jupyter has it.
+_CONTENT_SECURITY_POLICY = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"
+
+_NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A JupyterLab that is ready to start.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that JupyterLab shows.
+    notebook : Path
+        The notebook that it opens.
+    environment : dict of str
+        Variables that the server needs.
+    unset : tuple of str
+        Variables that it must not have.
+    """
+
+    root: Path
+    notebook: Path
+    environment: dict[str, str]
+    unset: tuple[str, ...] = ("RUCIO_CONFIG", "RUCIO_HOME")
+
+
+def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = None) -> Configured:
+    """Write all that JupyterLab needs for a lake: its configuration, the panel's login, the notebooks.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of an embedded lake that was started. Configuration, login and settings go to ``jupyter/`` in it.
+    notebook : str
+        Name of the shipped notebook that opens first.
+    root_dir : Path, optional
+        Folder that JupyterLab shows, by default the current one. Working copies of the notebooks are made in a folder
+        in it, see `working_copies`.
+
+    Returns
+    -------
+    Configured
+        What `start`, or another way to start a Jupyter server, goes by.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started in `home`.
+    UsageError
+        When there is no such notebook, or the folder can't be written.
+    """
+    home = extension.located(home)
+    root = (root_dir or Path()).expanduser().absolute()
+    lake = "" if home == extension.located("") else str(home)  # what the notebooks' parameter says
+    if not (notebooks_folder() / notebook).is_file():
+        known = ", ".join(sorted(path.name for path in notebooks_folder().glob("*.ipynb")))
+        raise UsageError(f"{notebook}: no such notebook comes with lofarlake", f"it is one of {known}")
+    extension.configuration(home)
+    folder = root / (_FOLDER if not lake else f"{_FOLDER}-{hashlib.sha256(lake.encode()).hexdigest()[:6]}")
+    working_copies(notebooks_folder(), folder, lake)
+    jupyter = home / "jupyter"
+    environment = {
+        "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
+        "JUPYTER_DATA_DIR": str(jupyter / "data"),
+        "JUPYTER_RUNTIME_DIR": str(jupyter / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(jupyter / "config" / "lab" / "user-settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(jupyter / "config" / "lab" / "workspaces"),
+        # What Rucio's own client shows the storage when a file is uploaded in the panel.
+        "X509_USER_PROXY": str(home / "tls" / "client.pem"),
+    }
+    for path in environment.values():
+        if not path.endswith(".pem"):
+            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    extension.log_in(home, jupyter / "rucio")
+    _write_configuration(home, root, folder / notebook)
+    return Configured(root, folder / notebook, environment)
+
+
+def exports(configured: Configured) -> str:
+    """Shell lines after which any ``jupyter`` command is configured so."""
+    lines = [f"unset {name}" for name in configured.unset]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in configured.environment.items()]
+    return "\n".join(lines)
+
+
+def start(
+    home: Path,
+    *,
+    notebook: str = LANDING,
+    root_dir: Path | None = None,
+    port: int | None = None,
+    open_browser: bool = True,
+    arguments: Sequence[str] = (),
+) -> int:
+    """Run JupyterLab on a lake until it is stopped.
+
+    Parameters
+    ----------
+    home, notebook, root_dir
+        See `configure`.
+    port : int, optional
+        Port of JupyterLab, by default a free one from 8888.
+    open_browser : bool
+        Whether to open a browser on it.
+    arguments : sequence of str
+        More arguments for ``jupyter lab``.
+
+    Returns
+    -------
+    int
+        Exit status of JupyterLab.
+
+    Raises
+    ------
+    LakeNotRunning, UsageError
+        See `configure`.
+    PortTaken
+        When another program listens on `port`.
+    """
+    configured = configure(home, notebook=notebook, root_dir=root_dir)
+    command = [shutil.which("env") or "/usr/bin/env", *(f"--unset={name}" for name in configured.unset)]
+    command += [f"{name}={value}" for name, value in configured.environment.items()]
+    command += [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1"]
+    if port is not None:
+        _check_port(port)
+        command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if not open_browser:
+        command.append("--no-browser")
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    _log.info("JupyterLab opens %s", configured.notebook)
+    return _run([*command, *arguments], configured.root)
+
+
+def _run(command: list[str], folder: Path) -> int:
+    """Run a program to its end; what asks us to stop asks it."""
+    with subprocess.Popen(command, cwd=folder) as process:
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            process.send_signal(number)
+
+        # A terminal sends an interrupt to JupyterLab as well, which then asks whether to stop: that is its to answer.
+        wanted: dict[signal.Signals, Any] = {
+            signal.SIGINT: signal.SIG_IGN,
+            signal.SIGTERM: pass_on,
+            signal.SIGHUP: pass_on,
+        }
+        if threading.current_thread() is not threading.main_thread():
+            return process.wait()
+        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise PortTaken(
+                f"port {port} can't be used for JupyterLab ({error})", "give another port, or none for a free one"
+            ) from error
+
+
+def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
+    jupyter = home / "jupyter"
+    config = jupyter / "config"
+    landing = "/lab/tree/" + quote(str(notebook.relative_to(root)))
+    text = "# Written at each start of `lofarlake lab`: changes made here are lost.\n"
+    text += extension.server_configuration(home, jupyter / "rucio")
+    text += f"c.ServerApp.root_dir = {str(root)!r}\n"
+    text += f"c.LabApp.default_url = {landing!r}\n"
+    text += "c.LabApp.custom_css = True\n"
+    text += (
+        f'c.ServerApp.tornado_settings = {{"headers": {{"Content-Security-Policy": {_CONTENT_SECURITY_POLICY!r}}}}}\n'
+    )
+    (config / "jupyter_server_config.py").write_text(text)
+    custom = config / "custom"
+    custom.mkdir(exist_ok=True)
+    for asset in (Path(__file__).parent / "assets").iterdir():
+        shutil.copyfile(asset, custom / asset.name)
+    # A person's own choice of settings stays: this is their first value only.
+    settings = (
+        config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    )
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(json.dumps(_NO_NEWS))

@@ -1,0 +1,195 @@
+"""Browse a lake from Python through the Rucio JupyterLab extension: what its panel shows, scripted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb.errors import DIDNotFound, InvalidDID
+from lofarlake_nb.lake import extension, panel
+from lofarlake_nb.lake.panel import ROW_LIMIT, Panel
+from lofarlake_nb.lake.rows import Rows
+
+_NOTHING_CHOSEN = "no dataset is chosen"
+
+KINDS = ("collection", "dataset", "container", "file", "all")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A data identifier that a search found; `bytes` is None where the lake has not summed them up."""
+
+    did: str
+    type: str
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a dataset.
+
+    Parameters
+    ----------
+    did : str
+        ``scope:name``.
+    bytes : int
+        Its size.
+    status : str
+        At the mounted site: ``OK``, ``REPLICATING``, ``STUCK`` or ``NOT_AVAILABLE``.
+    path : str
+        Where it is on this machine, empty when it is not.
+    """
+
+    did: str
+    bytes: int
+    status: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A replication rule, and how many of its files are there, on their way, or stuck."""
+
+    id: str
+    sites: str
+    state: str
+    ok: int
+    replicating: int
+    stuck: int
+    error: str
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A lake, browsed through the extension.
+
+    Parameters
+    ----------
+    answers : Panel
+        The extension.
+    """
+
+    answers: Panel
+
+    @property
+    def via(self) -> str:
+        """What answers, in words."""
+        return str(self.answers)
+
+    def scopes(self) -> list[str]:
+        """Scopes of the lake, sorted."""
+        return sorted(self.answers.scopes())
+
+    def search(self, pattern: str = "lofar:*", kind: str = "collection", filters: str = "") -> Rows[Found]:
+        """Data identifiers that match.
+
+        Parameters
+        ----------
+        pattern : str
+            ``scope:name``; the name may have wildcards ``*``.
+        kind : str
+            ``collection`` (datasets and containers), ``dataset``, ``container``, ``file`` or ``all``.
+        filters : str
+            On metadata, in Rucio's words: ``length>3``, joined by ``,`` (and) or ``;`` (or).
+
+        Returns
+        -------
+        Rows of Found
+            By name; at most `ROW_LIMIT`.
+
+        Raises
+        ------
+        InvalidDID
+            When the pattern has no scope and name, or there is no such kind.
+        """
+        if kind not in KINDS:
+            raise InvalidDID(f"kind: {kind!r} is none", f"it is one of {', '.join(KINDS)}")
+        found = self.answers.search(*_split(pattern), kind, filters)
+        rows = sorted((Found(f["did"], f["type"], f["size"]) for f in found), key=lambda f: f.did)
+        if not rows:
+            return Rows(rows, f"nothing in the lake matches {pattern}")
+        return Rows(rows, f"only the first {ROW_LIMIT} are shown" if len(rows) == ROW_LIMIT else "")
+
+    def files(self, dataset: str) -> Rows[File]:
+        """Files of a dataset or container, as they are now.
+
+        Parameters
+        ----------
+        dataset : str
+            ``scope:name``; nothing has no files.
+
+        Returns
+        -------
+        Rows of File
+            By name.
+
+        Raises
+        ------
+        DIDNotFound
+            When there is no such data identifier.
+        """
+        if not dataset:
+            return Rows((), _NOTHING_CHOSEN)
+        answers = self.answers.details(*_split(dataset))
+        rows = sorted((_file(answer) for answer in answers), key=lambda f: f.did)
+        if not rows and not self.search(dataset, kind="all"):
+            raise DIDNotFound(f"{dataset} is not in the lake", 'search("lofar:*") lists what is')
+        return Rows(rows, "" if rows else f"{dataset} has no files")
+
+    def rules(self, did: str) -> Rows[Rule]:
+        """Replication rules of a data identifier.
+
+        Raises
+        ------
+        DIDNotFound
+            When there is no such data identifier.
+        """
+        if not did:
+            return Rows((), _NOTHING_CHOSEN)
+        answers = self.answers.rules(*_split(did))
+        return Rows([_rule(answer) for answer in answers], "" if answers else f"no rule holds {did}")
+
+
+def connect(lake: str | Path = "") -> Browser:
+    """Browse a lake: by the JupyterLab that runs for it, else in this process.
+
+    Parameters
+    ----------
+    lake : str or Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``; empty for the default lake.
+
+    Returns
+    -------
+    Browser
+        One that answers.
+
+    Raises
+    ------
+    LakeNotRunning
+        When the lake does not answer.
+    """
+    browser = Browser(panel.of(extension.located(lake)))
+    browser.scopes()
+    return browser
+
+
+def _split(did: str) -> tuple[str, str]:
+    scope, _, name = did.partition(":")
+    if not scope or not name or ":" in name:
+        raise InvalidDID(f"{did!r} is no data identifier", "write it as scope:name, as lofar:L667520")
+    return scope, name
+
+
+def _file(answer: dict[str, Any]) -> File:
+    return File(answer["did"], answer["size"], answer["status"], answer["path"] or "")
+
+
+def _rule(answer: dict[str, Any]) -> Rule:
+    return Rule(
+        id=answer["id"],
+        sites=answer["rse_expression"],
+        state=answer["state"],
+        ok=answer["locks_ok_cnt"],
+        replicating=answer["locks_replicating_cnt"],
+        stuck=answer["locks_stuck_cnt"],
+        error=answer["error"] or "",
+    )

@@ -1,0 +1,192 @@
+"""The Rucio JupyterLab extension, set up for a lake: which instance it shows, as whom, and where it keeps that."""
+
+import configparser
+import hashlib
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lofarlake_nb.errors import LakeNotRunning, LakeRefused
+
+DEFAULT_HOME = Path("~/.local/share/lofarlake")
+
+# The site of an embedded lake whose storage the extension reads as mounted.
+_SITE = "SARA"
+
+
+def located(lake: str | Path) -> Path:
+    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; nothing means the default lake."""
+    return Path(os.path.abspath(Path(lake or DEFAULT_HOME).expanduser()))
+
+
+def configuration(lake: Path) -> Path:
+    """Rucio client configuration of a lake.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started there.
+    """
+    path = lake if lake.is_file() else lake / "client" / "rucio.cfg"
+    if not path.is_file():
+        raise LakeNotRunning(f"there is no lake in {lake}", f"start it: lofarlake lake start --home {lake}")
+    return path
+
+
+def name(lake: Path) -> str:
+    """Name by which the extension tells this lake from others; the same at each start."""
+    return "lake-" + hashlib.sha256(os.path.abspath(lake).encode()).hexdigest()[:8]
+
+
+def instance(lake: Path) -> dict[str, Any]:
+    """What the extension must know of a lake: an entry of its ``RucioConfig.instances``.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``.
+
+    Returns
+    -------
+    dict
+        For an embedded lake with mode ``replica``: what has a replica at the mounted site is there at once, without a
+        copy; anything else is brought there by a replication rule. For others with mode ``download``.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started there.
+    """
+    client = _client_section(lake)
+    entry = {
+        "name": name(lake),
+        "display_name": f"LOFAR data lake ({os.path.abspath(lake)})",
+        "rucio_base_url": client["rucio_host"],
+        "rucio_auth_url": client["auth_host"],
+        "rucio_ca_cert": os.path.expanduser(client.get("ca_cert", "")),
+        "wildcard_enabled": True,
+    }
+    if lake.is_file():
+        return {**entry, "mode": "download"}
+    return {
+        **entry,
+        "site_name": _SITE,
+        "mode": "replica",
+        "destination_rse": _SITE,
+        "rse_mount_path": os.path.join(os.path.abspath(lake), "storage", _SITE),
+        # Asked without a domain, the catalogue gives the wan address, https://HOST/SITE/...: the site's name is dropped.
+        "path_begins_at": 1,
+    }
+
+
+def credentials(lake: Path) -> dict[str, str]:
+    """User name, password and account with which the lake's own client logs in.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started there.
+    LakeRefused
+        When the configuration logs in otherwise than by user name and password.
+    """
+    client = _client_section(lake)
+    wanted = ("username", "password", "account")
+    if any(key not in client for key in wanted):
+        raise LakeRefused(
+            f"{configuration(lake)} holds no user name and password (auth_type {client.get('auth_type', 'not given')})",
+            "the Rucio panel can log in by userpass only; use lofarlake_nb.lake.client for others",
+        )
+    return {key: client[key] for key in wanted}
+
+
+def log_in(lake: Path, folder: Path) -> None:
+    """Write the login of a lake where the extension looks for it.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``.
+    folder : Path
+        Where the extension keeps its data, see `keep_in`; made with mode 0700, its file with 0600.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started there.
+    """
+    known = credentials(lake)
+    module = keep_in(folder)
+    database = module.get_db()
+    database.set_rucio_auth_credentials(name(lake), "userpass", known)
+    database.set_active_instance(name(lake))
+    database.set_active_auth_method("userpass")
+    module.db.close()
+
+
+def keep_in(folder: Path | None) -> ModuleType:
+    """Let the extension, in this process, keep its logins and caches in a folder of the lake's.
+
+    Its own choice is one file in HOME, in the clear and readable by others, for all lakes.
+
+    Parameters
+    ----------
+    folder : Path or None
+        The folder; None keeps all in memory.
+
+    Returns
+    -------
+    module
+        ``rucio_jupyterlab.db``, whose database is now there.
+    """
+    if folder is None:
+        where = ":memory:"
+    else:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        where = str(folder / "cache.db")
+        os.close(os.open(where, os.O_CREAT | os.O_RDWR, 0o600))
+    from rucio_jupyterlab import db
+
+    db.db.init(where)
+    return db
+
+
+def server_configuration(lake: Path, folder: Path) -> str:
+    """Lines of a ``jupyter_server_config.py`` that give a Jupyter server this lake.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``.
+    folder : Path
+        Where the extension keeps its data in that server.
+
+    Returns
+    -------
+    str
+        Python.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started there.
+    """
+    return (
+        "from pathlib import Path\n\n"
+        "from lofarlake_nb.lake import extension\n\n"
+        f"extension.keep_in(Path({str(folder)!r}))\n"
+        f"c.RucioConfig.instances = [{instance(lake)!r}]\n"
+        f"c.RucioConfig.default_instance = {name(lake)!r}\n"
+        'c.RucioConfig.default_auth_type = "userpass"\n'
+    )
+
+
+def _client_section(lake: Path) -> configparser.SectionProxy:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(configuration(lake))
+    return parser["client"]

@@ -1,0 +1,212 @@
+"""What stands behind the Rucio panel: the extension, in a JupyterLab that runs for the lake, else in this process."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import requests
+
+from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused
+from lofarlake_nb.lake import extension
+
+# The extension gives no more rows of a search than this.
+ROW_LIMIT = 1000
+_SECONDS = 60
+
+Answer = TypeVar("Answer")
+
+
+class Panel(Protocol):
+    """The extension's answers, as it gives them."""
+
+    def scopes(self) -> list[str]:
+        """Scopes of the lake."""
+
+    def search(self, scope: str, name: str, kind: str, filters: str) -> list[dict[str, Any]]:
+        """For each data identifier found: did, type, size."""
+
+    def details(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """For each file of a dataset: did, size, status, path."""
+
+    def rules(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """Replication rules of a data identifier."""
+
+
+def of(lake: Path) -> Panel:
+    """Who answers for a lake: the JupyterLab that runs for it, if there is one.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``.
+
+    Returns
+    -------
+    Panel
+        Not asked yet whether the lake itself runs.
+
+    Raises
+    ------
+    LakeNotRunning
+        When no lake was ever started there.
+    """
+    here = InProcess(lake, extension.instance(lake), extension.credentials(lake))
+    runtime = lake / "jupyter" / "runtime"
+    if not runtime.is_dir():
+        return here
+    from jupyter_server.serverapp import list_running_servers
+
+    for server in list_running_servers(str(runtime)):
+        running = InJupyterLab(server["url"], server["token"], here)
+        if running.knows_lake():
+            return running
+    return here
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """The extension's classes, in this process; nothing is kept on disk.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake, or a ``rucio.cfg``.
+    instance, credentials : dict
+        See `extension`.
+    """
+
+    lake: Path
+    instance: dict[str, Any]
+    credentials: dict[str, str]
+
+    def __str__(self) -> str:
+        return "the Rucio extension, in this process"
+
+    def __repr__(self) -> str:
+        return f"InProcess({str(self.lake)!r})"  # never the password
+
+    def scopes(self) -> list[str]:
+        """See `Panel`."""
+        return self._call(lambda api: api.get_scopes())
+
+    def search(self, scope: str, name: str, kind: str, filters: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        from rucio_jupyterlab.handlers.did_search import DIDSearchHandlerImpl
+
+        namespace = self.instance["name"]
+
+        def found(api: Any) -> list[dict[str, Any]]:
+            try:
+                return DIDSearchHandlerImpl(namespace, api).search_did(scope, name, kind, filters or None, ROW_LIMIT)
+            except ValueError:  # how it says that there is none
+                return []
+
+        return self._call(found)
+
+    def details(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        from rucio_jupyterlab.mode_handlers.download import DownloadModeHandler
+        from rucio_jupyterlab.mode_handlers.replica import ReplicaModeHandler
+
+        handler = ReplicaModeHandler if self.instance["mode"] == "replica" else DownloadModeHandler
+        return self._call(lambda api: handler(self.instance["name"], api).get_did_details(scope, name, True))
+
+    def rules(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        return self._call(lambda api: api.get_rules(scope, name))
+
+    def _call(self, ask: Callable[[Any], Answer]) -> Answer:
+        extension.keep_in(None)
+        logging.getLogger("rucio_jupyterlab").setLevel(logging.CRITICAL)  # what it warns of, it raises too
+        from rucio_jupyterlab.rucio.exceptions import RucioAPIException
+        from rucio_jupyterlab.rucio.rucio import RucioAPI
+
+        api = RucioAPI(self.instance, "userpass", self.credentials)
+        try:
+            return ask(api)
+        except RucioAPIException as error:
+            if error.status_code != 401:
+                raise _refusal(self.lake, error.status_code, error.exception_class, error.message) from error
+        RucioAPI.clear_auth_token_cache()  # a token of before the lake was reset
+        try:
+            return ask(api)
+        except RucioAPIException as error:
+            raise _refusal(self.lake, error.status_code, error.exception_class, error.message) from error
+
+
+@dataclass(frozen=True)
+class InJupyterLab:
+    """The extension of a running Jupyter server, by its REST API.
+
+    Parameters
+    ----------
+    url : str
+        Of the server, with a slash at its end.
+    token : str
+        Of the server.
+    here : InProcess
+        Answers what the REST API has no endpoint for.
+    """
+
+    url: str
+    token: str
+    here: InProcess
+
+    def __str__(self) -> str:
+        return f"the Rucio extension of the JupyterLab at {self.url}"
+
+    def __repr__(self) -> str:
+        return f"InJupyterLab({self.url!r})"  # never the token
+
+    def knows_lake(self) -> bool:
+        """Whether the server answers, and shows this lake."""
+        with contextlib.suppress(requests.RequestException, LakeError, ValueError, KeyError):
+            return any(i["name"] == self.here.instance["name"] for i in self._get("instances")["instances"])
+        return False
+
+    def scopes(self) -> list[str]:
+        """See `Panel`."""
+        return self._get("list-scopes")["scopes"]
+
+    def search(self, scope: str, name: str, kind: str, filters: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        parameters = {"did": f"{scope}:{name}", "type": kind} | ({"filters": filters} if filters else {})
+        return self._get("did-search", **parameters) or []
+
+    def details(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        return self._get("did", did=f"{scope}:{name}", force="1")
+
+    def rules(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """See `Panel`; the REST API has no endpoint for rules."""
+        return self.here.rules(scope, name)
+
+    def _get(self, endpoint: str, **parameters: str) -> Any:
+        response = requests.get(
+            f"{self.url}rucio-jupyterlab/{endpoint}",
+            params={"namespace": self.here.instance["name"], **parameters},
+            headers={"Authorization": f"token {self.token}"},
+            timeout=_SECONDS,
+        )
+        if response.ok:
+            return response.json()
+        if response.status_code == 404 and endpoint == "did-search":
+            return None  # how it says that there is none
+        answer = response.json() if "json" in response.headers.get("Content-Type", "") else {}
+        kind, message = answer.get("exception_class") or "", answer.get("error") or response.reason
+        raise _refusal(self.here.lake, response.status_code, kind, message)
+
+
+def _refusal(lake: Path, status: int | None, kind: str | None, message: str) -> LakeError:
+    """Our error for one of Rucio's."""
+    text = " ".join(str(message).split())
+    if status == 503:
+        return LakeNotRunning(f"the lake {lake} does not answer", f"start it: lofarlake lake start --home {lake}")
+    if status in (401, 403):
+        return LakeRefused(f"the lake {lake} refuses: {text}", "open JupyterLab anew with lofarlake lab")
+    if kind in ("DataIdentifierNotFound", "ScopeNotFound"):
+        return DIDNotFound(text, 'search("lofar:*") lists what is there')
+    return LakeError(f"the lake {lake} answered {status} {kind or ''}: {text}", "lofarlake lake status says what is up")

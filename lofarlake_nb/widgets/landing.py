@@ -1,0 +1,61 @@
+"""The landing page: whether the lake runs, and what is in it."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+
+from lofarlake_nb.errors import LakeError
+from lofarlake_nb.lake import browse, client, holdings
+from lofarlake_nb.lake.rows import Rows
+
+
+@dataclass(frozen=True)
+class Note:
+    """A paragraph in a notebook."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.text)}</p>"
+
+
+def status(lake: str | Path = "") -> Note:
+    """Whether a lake answers, as whom it knows us, and through what a notebook browses it.
+
+    Parameters
+    ----------
+    lake : str or Path
+        Folder of an embedded lake, or a ``rucio.cfg``; empty for the default lake.
+
+    Returns
+    -------
+    Note
+        Also when it does not: what to do then.
+    """
+    try:
+        connected, browser = client.connect(lake), browse.connect(lake)
+    except LakeError as error:
+        return Note(f"The lake is not there: {error}.")
+    return Note(f"The lake at {connected.url} answers; your account is {connected.account}; browsed by {browser.via}.")
+
+
+def newest(lake: str | Path = "", count: int = 20) -> Rows[holdings.Holding]:
+    """The newest datasets and containers of a lake.
+
+    Parameters
+    ----------
+    lake : str or Path
+        Folder of an embedded lake, or a ``rucio.cfg``; empty for the default lake.
+    count : int
+        How many.
+
+    Returns
+    -------
+    Rows of Holding
+        None, with a word why, where the lake does not answer.
+    """
+    try:
+        rows = holdings.newest(client.connect(lake))
+    except LakeError as error:
+        return Rows((), f"nothing to show: {error}")
+    return Rows(rows[:count], rows.note or (f"and {len(rows) - count} more" if len(rows) > count else ""))
