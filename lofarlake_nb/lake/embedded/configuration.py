@@ -45,7 +45,7 @@ scheme = https
 transfertool = local
 
 [transfers]
-scheme = https
+multihop_rse_expression =
 """
 
 _ALEMBIC = """\
