@@ -6,6 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lofarlake_nb.lake.embedded import supervisor
+
 
 def pytest_collection_modifyitems(config, items):
     folder = os.environ.get("LOFARLAKE_REAL_DATA", "")
@@ -21,6 +23,15 @@ def pytest_collection_modifyitems(config, items):
 def real_data() -> Path:
     """Folder of the real LOFAR scans; use with the marker real_data."""
     return Path(os.environ["LOFARLAKE_REAL_DATA"])
+
+
+@pytest.fixture(scope="session")
+def lake_home(tmp_path_factory) -> Path:
+    """Home of a real embedded lake that runs for the whole session; share it, and leave it running."""
+    home = tmp_path_factory.mktemp("lake") / "home"
+    supervisor.start(home)
+    yield home
+    supervisor.reset(home)
 
 
 @pytest.fixture
