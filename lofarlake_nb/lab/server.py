@@ -93,6 +93,7 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     folder = root / (_FOLDER if not lake else f"{_FOLDER}-{hashlib.sha256(lake.encode()).hexdigest()[:6]}")
     working_copies(notebooks_folder(), folder, lake)
     jupyter = home / "jupyter"
+    jupyter.mkdir(mode=0o700, exist_ok=True)
     environment = {
         "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
         "JUPYTER_DATA_DIR": str(jupyter / "data"),
@@ -209,6 +210,7 @@ def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
     text += f"c.ServerApp.root_dir = {str(root)!r}\n"
     text += f"c.LabApp.default_url = {landing!r}\n"
     text += "c.LabApp.custom_css = True\n"
+    text += 'c.LabApp.extension_manager = "readonly"\n'  # the other one asks a package index on the internet
     text += (
         f'c.ServerApp.tornado_settings = {{"headers": {{"Content-Security-Policy": {_CONTENT_SECURITY_POLICY!r}}}}}\n'
     )

@@ -203,7 +203,7 @@ class InJupyterLab:
 def _refusal(lake: Path, status: int | None, kind: str | None, message: str) -> LakeError:
     """Our error for one of Rucio's."""
     text = " ".join(str(message).split())
-    if status == 503:
+    if status == 503 or "transport layer" in text:  # so it says that nobody answered
         return LakeNotRunning(f"the lake {lake} does not answer", f"start it: lofarlake lake start --home {lake}")
     if status in (401, 403):
         return LakeRefused(f"the lake {lake} refuses: {text}", "open JupyterLab anew with lofarlake lab")

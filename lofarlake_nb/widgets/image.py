@@ -105,12 +105,13 @@ def read(path: Path) -> Image:
     """
     hint = "give a FITS image with celestial coordinates"
     try:
-        with warnings.catch_warnings(), fits.open(path) as hdus:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # old headers are mended, and say so
-            header, shape = hdus[0].header, hdus[0].shape
-            if len(shape) < 2 or 0 in shape or np.prod(shape[-2:], dtype=float) > _LARGEST:
-                raise NotAnImage(f"{path}: expected an image, found an array of shape {shape}", hint)
-            values = np.asarray(hdus[0].data[(0,) * (len(shape) - 2)], np.float32)
+            with fits.open(path, memmap=False) as hdus:
+                header, shape = hdus[0].header, hdus[0].shape
+                if len(shape) < 2 or 0 in shape or np.prod(shape, dtype=float) > _LARGEST:
+                    raise NotAnImage(f"{path}: expected an image, found an array of shape {shape}", hint)
+                values = np.asarray(hdus[0].data[(0,) * (len(shape) - 2)], np.float32)
             wcs = WCS(header).celestial
             beam = _beam(header)
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
@@ -254,7 +255,7 @@ def _draw_beam(axes: Axes, beam: tuple[float, float, float], scale: float, shape
 def _centre(size: int, width: str, scale: float) -> slice:
     if not width:
         return slice(0, size)
-    wanted = int(quantity("width", width, u.deg).value / scale)
+    wanted = round(quantity("width", width, u.deg).value / scale)
     if wanted < 2:
         raise UsageError(f"width: {width!r} is less than two pixels", f"a pixel is {scale * 3600:.3g} arcsec")
     first = max(0, (size - wanted) // 2)
