@@ -106,7 +106,7 @@ def _site(home: Home, settings: Settings, name: str, session: Session) -> str:
 
 
 def _protocols(home: Home, settings: Settings, name: str) -> list[dict[str, Any]]:
-    """A mounted file system for those at the site, https for all others and for copies between sites; the same paths."""
+    """A mounted file system for those at the site, https for others and for copies between sites; the same paths."""
     return [
         {
             "scheme": "file",

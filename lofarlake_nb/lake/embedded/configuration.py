@@ -17,7 +17,6 @@ mailtemplatedir = {etc}
 [database]
 default = postgresql+psycopg://rucio:{password}@127.0.0.1:{port}/rucio
 schema = rucio
-echo = 0
 pool_recycle = 3600
 pool_size = 10
 max_overflow = 15
@@ -166,5 +165,6 @@ def client_environment(home: Home, account: str = USER) -> dict[str, str]:
     return {
         "RUCIO_CONFIG": str(home.client / ("root.cfg" if account == "root" else "rucio.cfg")),
         "X509_USER_PROXY": str(home.certificates / "client.pem"),
-        "RUCIO_CLIENT_MODE": "1",
+        # Rucio's webdav plug-in does not verify servers, and is warned of it at each request.
+        "PYTHONWARNINGS": "ignore:Unverified HTTPS request",
     }

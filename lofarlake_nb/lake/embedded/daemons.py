@@ -5,6 +5,7 @@ Each runs when there is work for it, which one query tells, so that a rule is me
 
 import logging
 import signal
+import socket
 import sys
 import threading
 import time
@@ -72,6 +73,7 @@ class Daemon:
 
 def daemons() -> list[Daemon]:
     """Rucio's daemons in the order in which a file passes them."""
+    import rucio.daemons.common
     from rucio.daemons.abacus import account, collection_replica, rse
     from rucio.daemons.badreplicas import necromancer
     from rucio.daemons.common import HeartbeatHandler
@@ -82,6 +84,9 @@ def daemons() -> list[Daemon]:
 
     from lofarlake_nb.lake.embedded import transfer_tool
 
+    # Each turn's heartbeat would ask the resolver for our full name, which takes long where there is no network.
+    rucio.daemons.common.socket.getfqdn = lambda name="": socket.gethostname()
+
     def judge(name: str, module: object, **arguments: object) -> Callable[[], object]:
         # The module's own loop sleeps a second a turn to share work with others of its kind; here there is none.
         handler = HeartbeatHandler(name, renewal_interval=60)
@@ -89,7 +94,14 @@ def daemons() -> list[Daemon]:
 
     one = {"once": True, "partition_wait_time": 0}
     tool = transfer_tool.NAME
-    reaping = {"rses": [], "include_rses": None, "exclude_rses": None, "vos": None, "chunk_size": 100, "greedy": True}
+    reaping: dict[str, object] = {
+        "rses": [],
+        "include_rses": None,
+        "exclude_rses": None,
+        "vos": None,
+        "chunk_size": 100,
+        "greedy": True,
+    }
     reaping |= {"scheme": None, "delay_seconds": 60, "auto_exclude_threshold": 100, "auto_exclude_timeout": 60}
     return [
         Daemon("evaluator", judge("judge-evaluator", evaluator, did_limit=_BULK, paused_dids={})),
@@ -161,9 +173,9 @@ def run(home: Home, stopped: threading.Event) -> None:
                 resume(connection)
             work = waiting(connection)
         except psycopg.Error as error:  # the database restarts, or the server has not made the tables yet
-            log.warning("waiting for the database: %s", str(error).splitlines()[0])
+            log.info("waiting for the database: %s", error)
             connection = None
-            stopped.wait(1)
+            stopped.wait(PAUSE_SECONDS)
             continue
         _pulse(home)
         now = time.monotonic()
@@ -190,7 +202,7 @@ def main(home: Home) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    database.wait(home.settings())
+    database.wait(home.settings(), make=False)
     run(home, stopped)
 
 

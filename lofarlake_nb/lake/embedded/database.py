@@ -7,8 +7,8 @@ import psycopg
 from lofarlake_nb.lake.embedded.home import Settings
 
 
-def wait(settings: Settings, patience: float = 60.0) -> None:
-    """Wait until PostgreSQL takes the password, and see to it that it has a database ``rucio``.
+def wait(settings: Settings, *, make: bool, patience: float = 60.0) -> None:
+    """Wait until PostgreSQL takes the password and has a database ``rucio``.
 
     Rucio asks that one for its settings while it is being imported.
 
@@ -16,15 +16,19 @@ def wait(settings: Settings, patience: float = 60.0) -> None:
     ----------
     settings : Settings
         Port and password.
+    make : bool
+        Make the database when it is not there; for one process only.
     patience : float
         Seconds.
     """
     deadline = time.monotonic() + patience
     while True:
         try:
-            with connect(settings, "postgres") as connection:
-                if not connection.execute("select 1 from pg_database where datname = 'rucio'").fetchone():
-                    connection.execute("create database rucio")
+            if make:
+                with connect(settings, "postgres") as connection:
+                    if not connection.execute("select 1 from pg_database where datname = 'rucio'").fetchone():
+                        connection.execute("create database rucio")
+            connect(settings).close()
         except psycopg.OperationalError:
             if time.monotonic() > deadline:
                 raise

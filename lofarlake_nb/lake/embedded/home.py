@@ -58,7 +58,7 @@ class Home:
         self.path = Path(os.path.abspath(path))
         if set(str(self.path)) & set("%#?$;\"'\\") or not str(self.path).isprintable():
             raise UsageError(
-                f"the lake's home {str(self.path)!r} has a character that addresses and configuration files can't carry",
+                f"the lake's home {str(self.path)!r} has a character that addresses can't carry",
                 "choose a folder without % # ? $ ; quotes or backslashes",
             )
         self.settings_file = self.path / SETTINGS
@@ -216,7 +216,7 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace(f"{path}: {error.strerror}", "make room, or choose another folder with --home") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
             raise LakeError(
                 f"{path} can't be written: {error.strerror}", "choose a folder of your own with --home"
             ) from error

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,13 +53,13 @@ def initialise(home: Home, password: str) -> None:
     partial.mkdir(mode=0o700)
     password_file = home.database / "password"
     write_private(password_file, password + "\n")
+    owner = _owner()
     for path in (partial, password_file):
-        _own(path)
+        shutil.chown(path, owner, owner)
     try:
+        access = ["-U", "rucio", "--auth=scram-sha-256", f"--pwfile={password_file}"]
         _run(
-            [program("initdb"), "-D", partial, "-U", "rucio", "--auth=scram-sha-256", f"--pwfile={password_file}"]
-            + ["-E", "UTF8", "--no-locale", "--data-checksums"],
-            home.database,
+            [program("initdb"), "-D", partial, "-E", "UTF8", "--no-locale", "--data-checksums", *access], home.database
         )
     finally:
         password_file.unlink()
@@ -105,6 +107,20 @@ def program(name: str) -> Path:
     return Path(found.origin).parent / "pginstall" / "bin" / name
 
 
+def adopt(home: Home) -> None:
+    """Give the data to whom the server runs as, who may have been another last time (only root can be several).
+
+    Parameters
+    ----------
+    home : Home
+        Of the lake; its server must not run.
+    """
+    data, owner = data_folder(home), _owner()
+    if data.stat().st_uid != owner and os.geteuid() == 0:
+        for path in [data, *data.rglob("*")]:
+            os.chown(path, owner, owner, follow_symlinks=False)
+
+
 def clear_leftovers(home: Home, patience: float = 10.0) -> None:
     """After a crash: wait for what still ends, take away a lock that names another program.
 
@@ -121,9 +137,11 @@ def clear_leftovers(home: Home, patience: float = 10.0) -> None:
     while orphans := _servers(data_folder(home)):
         if time.monotonic() > deadline:
             for pid in orphans:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
-    (data_folder(home) / "postmaster.pid").unlink(missing_ok=True)
+    if data_folder(home).is_dir():
+        (data_folder(home) / "postmaster.pid").unlink(missing_ok=True)
 
 
 def unprivileged() -> list[str]:
@@ -161,13 +179,12 @@ def _as_nobody() -> list[str]:
     return ["setpriv", *become, "--inh-caps=-all,+dac_override", "--ambient-caps=+dac_override"]
 
 
-def _own(path: Path) -> None:
-    """Give a path of ours to whom the server runs as."""
-    if unprivileged()[:1] == ["setpriv"]:
-        shutil.chown(path, NOBODY, NOBODY)
+def _owner() -> int:
+    """Number of the user as whom, seen from here, the server runs."""
+    return NOBODY if unprivileged()[:1] == ["setpriv"] else os.geteuid()
 
 
-def _run(words: list[str | Path], folder: Path) -> None:
+def _run(words: Sequence[str | Path], folder: Path) -> None:
     done = subprocess.run(
         [str(w) for w in [*unprivileged(), *words]],
         capture_output=True,

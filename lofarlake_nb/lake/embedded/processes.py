@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lofarlake_nb.lake.embedded.home import write_private
 
+START_LINE = "=== started"
 LOG_BYTES = 5_000_000  # a log that is longer is put aside at the next start
 
 
@@ -78,6 +79,8 @@ def start(
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_name(log.name + ".1"))
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+        output.write(f"{START_LINE} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
+        output.flush()
         child = subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.DEVNULL,

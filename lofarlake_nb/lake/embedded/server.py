@@ -41,7 +41,7 @@ class Server(BaseApplication):
     def load(self) -> Callable:
         """Rucio's WSGI application, in the worker."""
         try:
-            database.wait(self.settings)
+            database.wait(self.settings, make=True)
             # Imported here: Rucio asks the database when imported, takes seconds, and the arbiter does without.
             from rucio.web.rest.flaskapi.v1.main import application
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -189,19 +190,19 @@ class Target:
 class Blocks:
     """The bytes of an open file, in big blocks; closed by the server at the end, whatever happens."""
 
-    def __init__(self, file: "os.PathLike | object", length: int) -> None:
+    def __init__(self, file: BinaryIO, length: int) -> None:
         self.file = file
         self.length = length
 
     def __iter__(self) -> Iterator[bytes]:
         left = self.length
-        while left and (block := self.file.read(min(CHUNK, left))):  # type: ignore[attr-defined]
+        while left and (block := self.file.read(min(CHUNK, left))):
             left -= len(block)
             yield block
 
     def close(self) -> None:
         """Called by the server."""
-        self.file.close()  # type: ignore[attr-defined]
+        self.file.close()
 
 
 def adler32_of(path: Path) -> str:
@@ -213,12 +214,12 @@ def adler32_of(path: Path) -> str:
     return f"{value:08x}"
 
 
-def _receive(body: object, size: int, path: Path) -> str:
+def _receive(body: BinaryIO, size: int, path: Path) -> str:
     """Write so many bytes of a request's body to a new file, safe on disk; their Adler-32."""
     value, left = 1, size
     with open(path, "xb") as file:
         while left:
-            block = body.read(min(CHUNK, left))  # type: ignore[attr-defined]
+            block = body.read(min(CHUNK, left))
             if not block:
                 raise Refused(HTTPStatus.BAD_REQUEST, f"the connection ended {left} bytes early")
             value = zlib.adler32(block, value)

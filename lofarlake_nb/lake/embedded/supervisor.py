@@ -1,55 +1,24 @@
 """Start, watch, mend and stop an embedded lake."""
 
 import hashlib
-import http.client
-import random
-import re
 import shutil
 import signal
-import socket
-import ssl
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lofarlake_nb import __version__
-from lofarlake_nb.errors import LakeError, NoSpace, PortTaken, UsageError
-from lofarlake_nb.lake.embedded import certificates, configuration, postgres, processes
+from lofarlake_nb.errors import LakeError, NoSpace, UsageError
+from lofarlake_nb.lake.embedded import certificates, configuration, parts, ports, postgres, processes
 from lofarlake_nb.lake.embedded.home import SITES, Home, Settings
+from lofarlake_nb.lake.embedded.parts import Part
 
-PARTS = ("database", "storage", "server", "daemons")  # in the order of starting
 READY_SECONDS = 90.0  # for one part, on a busy machine
-# Below the ports that systems hand out for outgoing connections, so that none of those is in the way after a restart.
-PORTS = range(20000, 32000)
+DEAF_SECONDS = 30.0  # a part that runs may be too busy to answer; after this it is taken for broken
 _STOP = {"database": signal.SIGINT, "storage": signal.SIGTERM, "server": signal.SIGQUIT, "daemons": signal.SIGTERM}
-
-
-@dataclass(frozen=True)
-class Part:
-    """One process of the lake.
-
-    Parameters
-    ----------
-    name : str
-        ``database``, ``storage``, ``server`` or ``daemons``.
-    up : bool
-        It runs and answers.
-    pid : int or None
-        Where it runs.
-    address : str
-        Where it listens.
-    detail : str
-        Why it is not up, and where to look.
-    """
-
-    name: str
-    up: bool
-    pid: int | None
-    address: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +74,8 @@ def start(home: Path, port: int | None = None) -> Status:
     with place.locked():
         place.refuse_other_folders()
         place.make()
-        settings = _ports(place, place.settings(), port)
+        _bury(place)
+        settings = ports.settle(place, place.settings(), port)
         place.keep(settings)
         certificates.make(place)
         configuration.write(place, settings)
@@ -128,12 +98,14 @@ def status(home: Path) -> Status:
     """
     place = Home(home)
     if not place.exists:
-        return Status(place.path, tuple(Part(name, False, None, "", "no lake was made here yet") for name in PARTS), {})
+        return Status(
+            place.path, tuple(Part(name, False, None, "", "no lake was made here yet") for name in parts.NAMES), {}
+        )
     settings = place.settings()
-    with ThreadPoolExecutor(len(PARTS)) as pool:
-        parts = tuple(pool.map(lambda name: _part(place, settings, name), PARTS))
+    with ThreadPoolExecutor(len(parts.NAMES)) as pool:
+        seen = tuple(pool.map(lambda name: parts.look(place, settings, name), parts.NAMES))
     urls = {"rucio": settings.server_url} | {site: f"{settings.storage_url}/{site}/" for site in SITES}
-    return Status(place.path, parts, urls)
+    return Status(place.path, seen, urls)
 
 
 def stop(home: Path) -> Status:
@@ -152,7 +124,7 @@ def stop(home: Path) -> Status:
     place = Home(home)
     if place.exists:
         with place.locked():
-            _stop_parts(place, PARTS)
+            _stop_parts(place, parts.NAMES)
     return status(home)
 
 
@@ -174,12 +146,10 @@ def reset(home: Path) -> None:
     if not place.path.is_dir():
         return
     with place.locked():
-        _stop_parts(place, PARTS)
-        # The file that says "this is a lake" goes last but for the lock, so that a broken reset can be done again.
+        _stop_parts(place, parts.NAMES)
+        # The file that says "this is a lake" goes last but for the lock: a reset that broke off can be done again.
         last = (place.settings_file, place.lock_file)
-        for path in sorted(place.path.iterdir(), key=lambda p: p in last):
-            if path in last:
-                continue
+        for path in (p for p in place.path.iterdir() if p not in last):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -206,41 +176,43 @@ def environment(home: Path) -> dict[str, str]:
 
 def _start_parts(home: Home, settings: Settings) -> None:
     """Start what does not run, or runs from outdated settings; wait until all answer."""
-    recipes = {name: _recipe(settings, name) for name in PARTS}
-    wanted = []
-    for name in PARTS:
-        process = processes.recorded(_record(home, name))
-        # A part that is alive but deaf is as good as dead.
-        if process is None or process.recipe != recipes[name] or not _part(home, settings, name).up:
-            wanted.append(name)
-    if not wanted:
-        return
+    recipes = {name: _recipe(settings, name) for name in parts.NAMES}
+    wanted = [name for name in parts.NAMES if not _is_right(home, settings, name, recipes[name])]
     _stop_parts(home, wanted)
-    before = {name: _commands(home, settings)[name] for name in wanted if name != "database"}
-    for name, command in before.items():  # they load for seconds, and wait for the database by themselves
-        _launch(home, name, command, recipes[name])
-    if "database" in wanted:
-        postgres.initialise(home, settings.database_password)
-        postgres.clear_leftovers(home)
-        _launch(home, "database", postgres.command(home, settings.database_port), recipes["database"])
     try:
         for name in wanted:
+            if name != "database":  # the others load for seconds, and wait for it by themselves
+                module = f"{__package__}.{name}"
+                _launch(home, name, [sys.executable, "-P", "-m", module, home.path], recipes[name])
+        if "database" in wanted:
+            postgres.initialise(home, settings.database_password)
+            postgres.adopt(home)
+            _launch(home, "database", postgres.command(home, settings.database_port), recipes["database"])
+        for name in wanted:
             _wait(home, settings, name)
-    except LakeError:
+    except BaseException:  # an interrupt too: all or nothing
         _stop_parts(home, wanted)
         raise
 
 
-def _commands(home: Home, settings: Settings) -> dict[str, Sequence[str | Path]]:
-    module = [sys.executable, "-P", "-m"]
-    return {name: [*module, f"{__package__}.{name}", home.path] for name in ("storage", "server", "daemons")}
+def _is_right(home: Home, settings: Settings, name: str, recipe: str) -> bool:
+    """Whether a part runs, from these settings, and answers, if only after a while."""
+    process = processes.recorded(parts.record(home, name))
+    if process is None or not process.alive or process.recipe != recipe:
+        return False
+    deadline = time.monotonic() + DEAF_SECONDS
+    while not parts.look(home, settings, name).up:
+        if not process.alive or time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _launch(home: Home, name: str, command: Sequence[str | Path], recipe: str) -> None:
     processes.start(
         command,
-        record=_record(home, name),
-        log=_log(home, name),
+        record=parts.record(home, name),
+        log=parts.log(home, name),
         folder=home.run,
         environment=configuration.server_environment(home),
         recipe=recipe,
@@ -248,173 +220,38 @@ def _launch(home: Home, name: str, command: Sequence[str | Path], recipe: str) -
 
 
 def _stop_parts(home: Home, names: Sequence[str]) -> None:
-    for name in reversed([n for n in PARTS if n in names]):
-        process = processes.recorded(_record(home, name))
+    for name in reversed([n for n in parts.NAMES if n in names]):
+        process = processes.recorded(parts.record(home, name))
         if process is not None:
             processes.stop(process, _STOP[name], patience=15)
-            _record(home, name).unlink(missing_ok=True)
-        if name == "database" and home.database.is_dir():
+            parts.record(home, name).unlink(missing_ok=True)
+        if name == "database":
             postgres.clear_leftovers(home)
+
+
+def _bury(home: Home) -> None:
+    """See to the end of what parts that were killed left running, which may still hold their ports."""
+    for name in parts.NAMES:
+        process = processes.recorded(parts.record(home, name))
+        if process is None or not process.alive:
+            _stop_parts(home, [name])
 
 
 def _wait(home: Home, settings: Settings, name: str) -> None:
     """Until a part answers; an error that says what it said when it ends or takes too long."""
     deadline = time.monotonic() + READY_SECONDS
-    while not (part := _part(home, settings, name)).up:
-        process = processes.recorded(_record(home, name))
-        gone = process is None or not process.alive
+    while not (part := parts.look(home, settings, name)).up:
+        gone = part.pid is None
         if gone or time.monotonic() > deadline:
-            said = _last_words(_log(home, name))
+            said = parts.last_words(parts.log(home, name)) or part.detail
             if "No space left" in said:
                 raise NoSpace(f"the lake's {name} does not start: {said}", "make room, then start the lake again")
             what = "ended" if gone else f"did not answer within {READY_SECONDS:.0f} s"
-            raise LakeError(f"the lake's {name} {what}: {said or part.detail}", f"look into {_log(home, name)}")
+            raise LakeError(f"the lake's {name} {what}: {said}", f"look into {parts.log(home, name)}")
         time.sleep(0.05)
-
-
-def _part(home: Home, settings: Settings, name: str) -> Part:
-    """How one part is: is it the process that was started, and does it answer."""
-    addresses = {
-        "database": f"127.0.0.1:{settings.database_port}",
-        "storage": settings.storage_url,
-        "server": settings.server_url,
-        "daemons": "",
-    }
-    checks: dict[str, Callable[[Home, Settings], str]] = {
-        "database": _database_trouble,
-        "storage": _storage_trouble,
-        "server": _server_trouble,
-        "daemons": _daemons_trouble,
-    }
-    process = processes.recorded(_record(home, name))
-    if process is None:
-        return Part(name, False, None, addresses[name], "not started")
-    if not process.alive:
-        return Part(name, False, None, addresses[name], f"ended by itself or was killed; log: {_log(home, name)}")
-    trouble = checks[name](home, settings)
-    return Part(name, not trouble, process.pid, addresses[name], trouble)
-
-
-def _database_trouble(home: Home, settings: Settings) -> str:
-    try:
-        with socket.create_connection(("127.0.0.1", settings.database_port), timeout=5) as connection:
-            connection.sendall(
-                b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
-            )  # "may I use TLS?", which it answers before any log-in
-            return "" if connection.recv(1) in (b"N", b"S") else "does not answer as PostgreSQL does"
-    except OSError as error:
-        return f"does not answer: {error}"
-
-
-def _storage_trouble(home: Home, settings: Settings) -> str:
-    try:
-        context = ssl.create_default_context(cafile=str(home.certificates / "ca.pem"))
-        context.load_cert_chain(home.certificates / "client.pem")
-        connection = http.client.HTTPSConnection("127.0.0.1", settings.storage_port, timeout=5, context=context)
-        return _http_trouble(connection, f"/{next(iter(SITES))}/")
-    except OSError as error:
-        return f"does not answer: {error}"
-
-
-def _server_trouble(home: Home, settings: Settings) -> str:
-    return _http_trouble(http.client.HTTPConnection("127.0.0.1", settings.server_port, timeout=10), "/ping")
-
-
-def _http_trouble(connection: http.client.HTTPConnection, path: str) -> str:
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"does not answer: {error}"
-    finally:
-        connection.close()
-    return "" if answer == http.HTTPStatus.OK else f"answers {answer}"
-
-
-def _daemons_trouble(home: Home, settings: Settings) -> str:
-    pulse, record = home.run / "daemons.pulse", _record(home, "daemons")
-    if not pulse.exists() or pulse.stat().st_mtime < record.stat().st_mtime:
-        return "still loading"
-    quiet = time.time() - pulse.stat().st_mtime
-    return "" if quiet < 300 else f"no sign of life for {quiet:.0f} s; log: {_log(home, 'daemons')}"
-
-
-def _ports(home: Home, settings: Settings, wanted: int | None) -> Settings:
-    """Settings with ports that are ours or free."""
-    ports = {"database": settings.database_port, "storage": settings.storage_port, "server": settings.server_port}
-    if wanted is not None:
-        ports["server"] = wanted
-    for name, port in ports.items():
-        process = processes.recorded(_record(home, name))
-        ours = process is not None and process.alive and port == getattr(settings, f"{name}_port")
-        if ours or (port and is_free(port)):
-            continue
-        if name == "server" and wanted is not None:
-            raise PortTaken(
-                f"port {port} is taken by another program, or not ours to take",
-                "choose another with --port, or leave it out for a free one",
-            )
-        ports[name] = free_port(avoid=set(ports.values()))
-    return replace(
-        settings, database_port=ports["database"], storage_port=ports["storage"], server_port=ports["server"]
-    )
-
-
-def free_port(avoid: set[int]) -> int:
-    """A port of the loopback that nobody listens on.
-
-    Parameters
-    ----------
-    avoid : set of int
-        Ports that are spoken for.
-
-    Returns
-    -------
-    int
-        The port.
-
-    Raises
-    ------
-    PortTaken
-        When there is none.
-    """
-    for port in random.sample(PORTS, 200):
-        if port not in avoid and is_free(port):
-            return port
-    raise PortTaken(f"no free port between {PORTS.start} and {PORTS.stop}", "stop some programs")
-
-
-def is_free(port: int) -> bool:
-    """Whether we could listen on a port of the loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, past connections don't count
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def _recipe(settings: Settings, name: str) -> str:
     """What a part is started from, as a hash: a part with another must be started again."""
     text = repr((__version__, name, sys.executable, settings if name != "database" else settings.database_port))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _record(home: Home, name: str) -> Path:
-    return home.run / f"{name}.json"
-
-
-def _log(home: Home, name: str) -> Path:
-    return home.log / f"{name}.log"
-
-
-def _last_words(log: Path) -> str:
-    """The line of a log that tells why its part ended: the last error's, else the last, shortened."""
-    try:
-        lines = [line.strip() for line in log.read_text(errors="replace")[-8000:].splitlines() if line.strip()]
-    except FileNotFoundError:
-        return ""
-    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Refused|NoSpace)\b|.*\bFATAL\b", line)]
-    return (errors or lines or [""])[-1][:300]

@@ -1,214 +1,18 @@
-"""What FTS is to a production lake: moves the bytes of Rucio's transfers between sites, https to https."""
+"""What FTS is to a production lake: takes the transfers of Rucio's conveyor and has their bytes moved."""
 
-import http.client
-import logging
-import ssl
-import threading
-import time
-import uuid
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from rucio.core import transfer
 from rucio.core.request import DirectTransfer
 from rucio.db.sqla.constants import RequestState
 from rucio.transfertool.transfertool import TransferStatusReport, Transfertool, TransferToolBuilder
 
-from lofarlake_nb.errors import ChecksumMismatch, TransferFailed
+from lofarlake_nb.lake.embedded.mover import File, Mover, Outcome
 
 NAME = "local"
-STREAMS = 3  # transfers at the same time
-CHUNK = 4 << 20  # bytes
-FORGET_SECONDS = 3600.0
-TIMEOUT_SECONDS = 120.0  # for a server to take or give the next bytes
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How the transfer of one file ended.
-
-    Parameters
-    ----------
-    started, ended : datetime
-        UTC, without a time zone, as Rucio keeps them.
-    trouble : str
-        Empty when the file arrived.
-    """
-
-    started: datetime
-    ended: datetime
-    trouble: str
-
-
-class Job:
-    """Files that were submitted together, and what became of those that are done."""
-
-    def __init__(self, request_ids: Iterable[str]) -> None:
-        self.waiting = set(request_ids)
-        self.outcomes: dict[str, Outcome] = {}
-        self.cancelled = threading.Event()
-        self.ended_at: float | None = None
-
-    def settle(self, request_id: str, outcome: Outcome) -> None:
-        """Note how one file's transfer ended."""
-        self.outcomes[request_id] = outcome
-        self.waiting.discard(request_id)
-        if not self.waiting:
-            self.ended_at = time.monotonic()
-
-
-class Mover:
-    """Moves files in threads, and remembers jobs as long as Rucio may ask for them.
-
-    Parameters
-    ----------
-    certificates : Path
-        Folder with ``ca.pem`` and ``client.pem``.
-    """
-
-    def __init__(self, certificates: Path) -> None:
-        self.context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-        self.context.load_cert_chain(certificates / "client.pem")
-        self.pool = ThreadPoolExecutor(STREAMS, thread_name_prefix="transfer")
-        self.jobs: dict[str, Job] = {}
-        self.lock = threading.Lock()
-
-    def submit(self, transfers: Sequence[DirectTransfer]) -> str:
-        """Take files to move; the job's name."""
-        name = uuid.uuid4().hex
-        job = Job(t.rws.request_id for t in transfers)
-        with self.lock:
-            old = [n for n, j in self.jobs.items() if j.ended_at and time.monotonic() - j.ended_at > FORGET_SECONDS]
-            for forgotten in old:
-                del self.jobs[forgotten]
-            self.jobs[name] = job
-        for t in transfers:
-            sources = [t.source_url(source) for source in t.sources]
-            self.pool.submit(self._move, job, t.rws.request_id, sources, t.dest_url, t.rws.byte_count, t.rws.adler32)
-        return name
-
-    def job(self, name: str) -> Job | None:
-        """A job by name; None when it is unknown, as after a restart."""
-        with self.lock:
-            return self.jobs.get(name)
-
-    def _move(
-        self, job: Job, request_id: str, sources: Sequence[str], destination: str, size: int, adler32: str | None
-    ) -> None:
-        started, trouble = _now(), "no source"
-        for source in sources:
-            try:
-                copy(source, destination, size, adler32, context=self.context, cancelled=job.cancelled.is_set)
-                trouble = ""
-                break
-            except Exception as error:  # whatever it is, the transfer must be reported as ended
-                trouble = f"{source} to {destination}: {error}"[:1000]
-                log.warning("%s", trouble)
-        job.settle(request_id, Outcome(started, _now(), trouble))
-
-
-def copy(
-    source: str,
-    destination: str,
-    size: int,
-    adler32: str | None,
-    *,
-    context: ssl.SSLContext,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> None:
-    """Move the bytes of one file, checked in flight.
-
-    The storage writes them under another name and gives them their own when all are there and right, so that a copy
-    that breaks leaves nothing.
-
-    Parameters
-    ----------
-    source, destination : str
-        https addresses.
-    size : int
-        Bytes that the catalogue says.
-    adler32 : str or None
-        Adler-32 that the catalogue says, hexadecimal.
-    context : SSLContext
-        With the client's certificate and the authority.
-    cancelled : callable
-        Asked between blocks.
-
-    Raises
-    ------
-    ChecksumMismatch
-        When source, catalogue and destination do not agree.
-    TransferFailed
-        When a server refuses, or the stream breaks.
-    """
-    headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-    if adler32:
-        headers["Digest"] = f"adler32={adler32.rjust(8, '0')}"
-    reading, writing = _connect(source, context), _connect(destination, context)
-    try:
-        reading.request("GET", urlsplit(source).path)
-        answer = reading.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise TransferFailed(f"the source answers {answer.status} {answer.reason}")
-        if answer.length != size:
-            raise ChecksumMismatch(f"the source has {answer.length} bytes, the catalogue says {size}")
-        writing.putrequest("PUT", urlsplit(destination).path)
-        for name, value in headers.items():
-            writing.putheader(name, value)
-        writing.endheaders()
-        read = _stream(answer, writing, size, cancelled)
-        if adler32 and adler32.rjust(8, "0") != read:
-            raise ChecksumMismatch(f"adler32 of the source is {read}, the catalogue says {adler32}")
-        taken = writing.getresponse()
-        if taken.status not in (http.HTTPStatus.CREATED, http.HTTPStatus.NO_CONTENT):
-            raise TransferFailed(f"the destination answers {taken.status}: {taken.read(200).decode(errors='replace')}")
-        written = taken.headers.get("Digest", "").removeprefix("adler32=")
-        if written != read:
-            raise ChecksumMismatch(f"adler32 of the source is {read}, the destination got {written or 'unknown'}")
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, TransferFailed):
-            raise
-        raise TransferFailed(f"the stream broke: {error!r}") from error
-    finally:
-        reading.close()
-        writing.close()
-
-
-def _stream(
-    source: http.client.HTTPResponse, destination: http.client.HTTPSConnection, size: int, cancelled: Callable[[], bool]
-) -> str:
-    """Pass on so many bytes; their Adler-32."""
-    buffer = memoryview(bytearray(CHUNK))
-    value, left = 1, size
-    while left:
-        if cancelled():
-            raise TransferFailed("cancelled")
-        count = source.readinto(buffer[: min(CHUNK, left)])
-        if not count:
-            raise TransferFailed(f"the source ended {left} bytes early")
-        value = zlib.adler32(buffer[:count], value)
-        destination.send(buffer[:count])
-        left -= count
-    return f"{value:08x}"
-
-
-def _connect(url: str, context: ssl.SSLContext) -> http.client.HTTPSConnection:
-    address = urlsplit(url)
-    if address.scheme != "https" or not address.hostname:
-        raise TransferFailed(f"{url}: only https can be moved")
-    return http.client.HTTPSConnection(address.hostname, address.port, timeout=TIMEOUT_SECONDS, context=context)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class Report(TransferStatusReport):
@@ -258,7 +62,18 @@ class LocalTransfertool(Transfertool):
         self, transfers: Iterable[DirectTransfer], job_params: dict[str, str], timeout: int | None = None
     ) -> str:
         """Take files to move; the job's name."""
-        return self.mover.submit(list(transfers))
+        return self.mover.submit(
+            [
+                File(
+                    t.rws.request_id,
+                    tuple(t.source_url(source) for source in t.sources),
+                    t.dest_url,
+                    t.rws.byte_count,
+                    t.rws.adler32,
+                )
+                for t in transfers
+            ]
+        )
 
     def bulk_query(
         self, requests_by_eid: Mapping[str, Mapping[str, Any]], timeout: int | None = None
