@@ -199,3 +199,99 @@ class ImageParameters:
                 f"mask_sigma {self.mask_sigma}, threshold_sigma {self.threshold_sigma}: expected the first to be "
                 "the larger, both above 0"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationParameters:
+    """An observation of the 3C196 field to simulate: LOFAR's Dutch HBA stations around transit.
+
+    Parameters
+    ----------
+    observation_id : str
+        Digits; the Measurement Sets are called after it.
+    project : str
+        Project name that the Measurement Sets carry.
+    subbands : int
+        How many, spread evenly over `spread` around `frequency`.
+    frequency, spread : str
+        Centre of the observation, and the distance from its lowest to its highest subband.
+    channels : int
+        Per subband of 195.3125 kHz.
+    hours : float
+        From the start of the first scan to the end of the last, with the transit in the middle.
+    scans : int
+        Short scans, evenly spread over `hours`.
+    scan : str
+        Length of each scan.
+    interval : str
+        Length of a time slot.
+    stations : int
+        Station fields, 0 for all 62.
+    sources : int
+        Sources strewn over the field, besides 3C196 and its bright neighbours.
+    seed : int
+        Of everything random.
+    noise, corruptions, beam, rfi, bad_stations : bool
+        Leave one out to look at the others: thermal noise; clock, ionosphere, bandpass and amplitudes; station beams;
+        interference; one dead and one noisy station.
+    """
+
+    observation_id: str = "667520"
+    project: str = "SIMULATED"
+    subbands: int = 4
+    frequency: str = "135 MHz"
+    spread: str = "8 MHz"
+    channels: int = 16
+    hours: float = 2.0
+    scans: int = 12
+    scan: str = "48 s"
+    interval: str = "4 s"
+    stations: int = 0
+    sources: int = 180
+    seed: int = 1
+    noise: bool = True
+    corruptions: bool = True
+    beam: bool = True
+    rfi: bool = True
+    bad_stations: bool = True
+
+    @property
+    def frequency_hz(self) -> float:
+        """Centre of the observation in Hz."""
+        return float(quantity("frequency", self.frequency, u.Hz).value)
+
+    @property
+    def spread_hz(self) -> float:
+        """Distance from the lowest to the highest subband in Hz."""
+        return float(quantity("spread", self.spread, u.Hz).value)
+
+    @property
+    def scan_s(self) -> float:
+        """Length of a scan in s."""
+        return float(quantity("scan", self.scan, u.s).value)
+
+    @property
+    def interval_s(self) -> float:
+        """Length of a time slot in s."""
+        return float(quantity("interval", self.interval, u.s).value)
+
+    def __post_init__(self) -> None:
+        if not (self.observation_id.isascii() and self.observation_id.isdigit() and len(self.observation_id) <= 9):
+            raise UsageError(f"observation_id: expected up to 9 digits, got {self.observation_id!r}")
+        if not (self.project and self.project.isascii() and self.project.isprintable() and len(self.project) <= 64):
+            raise UsageError(f"project: expected up to 64 printable characters, got {self.project!r}")
+        limits = {"subbands": (1, 400), "channels": (1, 256), "scans": (1, 10_000), "sources": (0, 5_000)}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise UsageError(f"seed: expected 0 or more, got {self.seed}")
+        reach = self.spread_hz / 2
+        if not 110e6 < self.frequency_hz - reach <= self.frequency_hz + reach < 190e6:
+            raise UsageError(f"frequency: {self.frequency} ± {self.spread} / 2 leaves LOFAR's band of 110 to 190 MHz")
+        if not 0.1 <= self.interval_s <= self.scan_s:
+            raise UsageError(f"interval: expected 0.1 s to one scan ({self.scan}), got {self.interval}")
+        if not 0 < self.hours <= 12:
+            raise UsageError(f"hours: expected up to 12, for 3C196 to stay above 30 degrees, got {self.hours}")
+        if self.scan_s * self.scans > self.hours * 3600 * (1 + 1e-9):
+            raise UsageError(f"scans: {self.scans} of {self.scan} do not fit in {self.hours} h")

@@ -1,0 +1,185 @@
+"""Simulate a LOFAR HBA observation of 3C196: one Measurement Set a subband, and the truth beside them."""
+
+import itertools
+import json
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lofarlake_nb import steps
+from lofarlake_nb.errors import NoSpace, ObservationError
+from lofarlake_nb.parameters import SimulationParameters
+from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.simulate import plan, subband, truth
+from lofarlake_nb.processing.simulate.plan import Observation
+from lofarlake_nb.processing.simulate.subband import SubbandTruth
+from lofarlake_nb.processing.simulate.truth import Truth
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated observation on disk."""
+
+    measurement_sets: tuple[Path, ...]
+    truth: Path  # .npz, see truth.load
+    summary: Path  # .json
+    sky_model: Path
+    bytes: int
+    seconds: float
+
+
+def simulate(directory: Path, parameters: SimulationParameters, progress: Progress | None = None) -> Simulated:
+    """Simulate an observation, or find it when it was simulated before with the same parameters.
+
+    The visibilities are in Jy, with gains around 1 and the station beams in them as LOFAR's correlator writes them:
+    stations phased up towards the phase centre, dipole responses uncorrected. Beams are renewed once a scan. Weights
+    are 1, nothing is flagged, autocorrelations hold the system noise.
+
+    Parameters
+    ----------
+    directory : Path
+        Gets ``L<id>_SAP000_SB###_uv.MS``, ``L<id>_truth.npz`` and ``.json``, and ``L<id>.skymodel``.
+    parameters : SimulationParameters
+    progress : callable, optional
+        Told how many time slots of how many are done.
+
+    Returns
+    -------
+    Simulated
+
+    Raises
+    ------
+    ObservationError
+        When another observation of that name is there.
+    NoSpace
+        When the disk is too small; known before it starts.
+    """
+    directory = Path(directory)
+    name = f"L{parameters.observation_id}"
+    record = directory / f"{name}_simulation.json"
+    places = [directory / f"{name}_SAP000_SB{i:03d}_uv.MS" for i in range(parameters.subbands)]
+    places += [directory / f"{name}{end}" for end in ("_truth.npz", "_truth.json", ".skymodel")]
+    key = steps.key(parameters)
+    _make_way(record, key, places, sorted(directory.glob(f"{name}[_.]*")))
+
+    def work() -> dict:
+        started = time.monotonic()
+        directory.mkdir(parents=True, exist_ok=True)
+        _check_space(directory, parameters)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=directory) as made:
+            _simulate_into(Path(made), parameters, [p.name for p in places], progress)
+            for place in places:
+                (Path(made) / place.name).rename(place)
+        size = sum(f.stat().st_size for p in places for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file())
+        return {"bytes": size, "seconds": time.monotonic() - started}
+
+    result = steps.once(record, key, work, products=lambda _: places)
+    count = parameters.subbands
+    return Simulated(
+        measurement_sets=tuple(places[:count]),
+        truth=places[count],
+        summary=places[count + 1],
+        sky_model=places[count + 2],
+        bytes=result["bytes"],
+        seconds=result["seconds"],
+    )
+
+
+def _make_way(record: Path, key: str, places: list[Path], there: list[Path]) -> None:
+    """Nothing that another simulation made may be in the way; what this one left unfinished goes."""
+    try:
+        kept = json.loads(record.read_text()).get("key") if record.is_file() else None
+    except ValueError:
+        kept = None
+    there = [p for p in there if p != record]
+    if there and kept != key:
+        raise ObservationError(
+            f"{there[0]}: from another simulation", "remove it, or choose another folder or observation_id"
+        )
+    if not all(p.exists() for p in places):
+        for path in there:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _check_space(directory: Path, parameters: SimulationParameters) -> None:
+    need, free = plan.disk_need(parameters), shutil.disk_usage(directory).free
+    if need > free:
+        raise NoSpace(
+            f"{directory}: the observation takes {need / 1e9:.1f} GB, {free / 1e9:.1f} GB is free",
+            "make room, or simulate fewer subbands, scans or stations",
+        )
+
+
+def _simulate_into(made: Path, parameters: SimulationParameters, names: list[str], progress: Progress | None) -> None:
+    engines.prepare()
+    observation = plan.draw(parameters)
+    total = parameters.subbands * len(observation.times)
+    counter, lock = itertools.count(1), threading.Lock()
+
+    def tick() -> None:
+        with lock:
+            done = next(counter)
+            if progress:
+                progress(done, total)
+
+    # The sums and the random numbers run without the interpreter's lock, so threads are enough.
+    with ThreadPoolExecutor(min(engines.cores(), parameters.subbands)) as pool:
+        jobs = [
+            pool.submit(subband.write, made / names[i], i, observation, parameters, tick)
+            for i in range(parameters.subbands)
+        ]
+        try:
+            subbands = [job.result() for job in jobs]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    told = _truth(observation, parameters, subbands)
+    truth.write_summary(made / names[-2], told)
+    told.save(made / names[-3])
+    truth.write_sky_model(made / names[-1], observation.sky)
+    log.info("simulated %d subbands of %d time slots, %d stations", len(subbands), len(told.times), len(told.stations))
+
+
+def _truth(observation: Observation, parameters: SimulationParameters, subbands: list[SubbandTruth]) -> Truth:
+    frequencies = np.stack([plan.channels_of(n, parameters.channels) for n in observation.numbers])
+    ra, dec = observation.sky.positions()
+    middle = float(frequencies.mean())
+    causes = observation.gains
+    return Truth(
+        times=observation.times,
+        frequencies=frequencies,
+        stations=np.array([f.name for f in observation.fields]),
+        positions=observation.positions,
+        sefd=observation.sefd(middle),
+        dead=observation.dead,
+        noisy=observation.noisy,
+        interval=parameters.interval_s,
+        channel_width=plan.SUBBAND_HZ / parameters.channels,
+        source_names=np.array(observation.sky.source_names),
+        ra=ra,
+        dec=dec,
+        flux=np.bincount(observation.sky.source, observation.sky.fluxes(np.array([middle]))[:, 0]),
+        beam=np.mean([s.beam for s in subbands], axis=0),
+        centre_beam=np.mean([s.centre_beam for s in subbands], axis=0),
+        amplitude=causes.amplitude,
+        phase=causes.phase,
+        clock=causes.clock,
+        tec=causes.tec,
+        ripple=causes.ripple,
+        roll_off=causes.roll_off,
+        rfi_strength=np.stack([s.rfi.strength for s in subbands]),
+        rfi_turn=np.stack([s.rfi.turn for s in subbands]),
+        rfi_rate=np.stack([s.rfi.rate for s in subbands]),
+    )
