@@ -3,7 +3,6 @@
 import logging
 import shutil
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import astropy.units as u
@@ -17,9 +16,12 @@ from lofarlake_nb.parameters import AverageParameters, quantity
 from lofarlake_nb.processing import engines, flag_store, results
 from lofarlake_nb.processing.flag_statistics import BadStation
 from lofarlake_nb.processing.flagging import Flagged
-from lofarlake_nb.processing.windows import BLOCK_BYTES, groups
+from lofarlake_nb.processing.windows import blocks, groups, scans
 
 logger = logging.getLogger(__name__)
+
+# Slots that a scan keeps at least: the verdict on a calibration needs slots that were not solved on.
+FEWEST_SLOTS = 4
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def factors(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
     wanted_s = quantity("interval", parameters.interval, u.s).value
     wanted_hz = quantity("channel", parameters.channel, u.Hz).value
     # A hundredth more, for intervals like 1.00139 s and channels like 12.2070 kHz.
-    slots = max(1, int(1.01 * wanted_s / layout.interval))
+    longest = max(scan.stop - scan.start for scan in scans(layout.times, layout.interval))
+    slots = max(1, min(int(1.01 * wanted_s / layout.interval), longest // FEWEST_SLOTS))
     most = max(1, int(1.01 * wanted_hz / layout.channel_width))
     n_channel = len(layout.frequencies)
     channels = max(n for n in range(1, min(most, n_channel) + 1) if n_channel % n == 0)
@@ -158,7 +161,7 @@ def average_block(
     shape = (n_time, n_baseline, n_channel // channels, channels, n_polarization)
     total = np.add.reduceat(used.reshape(shape).sum(axis=3), starts, axis=0)
     summed = np.add.reduceat((used * data).reshape(shape).sum(axis=3), starts, axis=0)
-    empty = ~(total > 0).all(axis=3)
+    empty = np.logical_not((total > 0).all(axis=3))
     mean = np.divide(summed, total, out=np.zeros_like(summed), where=total > 0)
     mean[empty], total[empty] = 0, 0
     return mean.astype(np.complex64), empty, total.astype(np.float32)
@@ -190,14 +193,15 @@ def average_one(
     layout = measurement_set.layout(path)
     slots, channels = factors(layout, parameters)
     starts = groups(layout.times, layout.interval, slots)
+    ends = np.append(starts[1:], len(layout.times))
     target = averaged_layout(layout, starts, slots, channels)
     cross = layout.cross
     left_out = [i for i, name in enumerate(layout.stations) if name in bad_stations]
     bad = np.isin(target.antenna1, left_out) | np.isin(target.antenna2, left_out)
     samples = unflagged = 0
     with writer.create(output, target, like=path) as new:
-        for first, last in _blocks(layout, starts):
-            times = slice(int(starts[first]), int(starts[last]) if last < len(starts) else len(layout.times))
+        for first, last in blocks(layout, starts):
+            times = slice(int(starts[first]), int(ends[last - 1]))
             block = measurement_set.read(path, layout, ["DATA", "WEIGHT_SPECTRUM", "UVW"], times)
             flag = flag_store.get(flag_file, times, len(layout.frequencies))[:, cross]
             flag |= bad[:, None]
@@ -205,8 +209,7 @@ def average_one(
             data, flag, weight = average_block(
                 block["DATA"][:, cross], flag, block["WEIGHT_SPECTRUM"][:, cross], inner, channels
             )
-            size = np.diff(np.append(inner, times.stop - times.start))
-            uvw = np.add.reduceat(block["UVW"][:, cross], inner, axis=0) / size[:, None, None]
+            uvw = _mean_uvw(block["UVW"][:, cross], layout.rows[times][:, cross] >= 0, inner)
             every = np.repeat(flag[..., None], data.shape[-1], axis=-1)
             new.write(first, uvw, DATA=data, FLAG=every, WEIGHT_SPECTRUM=weight)
             samples, unflagged = samples + flag.size, unflagged + int(flag.size - flag.sum())
@@ -253,13 +256,8 @@ def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: in
     )
 
 
-def _blocks(layout: Layout, starts: np.ndarray) -> list[tuple[int, int]]:
-    """Ranges of groups whose slots fit the memory bound."""
-    slot = len(layout.antenna1) * len(layout.frequencies) * len(layout.correlations) * 8
-    most = max(1, BLOCK_BYTES // slot)
-    edges = [0]
-    for group in range(1, len(starts)):
-        end = starts[group + 1] if group + 1 < len(starts) else len(layout.times)
-        if end - starts[edges[-1]] > most:
-            edges.append(group)
-    return list(pairwise([*edges, len(starts)]))
+def _mean_uvw(uvw: np.ndarray, present: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(group, baseline, 3) m: mean over the rows that are there; 0 where none is."""
+    count = np.add.reduceat(present.astype(int), starts, axis=0)
+    total = np.add.reduceat(uvw * present[..., None], starts, axis=0)
+    return total / np.maximum(count, 1)[..., None]

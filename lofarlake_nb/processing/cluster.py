@@ -66,7 +66,7 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
                 dashboard_address="127.0.0.1:0" if dashboard else None,
                 local_directory=scratch,
                 env=variables,
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,  # an error of a task is raised here: once is enough
             ) as cluster,
             distributed.Client(cluster) as client,
         ):

@@ -30,7 +30,7 @@ def scans(times: np.ndarray, interval: float) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(starts) if b > a]
 
 
-def windows(layout: Layout, limit: int = BLOCK_BYTES, *, multiple: int = 1) -> list[slice]:
+def windows(layout: Layout, limit: int = BLOCK_BYTES) -> list[slice]:
     """Blocks of time whose visibilities fit a memory bound.
 
     Parameters
@@ -39,21 +39,16 @@ def windows(layout: Layout, limit: int = BLOCK_BYTES, *, multiple: int = 1) -> l
         Of the Measurement Set.
     limit : int
         Bytes of complex64 visibilities in one block; a single slot is never cut.
-    multiple : int
-        Slots that belong together.
 
     Returns
     -------
     list of slice
-        All slots, in order; blocks are as even as can be, and begin at multiples of `multiple`.
+        All slots, in order; blocks are as even as can be.
     """
     n_time = len(layout.times)
     slot = len(layout.antenna1) * len(layout.frequencies) * len(layout.correlations) * 8
-    most = max(1, limit // (slot * multiple))
-    groups = -(-n_time // multiple)
-    count = -(-groups // most)
-    edges = [min(n_time, multiple * (i * groups // count)) for i in range(count)] + [n_time]
-    return [slice(a, b) for a, b in pairwise(edges) if b > a]
+    count = -(-n_time // max(1, limit // slot))
+    return [slice(a, b) for a, b in pairwise(i * n_time // count for i in range(count + 1))]
 
 
 def groups(times: np.ndarray, interval: float, most: int) -> np.ndarray:
@@ -77,3 +72,30 @@ def groups(times: np.ndarray, interval: float, most: int) -> np.ndarray:
         count = -(-n_slot // most)
         starts += [scan.start + i * n_slot // count for i in range(count)]
     return np.array(starts, dtype=np.int64)
+
+
+def blocks(layout: Layout, starts: np.ndarray, limit: int = BLOCK_BYTES) -> list[tuple[int, int]]:
+    """Ranges of groups whose visibilities fit a memory bound.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the Measurement Set.
+    starts : (group,) int
+        First slot of each group, from `groups`.
+    limit : int
+        Bytes of complex64 visibilities in one block; a single group is never cut.
+
+    Returns
+    -------
+    list of tuple of int
+        First group of each block, and the one after its last.
+    """
+    slot = len(layout.antenna1) * len(layout.frequencies) * len(layout.correlations) * 8
+    most = max(1, limit // slot)
+    ends = np.append(starts[1:], len(layout.times))
+    edges = [0]
+    for group in range(1, len(starts)):
+        if ends[group] - starts[edges[-1]] > most:
+            edges.append(group)
+    return list(pairwise([*edges, len(starts)]))

@@ -1,0 +1,81 @@
+"""Points and Gaussians with their spectra: what a sky model is made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ARCSEC = np.deg2rad(1 / 3600)
+
+
+@dataclass(frozen=True)
+class SkyModel:
+    """Points and Gaussians; one entry of each array is one component.
+
+    Parameters
+    ----------
+    name : str
+        Of the calibrator, or of the file.
+    source : str
+        Where it comes from, in words.
+    ra, dec : (component,) float64
+        J2000, rad.
+    flux : (component,) float64
+        Stokes I at the reference frequency, Jy.
+    reference : (component,) float64
+        Reference frequency, Hz.
+    index : (component, term) float64
+        Spectral coefficients, padded with 0.
+    logarithmic : (component,) bool
+        Whether the coefficients are of log10 I over log10 frequency, else of I over frequency.
+    major, minor : (component,) float64
+        FWHM, rad; 0 for points.
+    position_angle : (component,) float64
+        Rad, north to east.
+    """
+
+    name: str
+    source: str
+    ra: np.ndarray
+    dec: np.ndarray
+    flux: np.ndarray
+    reference: np.ndarray
+    index: np.ndarray
+    logarithmic: np.ndarray
+    major: np.ndarray
+    minor: np.ndarray
+    position_angle: np.ndarray
+
+    def fluxes(self, frequencies: np.ndarray) -> np.ndarray:
+        """Flux densities.
+
+        Parameters
+        ----------
+        frequencies : (frequency,) float64, Hz
+
+        Returns
+        -------
+        (component, frequency) float64, Jy
+        """
+        ratio = frequencies[None, :] / self.reference[:, None]
+        power = np.arange(1, self.index.shape[1] + 1)
+        as_log = (self.index[:, None, :] * np.log10(ratio)[..., None] ** power).sum(axis=2)
+        as_line = (self.index[:, None, :] * (ratio - 1)[..., None] ** power).sum(axis=2)
+        # 10^(log10 r (c0 + c1 log10 r + ...)): the same sum, as both count powers from 1.
+        return np.where(self.logarithmic[:, None], self.flux[:, None] * 10.0**as_log, self.flux[:, None] + as_line)
+
+    def distance(self, phase_centre: tuple[float, float]) -> float:
+        """Angle from a direction to the model's centre of flux, rad.
+
+        Parameters
+        ----------
+        phase_centre : tuple of float
+            Right ascension and declination, rad.
+        """
+        weight = np.abs(self.flux)[:, None] / np.abs(self.flux).sum()
+        centre = (_unit(self.ra, self.dec) * weight).sum(axis=0)
+        towards = _unit(np.array([phase_centre[0]]), np.array([phase_centre[1]]))[0]
+        return float(np.arctan2(np.linalg.norm(np.cross(centre, towards)), centre @ towards))
+
+
+def _unit(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)

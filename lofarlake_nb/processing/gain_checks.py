@@ -1,0 +1,159 @@
+"""Which stations' gains can't be believed, and which station the phases are referred to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.flag_statistics import BadStation
+from lofarlake_nb.processing.verdict import phase_rms
+
+# Station fields of one kind differ by a few tens of percent (missing tiles); amplitudes beyond a factor 2 are faults.
+AMPLITUDE = 2.0
+# One solution may not leave its station's usual amplitude by more than this factor.
+OUTLIER = 3.0
+# A station whose phases don't come back on the next slot, where those of the others do.
+PHASE_DEG = 60.0
+PHASE_RATIO = 3.0
+
+
+def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:
+    """Usual amplitude of each station's gains in units of the median station's.
+
+    Parameters
+    ----------
+    gains : sequence of (interval, block, station, 2) complex
+        Of each Measurement Set, the same stations in all.
+
+    Returns
+    -------
+    (station, 2) float64
+        NaN where a station has no solutions.
+    """
+    ratios = []
+    for values in gains:
+        amplitude = np.abs(values)
+        ratios.append((amplitude / median(amplitude, axis=2, keepdims=True)).reshape(-1, *values.shape[2:]))
+    return median(np.concatenate(ratios), axis=0)
+
+
+def bad_stations(
+    gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray], held_out: Sequence[np.ndarray], layout: Layout
+) -> dict[str, BadStation]:
+    """Stations whose gains can't be believed.
+
+    Parameters
+    ----------
+    gains : sequence of (interval, block, station, 2) complex
+        Of each Measurement Set.
+    solvable : sequence of (interval, block, 2) bool
+        Where there were data.
+    held_out : sequence of (3, 2, baseline) float64
+        Sums as in `solving.Solved`.
+    layout : Layout
+        With the stations and baselines of all.
+
+    Returns
+    -------
+    dict
+        Name to BadStation, with reason and figure.
+    """
+    missing = _missing(gains, solvable)
+    amplitude = relative_amplitudes(gains)
+    phase = station_phases(np.sum(list(held_out), axis=0), layout)
+    usual = float(median(phase, axis=0))
+    bad = {}
+    for i, name in enumerate(layout.stations):
+        hand = int(np.argmax(np.abs(np.log(np.where(amplitude[i] > 0, amplitude[i], 1)))))
+        ratio = float(amplitude[i, hand])
+        if missing[i] > 0.5:
+            reason, figure = f"no solution in {100 * missing[i]:.0f} % of the intervals", float(missing[i])
+        elif not 1 / AMPLITUDE <= ratio <= AMPLITUDE:
+            reason, figure = f"{'XY'[hand]} gain {ratio:.2f} of the median station's", ratio
+        elif phase[i] > max(PHASE_DEG, PHASE_RATIO * usual):
+            reason, figure = f"phase rms {phase[i]:.0f}° on held-out slots, others {usual:.0f}°", float(phase[i])
+        else:
+            continue
+        bad[name] = BadStation(name, reason, figure)
+    return bad
+
+
+def station_phases(held_out: np.ndarray, layout: Layout) -> np.ndarray:
+    """Held-out phase rms over the baselines of each station, the worse of XX and YY.
+
+    Parameters
+    ----------
+    held_out : (3, 2, baseline) float64
+    layout : Layout
+
+    Returns
+    -------
+    (station,) float64
+        Degrees; NaN where there is nothing to tell from.
+    """
+    worst = np.full(len(layout.stations), np.nan)
+    for i in range(len(layout.stations)):
+        its = (layout.antenna1 == i) | (layout.antenna2 == i)
+        measured = [m for m in phase_rms(held_out[:, :, its])[0] if m is not None]
+        worst[i] = max(measured, default=np.nan)
+    return worst
+
+
+def usable(gains: np.ndarray, bad: Sequence[int]) -> np.ndarray:
+    """Gains without those of bad stations and without outliers.
+
+    Parameters
+    ----------
+    gains : (interval, block, station, 2) complex
+    bad : sequence of int
+        Indices of bad stations.
+
+    Returns
+    -------
+    same shape, complex
+        NaN where a solution may not be used; both hands go together.
+    """
+    amplitude = np.abs(gains)
+    ratio = amplitude / median(amplitude.reshape(-1, *gains.shape[2:]), axis=0)
+    with np.errstate(invalid="ignore"):
+        good = ((ratio < OUTLIER) & (ratio > 1 / OUTLIER)).all(axis=3)
+    good[:, :, list(bad)] = False
+    return np.where(good[..., None], gains, np.nan)
+
+
+def reference_station(gains: Sequence[np.ndarray], layout: Layout) -> int:
+    """Station that phases are referred to: of those with the most solutions, the one nearest to the array's middle.
+
+    Parameters
+    ----------
+    gains : sequence of (interval, block, station, 2) complex
+        Usable ones of each Measurement Set.
+    layout : Layout
+        With the stations of all.
+
+    Returns
+    -------
+    int
+        Index of the station.
+    """
+    solved = sum(np.isfinite(values).sum(axis=(0, 1, 3)) for values in gains)
+    distance = np.linalg.norm(layout.positions - np.median(layout.positions, axis=0), axis=1)
+    return int(np.lexsort((distance, -np.asarray(solved)))[0])
+
+
+def _missing(gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray]) -> np.ndarray:
+    """(station,) fraction of the solutions, where there were data, that a station lacks."""
+    lacks = sum(
+        (~np.isfinite(values) & there[:, :, None, :]).sum(axis=(0, 1, 3))
+        for values, there in zip(gains, solvable, strict=True)
+    )
+    return np.asarray(lacks) / max(1, sum(int(there.sum()) for there in solvable))
+
+
+def median(values: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
+    """Median along an axis without NaN; NaN, and no warning, where there is nothing else."""
+    empty = np.isnan(values).all(axis=axis, keepdims=True)
+    filled = np.where(empty, 0, values)
+    median = np.nanmedian(filled, axis=axis, keepdims=True)
+    median = np.where(empty, np.nan, median)
+    return median if keepdims else median.squeeze(axis)

@@ -1,0 +1,97 @@
+"""What the sky looks like: the calibrators by name, or a file in LOFAR's sky model format."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.processing import sky_model_file
+from lofarlake_nb.processing.calibrators import CALIBRATORS, REFERENCE_HZ, Component
+from lofarlake_nb.processing.components import ARCSEC, SkyModel
+
+__all__ = ["SkyModel", "calibrator", "load"]
+
+# How far from the phase centre a calibrator may be that is taken without being named.
+NEAR = np.deg2rad(1.0)
+
+
+def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel:
+    """Sky model by name, from a file, or the calibrator at the phase centre.
+
+    Parameters
+    ----------
+    name : str or Path
+        One of the six calibrators, in any case; else a file in LOFAR's sky model format; empty for the calibrator
+        within 1° of the phase centre.
+    phase_centre : tuple of float
+        Right ascension and declination, J2000, rad.
+
+    Returns
+    -------
+    SkyModel
+
+    Raises
+    ------
+    UsageError
+        When there is no such calibrator or file, or none near the phase centre.
+    BadSkyModel
+        When the file can't be read; the message names the line.
+    """
+    names = ", ".join(CALIBRATORS)
+    text = str(name).strip()
+    if not text:
+        near = [m for m in map(calibrator, CALIBRATORS) if m.distance(phase_centre) <= NEAR]
+        if near:
+            return near[0]
+        ra, dec = np.rad2deg(phase_centre[0]) % 360, np.rad2deg(phase_centre[1])
+        raise UsageError(
+            f"no calibrator within 1° of the phase centre, RA {ra:.3f}° Dec {dec:+.3f}°",
+            f"name a sky model: one of {names}, or a file in LOFAR's sky model format",
+        )
+    if text.upper() in CALIBRATORS:
+        return calibrator(text.upper())
+    if Path(text).is_file():
+        return sky_model_file.read(Path(text))
+    raise UsageError(
+        f"sky model {text!r} is neither a calibrator nor a file",
+        f"use one of {names}, or a file in LOFAR's sky model format",
+    )
+
+
+def calibrator(name: str) -> SkyModel:
+    """One of the six calibrators.
+
+    Parameters
+    ----------
+    name : str
+        Key of `CALIBRATORS`.
+
+    Returns
+    -------
+    SkyModel
+    """
+    components = CALIBRATORS[name]
+    terms = max(len(c.index) for c in components)
+    return SkyModel(
+        name=name,
+        source="Scaife & Heald (2012)",
+        ra=np.array([_sexagesimal(c.ra) * np.deg2rad(15) for c in components]),
+        dec=np.array([_sexagesimal(c.dec) * np.deg2rad(1) for c in components]),
+        flux=np.array([c.flux for c in components]),
+        reference=np.full(len(components), REFERENCE_HZ),
+        index=np.array([_padded(c, terms) for c in components]),
+        logarithmic=np.ones(len(components), bool),
+        major=np.array([c.major for c in components]) * ARCSEC,
+        minor=np.array([c.minor for c in components]) * ARCSEC,
+        position_angle=np.deg2rad([c.position_angle for c in components]),
+    )
+
+
+def _padded(component: Component, terms: int) -> list[float]:
+    return [*component.index, *[0.0] * (terms - len(component.index))]
+
+
+def _sexagesimal(text: str) -> float:
+    first, minutes, seconds = text.lstrip("+-").split(":")
+    value = float(first) + float(minutes) / 60 + float(seconds) / 3600
+    return -value if text.startswith("-") else value
