@@ -106,6 +106,12 @@ def recorded(record: Path) -> Process | None:
         return None
 
 
+def ask(process: Process, how: signal.Signals) -> None:
+    """Send a process a signal, if it is still that one."""
+    if process.alive:
+        _signal(process.pid, how)
+
+
 def stop(process: Process, how: signal.Signals, *, patience: float) -> bool:
     """Stop a process and what it started in its session; what does not heed the signal is killed.
 
@@ -123,8 +129,7 @@ def stop(process: Process, how: signal.Signals, *, patience: float) -> bool:
     bool
         Whether anything had to be killed.
     """
-    if process.alive:
-        _signal(process.pid, how)
+    ask(process, how)
     killed = False
     deadline = time.monotonic() + patience
     while left := _members(process):

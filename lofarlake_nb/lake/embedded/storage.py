@@ -14,6 +14,7 @@ import sys
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -78,8 +79,10 @@ class Storage:
             status, headers, body = _plain(refusal.status, str(refusal))
         except OSError as error:
             status, headers, body = _plain(_status_of(error), error.strerror or str(error))
-        if status >= HTTPStatus.BAD_REQUEST and environ["REQUEST_METHOD"] == "PUT":
-            headers["Connection"] = "close"  # the rest of its body is not read
+        if environ["REQUEST_METHOD"] == "PUT":
+            _drain(environ)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            body = []
         start_response(f"{status.value} {status.phrase}", list(headers.items()))
         return body
 
@@ -228,6 +231,14 @@ def _receive(body: BinaryIO, size: int, path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     return f"{value:08x}"
+
+
+def _drain(environ: Environ) -> None:
+    """Read what a refused request still sends: its client listens only then, and cheroot would read it in one go."""
+    body = environ["wsgi.input"]
+    with suppress(OSError, ValueError):
+        while body.read(min(CHUNK, getattr(body, "remaining", CHUNK))):
+            pass
 
 
 def _into_place(source: Path, destination: Path) -> None:

@@ -220,8 +220,13 @@ def _launch(home: Home, name: str, command: Sequence[str | Path], recipe: str) -
 
 
 def _stop_parts(home: Home, names: Sequence[str]) -> None:
-    for name in reversed([n for n in parts.NAMES if n in names]):
-        process = processes.recorded(parts.record(home, name))
+    """Stop parts: all that use the database at the same time, then the database."""
+    running = {name: processes.recorded(parts.record(home, name)) for name in parts.NAMES if name in names}
+    for name, process in running.items():
+        if process is not None and name != "database":
+            processes.ask(process, _STOP[name])
+    for name in reversed(running):
+        process = running[name]
         if process is not None:
             processes.stop(process, _STOP[name], patience=15)
             parts.record(home, name).unlink(missing_ok=True)
