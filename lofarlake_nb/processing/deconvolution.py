@@ -1,0 +1,119 @@
+"""Clean: radler, WSClean's deconvolution, between subtractions from the visibilities."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import radler
+
+from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.geometry import Geometry
+
+logger = logging.getLogger(__name__)
+
+LOOP_GAIN = 0.1
+# How far each major cycle goes down from its peak before the visibilities are asked again.
+MAJOR_GAIN = 0.85
+
+
+@dataclass(frozen=True)
+class Deconvolved:
+    """What was found in a dirty image.
+
+    Parameters
+    ----------
+    model : (npix, npix) float32
+        Jy / pixel.
+    residual : (npix, npix) float32
+        Jy / beam, exact: the model was subtracted from the visibilities.
+    major_cycles : int
+        Subtractions that were done.
+    """
+
+    model: np.ndarray
+    residual: np.ndarray
+    major_cycles: int
+
+
+def deconvolve(
+    dirty: np.ndarray,
+    psf: np.ndarray,
+    subtract: Callable[[np.ndarray], np.ndarray],
+    parameters: ImageParameters,
+    geometry: Geometry,
+    beam: float,
+) -> Deconvolved:
+    """Clean an image.
+
+    Parameters
+    ----------
+    dirty, psf : (npix, npix) float32
+        Jy / beam; the psf's peak is 1, in pixel npix / 2.
+    subtract : callable
+        From a model (npix, npix) in Jy / pixel, the residual image of the visibilities less the model, in Jy / beam.
+    parameters : ImageParameters
+    geometry : Geometry
+    beam : float
+        FWHM of the psf's main lobe, rad.
+
+    Returns
+    -------
+    Deconvolved
+    """
+    residual = np.array(dirty, dtype=np.float32, order="C")
+    model = np.zeros_like(residual)
+    if parameters.iterations == 0:
+        return Deconvolved(model, residual, 0)
+    settings = _settings(parameters, geometry)
+    cycles = 0
+    with _quiet():
+        cleaner = radler.Radler(settings, psf, residual, model, beam, polarization=radler.Polarization.stokes_i)
+        more = True
+        while more and cycles < parameters.major_cycles:
+            more = cleaner.perform(cycles)
+            cycles += 1
+            # In place: radler keeps views of both arrays.
+            residual[:] = subtract(model)
+            logger.info(
+                "major cycle %d: %.2f Jy cleaned, residual peak %.4f Jy/beam",
+                cycles,
+                model.sum(),
+                np.abs(residual).max(),
+            )
+    return Deconvolved(model, residual, cycles)
+
+
+def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Settings:
+    settings = radler.Settings()
+    settings.trimmed_image_width = settings.trimmed_image_height = geometry.npix
+    settings.pixel_scale.x = settings.pixel_scale.y = geometry.cell
+    kinds = radler.AlgorithmType
+    settings.algorithm_type = kinds.multiscale if parameters.multiscale else kinds.generic_clean
+    settings.minor_iteration_count = parameters.iterations
+    settings.minor_loop_gain = LOOP_GAIN
+    settings.major_loop_gain = MAJOR_GAIN
+    settings.major_iteration_count = parameters.major_cycles
+    settings.auto_mask_sigma = parameters.mask_sigma
+    settings.auto_threshold_sigma = parameters.threshold_sigma
+    settings.thread_count = engines.cores()
+    return settings
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what radler's C++ prints off standard output, where a command's JSON goes."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)

@@ -1,0 +1,90 @@
+"""Images as FITS, with the header that CARTA, DS9 and PyBDSF read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from lofarlake_nb import __version__
+from lofarlake_nb.processing.geometry import Geometry
+from lofarlake_nb.processing.restoring import Beam
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an image comes from.
+
+    Parameters
+    ----------
+    target, telescope, start : str
+        Name of the field, of the telescope, and UTC of the first slot (ISO 8601).
+    frequency, bandwidth : float
+        Weighted mean, and the span of all channels, Hz.
+    """
+
+    target: str
+    telescope: str
+    start: str
+    frequency: float
+    bandwidth: float
+
+
+def write(
+    path: Path, image: np.ndarray, geometry: Geometry, origin: Origin, *, unit: str, beam: Beam | None = None
+) -> Path:
+    """Write an image.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced when there.
+    image : (npix, npix) float32
+        North up, east left.
+    geometry : Geometry
+    origin : Origin
+    unit : str
+        As ``JY/BEAM``.
+    beam : Beam, optional
+        Its restoring beam.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    header = fits.Header()
+    cell = np.rad2deg(geometry.cell)
+    ra, dec = np.rad2deg(geometry.phase_centre)
+    centre = geometry.npix // 2 + 1
+    for axis, (kind, value, step, pixel, axis_unit) in enumerate(
+        (
+            ("RA---SIN", ra % 360, -cell, centre, "deg"),
+            ("DEC--SIN", dec, cell, centre, "deg"),
+            ("FREQ", origin.frequency, origin.bandwidth, 1, "Hz"),
+            ("STOKES", 1.0, 1.0, 1, ""),
+        ),
+        1,
+    ):
+        header[f"CTYPE{axis}"] = kind
+        header[f"CRVAL{axis}"] = value
+        header[f"CDELT{axis}"] = step
+        header[f"CRPIX{axis}"] = float(pixel)
+        header[f"CUNIT{axis}"] = axis_unit
+    header["RADESYS"] = "ICRS"
+    header["SPECSYS"] = "TOPOCENT"
+    header["RESTFRQ"] = origin.frequency
+    header["BUNIT"] = unit
+    header["BTYPE"] = "Intensity"
+    header["OBJECT"] = origin.target
+    header["TELESCOP"] = origin.telescope
+    header["DATE-OBS"] = origin.start.removesuffix("Z")
+    header["TIMESYS"] = "UTC"
+    header["ORIGIN"] = f"lofarlake {__version__}"
+    if beam is not None:
+        header["BMAJ"] = (np.rad2deg(beam.major), "deg")
+        header["BMIN"] = (np.rad2deg(beam.minor), "deg")
+        header["BPA"] = (np.rad2deg(beam.position_angle), "deg")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.writeto(path, image[None, None].astype(np.float32), header, overwrite=True)
+    return path

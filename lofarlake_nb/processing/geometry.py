@@ -1,0 +1,114 @@
+"""Size of an image: pixels, their size, the beam that is asked for, and the baselines that it can hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import astropy.units as u
+import ducc0
+import numpy as np
+
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import ImageParameters, quantity
+from lofarlake_nb.processing.predict import LIGHT_M_S
+
+# With fewer pixels a beam, the clean leaves fringes.
+FEWEST_PIXELS_A_BEAM = 3.0
+PIXELS_A_BEAM = 3.5
+# Size that `auto` stops at: two of the gridder's planes of it fit into half a gigabyte.
+MOST_PIXELS = 3072
+# Baselines where a taper leaves less than this of their weight are left out.
+TAPERED = 0.01
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What the image's pixels are.
+
+    Parameters
+    ----------
+    npix : int
+        Pixels per side, even, of small prime factors.
+    cell : float
+        Rad.
+    taper : float
+        FWHM on the sky of the Gaussian that visibilities are tapered to, rad; 0 for none.
+    maximum_uv : float
+        Longest baseline that is imaged, wavelengths: well within the 1 / (2 cell) at which the gridder wraps.
+    minimum_uv : float
+        Shortest one.
+    phase_centre : tuple of float
+        Right ascension and declination, rad.
+    """
+
+    npix: int
+    cell: float
+    taper: float
+    maximum_uv: float
+    minimum_uv: float
+    phase_centre: tuple[float, float]
+
+
+def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
+    """Size of the image from what is asked for and from the data.
+
+    Parameters
+    ----------
+    parameters : ImageParameters
+    layouts : sequence of Layout
+        Of the Measurement Sets.
+
+    Returns
+    -------
+    Geometry
+
+    Raises
+    ------
+    UsageError
+        When the settings contradict each other: too few pixels a beam, or a field that they don't cover.
+    """
+    first = layouts[0]
+    baseline = np.linalg.norm(first.positions[first.antenna1] - first.positions[first.antenna2], axis=1).max()
+    longest = baseline * max(layout.frequencies.max() for layout in layouts) / LIGHT_M_S
+    finest = 1 / longest
+    field = quantity("field", parameters.field, u.rad).value
+    resolution = _given(parameters.resolution, "resolution") or finest
+    if parameters.resolution == "auto":
+        pixels = parameters.npix or MOST_PIXELS
+        resolution = max(resolution, PIXELS_A_BEAM * field / pixels)
+        if parameters.cell != "auto":
+            resolution = max(resolution, PIXELS_A_BEAM * _given(parameters.cell, "cell"))
+    cell = _given(parameters.cell, "cell")
+    if not cell:
+        cell = field / parameters.npix if parameters.npix else resolution / PIXELS_A_BEAM
+    if resolution < FEWEST_PIXELS_A_BEAM * cell * 0.999:
+        raise UsageError(
+            f"a beam of {_arcsec(resolution)} has {resolution / cell:.1f} pixels of {_arcsec(cell)}, "
+            f"expected {FEWEST_PIXELS_A_BEAM:.0f} or more",
+            f"use cell {_arcsec(resolution / PIXELS_A_BEAM)}, or a coarser resolution",
+        )
+    taper = resolution if resolution > 1.05 * finest else 0.0
+    # The uv distance at which a Gaussian taper has fallen to TAPERED.
+    reach = np.sqrt(-np.log(TAPERED) * 4 * np.log(2)) / (np.pi * taper) if taper else np.inf
+    return Geometry(
+        npix=_good_size(parameters.npix or max(64, round(field / cell))),
+        cell=cell,
+        taper=taper,
+        maximum_uv=float(min(reach, 0.49 / cell)),
+        minimum_uv=parameters.minimum_uv,
+        phase_centre=first.phase_centre,
+    )
+
+
+def _given(value: str, name: str) -> float:
+    """Rad, 0 for ``auto``."""
+    return 0.0 if value == "auto" else float(quantity(name, value, u.rad).value)
+
+
+def _good_size(npix: int) -> int:
+    """Next even number of small prime factors."""
+    return 2 * int(ducc0.fft.good_size(-(-npix // 2)))
+
+
+def _arcsec(angle: float) -> str:
+    return f"{np.rad2deg(angle) * 3600:.3g} arcsec"

@@ -1,0 +1,86 @@
+"""What an image says in numbers: noise, peak, and where."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.ndimage
+
+from lofarlake_nb.processing.geometry import Geometry
+from lofarlake_nb.processing.restoring import Beam
+
+# Noise is measured this far from what is bright.
+BEAMS_AWAY = 10
+BRIGHT_JY = 1.0
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The brightest point: Jy / beam, and ICRS degrees."""
+
+    flux: float
+    ra_deg: float
+    dec_deg: float
+
+
+def residual_rms(residual: np.ndarray, smooth: np.ndarray, beam: Beam, cell: float) -> float:
+    """Noise of the residual, at least ten beams from anything brighter than 1 Jy.
+
+    Parameters
+    ----------
+    residual : (npix, npix) float32, Jy / beam
+    smooth : (npix, npix) float32, Jy / beam
+        Model through the beam.
+    beam : Beam
+    cell : float
+        Rad.
+
+    Returns
+    -------
+    float
+        Jy / beam. Of the whole image where there is no such place.
+    """
+    bright = smooth > BRIGHT_JY
+    away = np.ones(residual.shape, bool)
+    if bright.any():
+        away = scipy.ndimage.distance_transform_edt(~bright) > BEAMS_AWAY * beam.major / cell
+    used = residual[away] if away.any() else residual
+    return float(np.sqrt(np.mean(used.astype(np.float64) ** 2)))
+
+
+def peak(image: np.ndarray, geometry: Geometry) -> Peak:
+    """Brightest point, between the pixels: the top of a parabola through its neighbours.
+
+    Parameters
+    ----------
+    image : (npix, npix) float32, Jy / beam
+        North up, east left.
+    geometry : Geometry
+
+    Returns
+    -------
+    Peak
+        With the brightest pixel's flux.
+    """
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(image)), image.shape))
+    east = -(x + _top(image[y], x) - geometry.npix // 2) * geometry.cell
+    north = (y + _top(image[:, x], y) - geometry.npix // 2) * geometry.cell
+    ra, dec = direction(east, north, geometry.phase_centre)
+    return Peak(float(image[y, x]), ra, dec)
+
+
+def direction(l: float, m: float, phase_centre: tuple[float, float]) -> tuple[float, float]:  # noqa: E741
+    """Right ascension and declination (degrees) of direction cosines l (east) and m (north)."""
+    ra0, dec0 = phase_centre
+    n = np.sqrt(1 - l * l - m * m)
+    dec = np.arcsin(m * np.cos(dec0) + n * np.sin(dec0))
+    ra = ra0 + np.arctan2(l, n * np.cos(dec0) - m * np.sin(dec0))
+    return float(np.rad2deg(ra) % 360), float(np.rad2deg(dec))
+
+
+def _top(values: np.ndarray, i: int) -> float:
+    """Offset in pixels of the top of the parabola through three neighbours."""
+    if not 0 < i < len(values) - 1:
+        return 0.0
+    before, at, after = (float(v) for v in values[i - 1 : i + 2])
+    bend = before - 2 * at + after
+    return 0.5 * (before - after) / bend if bend < 0 else 0.0

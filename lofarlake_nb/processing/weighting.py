@@ -1,0 +1,94 @@
+"""Imaging weights: natural or Briggs (1995), and a Gaussian taper."""
+
+import numpy as np
+
+from lofarlake_nb.processing.geometry import Geometry
+
+
+def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, int]:
+    """Cell of the uv plane that each visibility is in, with its conjugate folded over.
+
+    Parameters
+    ----------
+    uvw : (row, 3) float64, m
+    waves : (frequency,) float64
+        Wave numbers, 1 / m.
+    geometry : Geometry
+        Cells are 1 / (npix cell) wide: what one image can tell apart.
+
+    Returns
+    -------
+    index : (row, frequency) int64
+        Into a flat grid of the half plane; clipped for baselines that are not imaged.
+    size : int
+        Of that grid.
+    """
+    width = geometry.npix * geometry.cell
+    half = int(np.ceil(geometry.maximum_uv * width)) + 1
+    u = np.rint(uvw[:, :1] * waves * width).astype(np.int64)
+    v = np.rint(uvw[:, 1:2] * waves * width).astype(np.int64)
+    fold = np.where((v < 0) | ((v == 0) & (u < 0)), -1, 1)
+    u, v = np.clip(u * fold, -half, half), np.clip(v * fold, 0, half)
+    return v * (2 * half + 1) + (u + half), (half + 1) * (2 * half + 1)
+
+
+def density(uvw: np.ndarray, waves: np.ndarray, weight: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Sum of weights in each cell of the uv plane.
+
+    Parameters
+    ----------
+    uvw : (row, 3) float64, m
+    waves : (frequency,) float64, 1 / m
+    weight : (row, frequency) float32
+    geometry : Geometry
+
+    Returns
+    -------
+    (cell,) float64
+    """
+    index, size = cell_of(uvw, waves, geometry)
+    return np.bincount(index.ravel(), weights=weight.ravel(), minlength=size)
+
+
+def briggs(
+    uvw: np.ndarray, waves: np.ndarray, weight: np.ndarray, cells: np.ndarray, robust: float, geometry: Geometry
+) -> np.ndarray:
+    """Briggs weights (D. Briggs, 1995, PhD thesis, New Mexico Tech, eq. 3.23).
+
+    Parameters
+    ----------
+    uvw : (row, 3) float64, m
+    waves : (frequency,) float64, 1 / m
+    weight : (row, frequency) float32
+        Natural weights, 1 / σ².
+    cells : (cell,) float64
+        Sum of `density` over all data.
+    robust : float
+        −2 (uniform) to 2 (natural).
+    geometry : Geometry
+
+    Returns
+    -------
+    (row, frequency) float32
+    """
+    index, _ = cell_of(uvw, waves, geometry)
+    factor = (5 * 10.0**-robust) ** 2 / ((cells**2).sum() / cells.sum())
+    return (weight / (1 + cells[index] * factor)).astype(np.float32)
+
+
+def taper(uvw: np.ndarray, waves: np.ndarray, fwhm: float) -> np.ndarray:
+    """Gaussian fall of the weights with baseline length.
+
+    Parameters
+    ----------
+    uvw : (row, 3) float64, m
+    waves : (frequency,) float64, 1 / m
+    fwhm : float
+        Of the beam that evenly filled baselines would get by it, rad; 0 for no taper.
+
+    Returns
+    -------
+    (row, frequency) float32
+    """
+    square = (uvw[:, :1] ** 2 + uvw[:, 1:2] ** 2) * waves**2
+    return np.exp(-((np.pi * fwhm) ** 2) / (4 * np.log(2)) * square).astype(np.float32)
