@@ -83,7 +83,7 @@ def _digest_of(path: Path) -> str | None:
         return None
     try:
         return _digest(nbformat.read(path, as_version=4))
-    except (ValueError, AttributeError, nbformat.ValidationError):
+    except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError):
         return "not a notebook"
 
 

@@ -2,9 +2,11 @@
 
 import html
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import DIDNotFound
+from lofarlake_nb.lake import metadata, retrieve
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.rows import Rows
@@ -111,6 +113,42 @@ def newest_product(lake: Lake, dataset: str = "", scope: str = "lofar", ending: 
         for parent in lake.call("list_parent_dids", did.scope, did.name):
             return Product(f"{parent['scope']}:{parent['name']}", file.did)
     return Product("", "")
+
+
+def retrieved(lake: Lake, product: Product, folder: str | Path) -> str:
+    """Path of a product on this disk, brought here and verified when it is not there yet.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it is.
+    product : Product
+        From `newest_product`.
+    folder : str or Path
+        Where it goes.
+
+    Returns
+    -------
+    str
+        Empty when there is no product.
+
+    Raises
+    ------
+    LofarlakeError
+        As `retrieve.retrieve`.
+    """
+    return str(retrieve.retrieve(lake, product.file, Path(folder)).paths[0]) if product.file else ""
+
+
+def lineage(lake: Lake, product: Product) -> dict[str, Any]:
+    """Where a product comes from: inputs, parameters, versions; empty when it is not said.
+
+    Raises
+    ------
+    LakeError
+        When the lake refuses.
+    """
+    return metadata.read(lake, product.dataset).get("lofarlake", {}) if product.dataset else {}
 
 
 def _holding(about: dict[str, Any]) -> Holding:

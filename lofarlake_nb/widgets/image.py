@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import astropy.units as u
 import ipywidgets
 import numpy as np
 from astropy.io import fits
+from astropy.stats import mad_std
 from astropy.utils.exceptions import AstropyWarning
 from astropy.visualization import (
     AsinhStretch,
+    BaseStretch,
     ImageNormalize,
     LinearStretch,
     LogStretch,
@@ -32,11 +35,12 @@ from matplotlib.patches import Ellipse
 from lofarlake_nb.errors import NotAnImage, UsageError
 from lofarlake_nb.parameters import quantity
 
-STRETCHES = {
-    "asinh": AsinhStretch(0.02),
-    "linear": LinearStretch(),
-    "log": LogStretch(),
-    "sqrt": SqrtStretch(),
+# Each from the part of the scale that the noise takes: asinh is linear up to some times of that.
+STRETCHES: dict[str, Callable[[float], BaseStretch]] = {
+    "asinh": lambda noise: AsinhStretch(min(max(5 * noise, 1e-5), 1.0)),
+    "linear": lambda noise: LinearStretch(),
+    "log": lambda noise: LogStretch(),
+    "sqrt": lambda noise: SqrtStretch(),
 }
 INTERVALS = {
     "99.9 %": PercentileInterval(99.9),
@@ -194,6 +198,8 @@ def view(path: str | Path) -> ipywidgets.Widget:
     canvas = Canvas(figure)
     FigureManager(canvas, 0)
     canvas.header_visible = False
+    canvas.toolbar_position = "top"  # at the left it hides the declinations
+    canvas.toolbar_visible = True
     stretch = ipywidgets.Dropdown(options=list(STRETCHES), description="Stretch")
     interval = ipywidgets.Dropdown(options=list(INTERVALS), description="Interval")
 
@@ -269,4 +275,6 @@ def _norm(values: np.ndarray, stretch: str, interval: str) -> ImageNormalize:
         raise UsageError(f"interval: {interval!r} is none", f"it is one of {', '.join(INTERVALS)}")
     finite = np.asarray(values)[np.isfinite(values)]
     low, high = INTERVALS[interval].get_limits(finite)
-    return ImageNormalize(vmin=low, vmax=high if high > low else low + 1, stretch=STRETCHES[stretch])
+    high = high if high > low else low + 1
+    noise = float(mad_std(finite)) / (high - low)
+    return ImageNormalize(vmin=low, vmax=high, stretch=STRETCHES[stretch](noise))

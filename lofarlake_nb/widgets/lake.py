@@ -10,7 +10,7 @@ from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake import browse
 from lofarlake_nb.lake.rows import Rows
 
-_WIDE = {"width": "initial"}
+_WIDE = {"description_width": "initial"}
 
 
 def lake_browser(lake: str | Path = "") -> ipywidgets.Widget:

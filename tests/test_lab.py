@@ -1,0 +1,190 @@
+"""JupyterLab on a lake: configured and logged in, nothing in HOME, working copies that stay a person's own."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+from running_lab import Running
+
+from lofarlake_nb import lab
+from lofarlake_nb.errors import LakeNotRunning, PortTaken, UsageError
+from lofarlake_nb.lab.notebooks import working_copies
+from lofarlake_nb.lake import browse, extension
+from lofarlake_nb.lake.embedded import supervisor
+from lofarlake_nb.run import notebooks_folder
+
+
+@pytest.fixture(scope="module")
+def running(lake_home, tmp_path_factory):
+    started = Running(lake_home, tmp_path_factory.mktemp("lab"), arguments=["--LabApp.expose_app_in_browser=True"])
+    yield started
+    started.stop()
+
+
+def test_the_panel_shows_this_lake_logged_in(running, lake_home):
+    known = running.get("rucio-jupyterlab/instances").json()
+    assert known["active_instance"] == extension.name(lake_home)
+    assert known["auth_type"] == "userpass"
+    assert [i["display_name"] for i in known["instances"]] == [f"LOFAR data lake ({lake_home})"]
+    scopes = running.get("rucio-jupyterlab/list-scopes", namespace=extension.name(lake_home)).json()
+    assert scopes["success"]
+    assert "lofar" in scopes["scopes"]
+
+
+@pytest.mark.parametrize("path", ["rucio-jupyterlab/instances", "api/contents"])
+def test_nobody_comes_in_without_the_token(running, path):
+    assert running.get(path, token="").status_code == 403
+    assert len(running.server["token"]) > 20
+
+
+def test_logins_are_in_the_lakes_home_and_for_its_owner_only(running, lake_home):
+    assert [p for p in running.user.rglob("*.db") if "rucio" in str(p)] == []
+    secret = extension.credentials(lake_home)["password"].encode()
+    holders = [p for p in (lake_home / "jupyter").rglob("*") if p.is_file() and secret in p.read_bytes()]
+    assert holders == [lake_home / "jupyter" / "rucio" / "cache.db"]
+    assert holders[0].stat().st_mode & 0o777 == 0o600
+    assert (lake_home / "jupyter").stat().st_mode & 0o777 == 0o700
+    for words in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert secret not in words.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            continue
+
+
+def test_python_browses_by_the_running_jupyterlab(running, lake_home):
+    browser = browse.connect(lake_home)
+    assert browser.via == f"the Rucio extension of the JupyterLab at {running.server['url']}"
+    assert "lofar" in browser.scopes()
+    assert browser.search("lofar:no_such_*") == ()
+    assert running.server["token"] not in repr(browser)
+
+
+def test_icons_come_from_here(running):
+    css = running.get("custom/custom.css").text
+    assert "material-icons.woff2" in css
+    assert running.get("custom/material-icons.woff2").content[:4] == b"wOF2"
+    assert (lab_assets() / "material-icons.LICENSE").read_text().split()[:2] == ["Apache", "License"]
+    assert "style-src 'self'" in running.get("lab").headers["Content-Security-Policy"]
+
+
+def lab_assets() -> Path:
+    return Path(lab.__file__).parent / "assets"
+
+
+def test_two_lakes_have_two_labs_side_by_side(running, lake_home, tmp_path):
+    other = tmp_path / "other"
+    supervisor.start(other)
+    try:
+        second = Running(other, tmp_path / "lab")
+        try:
+            names = [lab_.get("rucio-jupyterlab/instances").json()["active_instance"] for lab_ in (running, second)]
+            assert names == [extension.name(lake_home), extension.name(other)]
+            assert second.get("rucio-jupyterlab/list-scopes", namespace=names[1]).json()["success"]
+            assert second.get("rucio-jupyterlab/list-scopes", namespace=names[0]).status_code >= 400
+            assert running.server["url"] in browse.connect(lake_home).via
+            assert second.server["url"] in browse.connect(other).via
+        finally:
+            assert second.stop() == 0
+        assert browse.connect(other).via == "the Rucio extension, in this process"
+    finally:
+        supervisor.reset(other)
+
+
+def test_no_lake_no_lab(tmp_path):
+    with pytest.raises(LakeNotRunning, match="lofarlake lake start"):
+        lab.configure(tmp_path)
+
+
+def test_a_taken_port_is_named(lake_home, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=str(port)):
+            lab.start(lake_home, root_dir=tmp_path, port=port, open_browser=False)
+
+
+def test_an_unknown_notebook_is_named(lake_home, tmp_path):
+    with pytest.raises(UsageError, match="0_start_here"):
+        lab.configure(lake_home, notebook="9_none.ipynb", root_dir=tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(lake_home, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="file"):
+        lab.configure(lake_home, root_dir=tmp_path / "file")
+
+
+def test_exports_survive_a_shell(lake_home, tmp_path):
+    configured = lab.configure(lake_home, root_dir=tmp_path)
+    told = subprocess.run(
+        ["bash", "-c", f"RUCIO_CONFIG=x; {lab.exports(configured)}\necho $JUPYTER_CONFIG_DIR:$RUCIO_CONFIG"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == f"{lake_home}/jupyter/config:\n"
+
+
+# ---- working copies
+
+
+def shipped(folder: Path, text: str = "1 + 1") -> Path:
+    folder.mkdir(exist_ok=True)
+    v4 = nbformat.v4
+    first = v4.new_code_cell('lake: str = ""  # the lake', metadata={"tags": ["parameters"]})
+    nbformat.write(v4.new_notebook(cells=[first, v4.new_code_cell(text)]), folder / "one.ipynb")
+    return folder
+
+
+def sources(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+
+
+def change(path: Path, **new) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].update(new)
+    nbformat.write(notebook, path)
+
+
+def test_a_copy_knows_its_lake(tmp_path):
+    (copy,) = working_copies(shipped(tmp_path / "from"), tmp_path / "to", '/a "lake"')
+    assert sources(copy)[0] == 'lake: str = "/a \\"lake\\""  # the lake'
+
+
+def test_every_shipped_notebook_takes_its_lake(tmp_path):
+    for copy in working_copies(notebooks_folder(), tmp_path, "/some/lake"):
+        assert 'lake: str = "/some/lake"' in "\n".join(sources(copy)), copy.name
+
+
+def test_a_copy_that_was_changed_is_kept(tmp_path):
+    (copy,) = working_copies(shipped(tmp_path / "from"), tmp_path / "to", "")
+    change(copy, source="my own")
+    working_copies(shipped(tmp_path / "from", "newer"), tmp_path / "to", "")
+    assert sources(copy)[1] == "my own"
+
+
+def test_a_copy_that_was_only_run_is_kept_until_a_newer_one_comes(tmp_path):
+    (copy,) = working_copies(shipped(tmp_path / "from"), tmp_path / "to", "")
+    change(copy, outputs=[nbformat.v4.new_output("stream", text="2")], execution_count=1)
+    working_copies(shipped(tmp_path / "from"), tmp_path / "to", "")
+    assert nbformat.read(copy, as_version=4).cells[1].outputs
+    working_copies(shipped(tmp_path / "from", "newer"), tmp_path / "to", "")
+    assert sources(copy)[1] == "newer"
+
+
+@pytest.mark.parametrize("broken", ["", "no notebook", "[]", '{"cells": 3}'])
+def test_a_broken_copy_is_a_persons_own(tmp_path, broken):
+    (copy,) = working_copies(shipped(tmp_path / "from"), tmp_path / "to", "")
+    copy.write_text(broken)
+    working_copies(shipped(tmp_path / "from", "newer"), tmp_path / "to", "")
+    assert copy.read_text() == broken
+
+
+def test_without_a_record_all_copies_are_a_persons_own(tmp_path):
+    (copy,) = working_copies(shipped(tmp_path / "from"), tmp_path / "to", "")
+    (tmp_path / "to" / ".lofarlake.json").write_text("broken")
+    working_copies(shipped(tmp_path / "from", "newer"), tmp_path / "to", "")
+    assert sources(copy)[1] == "1 + 1"

@@ -1,0 +1,150 @@
+"""The lab as a person sees it, in Chromium: notebooks run, the panel is logged in, other hosts are asked nothing."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from running_lab import Running
+
+from lofarlake_nb.lake import client, ingest
+
+CHROMIUM = shutil.which("chromium")
+SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+
+RUN_ALL = """async (path) => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const widget = path ? await app.commands.execute('docmanager:open', {path}) : await new Promise(found => {
+    const look = () => app.shell.currentWidget?.sessionContext ? found(app.shell.currentWidget) : setTimeout(look, 100);
+    look();
+  });
+  await widget.context.ready;
+  await widget.sessionContext.ready;
+  const done = await app.commands.execute('notebook:run-all-cells');
+  const outputs = widget.content.widgets.flatMap(cell => cell.model.type === 'code' ? cell.model.outputs.toJSON() : []);
+  return {path: widget.context.path, done, outputs};
+}"""
+OPEN_PANEL = "() => window.jupyterapp.shell.activateById('rucio-jupyterlab:panel')"
+
+
+@pytest.fixture(scope="module")
+def lake_with_image(lake_home, tmp_path_factory):
+    """A lake with a result: an image of one source."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [123.4, 48.2], [129, 129], [-20 / 3600, 20 / 3600]
+    header = wcs.to_header()
+    header.update(BUNIT="JY/BEAM", OBJECT="3C196")
+    y, x = np.mgrid[:256, :256] - 128
+    values = np.random.default_rng(3).normal(0, 0.01, (256, 256)) + 80 * np.exp(-(x**2 + y**2) / 10)
+    path = tmp_path_factory.mktemp("product") / "image.fits"
+    fits.writeto(path, values.astype(np.float32), header)
+    lineage = {"inputs": ["lofar:L667520"]}
+    ingest.ingest_products(client.connect(lake_home), [path], "lofar:lab_result", lineage, replicate_to="", close=True)
+    return lake_home
+
+
+@pytest.fixture(scope="module")
+def running(lake_with_image, tmp_path_factory):
+    started = Running(
+        lake_with_image, tmp_path_factory.mktemp("lab"), arguments=["--LabApp.expose_app_in_browser=True"]
+    )
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def page(running):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.sent = []  # to other hosts; what the page's policy blocks is never sent
+        page.on("request", lambda request: _other(request.url) and page.sent.append(request.url))
+        page.on("requestfailed", lambda request: request.failure == "csp" and page.sent.remove(request.url))
+        page.goto(f"{running.server['url']}?token={running.server['token']}")
+        page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+        yield page
+        browser.close()
+
+
+def _other(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+
+
+def shot(page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def run_all(page, path: str = "") -> list[dict]:
+    """Run a notebook to its end; its outputs, none of them an error."""
+    answer = page.evaluate(RUN_ALL, path)
+    assert answer["path"].endswith(path)
+    errors = [o for o in answer["outputs"] if o["output_type"] == "error" or o.get("name") == "stderr"]
+    assert errors == []
+    assert answer["done"]
+    return answer["outputs"]
+
+
+def test_it_opens_on_the_landing_notebook_which_runs(page):
+    outputs = run_all(page)
+    assert "0_start_here.ipynb" in page.url
+    shown = " ".join(o["data"].get("text/html", "") for o in outputs)
+    assert "your account is lofar" in shown
+    assert "lofar:lab_result" in shown
+    shot(page, "landing")
+
+
+def test_the_panel_searches_the_lake(page):
+    page.evaluate(OPEN_PANEL)
+    panel = page.locator("[id='rucio-jupyterlab:panel']")
+    box = panel.get_by_placeholder("Enter a Data Identifier (DID)")
+    box.fill("lofar:lab_*")
+    box.press("Enter")
+    panel.get_by_text("lofar:lab_result", exact=True).click()
+    panel.get_by_text("All files available").wait_for(timeout=20_000)
+    panel.get_by_text("Add to Notebook").wait_for()
+    shot(page, "panel")
+
+
+def test_icons_are_drawn_not_spelled(page):
+    """The icon's word is drawn as one glyph: as wide as it is high."""
+    box = page.locator(".material-icons:visible").first.bounding_box()
+    assert box["width"] == pytest.approx(box["height"], abs=2)
+
+
+def test_the_image_of_the_newest_result_is_shown(page, running):
+    (folder,) = (p.name for p in running.root.iterdir() if p.is_dir())
+    outputs = run_all(page, f"{folder}/3_explore.ipynb")
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == 1
+    picture = page.locator(".jp-OutputArea img").first
+    picture.wait_for()
+    picture.scroll_into_view_if_needed()
+    shot(page, "picture")
+    page.locator(".jupyter-matplotlib-canvas-container").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    shot(page, "view")
+
+
+def test_the_lake_is_clicked_through(page):
+    scope = page.locator(".jp-OutputArea select").first
+    scope.scroll_into_view_if_needed()
+    scope.select_option("lofar")
+    page.locator(".jp-OutputArea select[size]").first.select_option(label="lofar:lab_result  (dataset)")
+    page.locator(".widget-html-content", has_text="lofar:lab_result.image.fits").wait_for()
+    shot(page, "lake_browser")
+
+
+def test_nothing_was_asked_of_other_hosts(page):
+    assert page.sent == []
+
+
+def test_no_widget_failed(page):
+    assert page.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
