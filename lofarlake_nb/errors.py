@@ -95,3 +95,7 @@ class CalibrationFailed(ProcessingError, RuntimeError):
 
 class NotebookFailed(LofarlakeError, RuntimeError):
     """A cell of a notebook failed; the executed copy is kept."""
+
+
+class NotAnImage(LofarlakeError, ValueError):
+    """A file that is no FITS image of the sky."""
