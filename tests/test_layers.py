@@ -18,9 +18,10 @@ MAY_IMPORT = {
     "quality": {"observation", "parameters", "errors", "steps", "processing", "lake"},
     "widgets": {"observation", "parameters", "errors", "steps", "lake", "quality"},
     "run": {"errors", "steps"},
-    "rehearsal": {"errors", "steps", "parameters", "run", "lake", "processing", "observation", "quality"},
-    "lab": {"errors", "lake"},
-    "cli": {"errors", "steps", "parameters", "run", "rehearsal", "lab", "lake", "processing", "observation", "quality"},
+    "stages": {"errors", "run", "lake", "quality"},
+    "rehearsal": {"errors", "stages", "parameters", "run", "lake", "processing", "quality"},
+    "lab": {"errors", "lake", "run"},
+    "cli": {"errors", "parameters", "run", "stages", "rehearsal", "lab", "lake", "processing", "quality"},
 }
 
 # Where a third-party library may be imported.
