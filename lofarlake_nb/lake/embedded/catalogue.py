@@ -5,12 +5,15 @@ Everything here is run by the server's process at each start, and changes only w
 
 from typing import Any
 
+import psycopg
 from rucio.common import exception
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.core import account, account_limit, distance, identity, rse, scope
 from rucio.db.sqla import util
 from rucio.db.sqla.constants import AccountType, DatabaseOperationType, IdentityType
-from rucio.db.sqla.session import db_session
+from rucio.db.sqla.session import db_session, get_engine
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
 from lofarlake_nb.errors import LakeError
@@ -49,6 +52,22 @@ def settle(home: Home, settings: Settings) -> None:
         for name in ("root", USER):
             for rse_id in ids.values():  # -1: as much as they like
                 account_limit.set_local_account_limit(InternalAccount(name), rse_id, -1, session=session)
+
+
+def survive_restarts() -> None:
+    """Have each connection tried before it is used, so that nobody sees an error after the database restarted.
+
+    The method is SQLAlchemy's documented pessimistic disconnect handling; Rucio sets no ``pool_pre_ping``.
+    """
+
+    def try_it(connection: Any, record: Any, proxy: Any) -> None:
+        try:
+            connection.execute("select 1")
+            connection.rollback()
+        except psycopg.OperationalError as error:
+            raise DisconnectionError from error  # the pool takes a new one
+
+    event.listen(get_engine(), "checkout", try_it)
 
 
 def _tables(settings: Settings) -> None:

@@ -160,10 +160,11 @@ def run(home: Home, stopped: threading.Event) -> None:
     stopped : Event
         Set from elsewhere.
     """
-    from lofarlake_nb.lake.embedded import transfer_tool
+    from lofarlake_nb.lake.embedded import catalogue, transfer_tool
 
     settings = home.settings()
-    transfer_tool.install(home.certificates)
+    catalogue.survive_restarts()
+    mover = transfer_tool.install(home.certificates)
     team = daemons()
     connection: psycopg.Connection | None = None
     while not stopped.is_set():
@@ -183,6 +184,7 @@ def run(home: Home, stopped: threading.Event) -> None:
             if daemon.name in work and now - daemon.last >= daemon.every and not stopped.is_set():
                 daemon.run()
         stopped.wait(PAUSE_SECONDS)
+    mover.close()
 
 
 def _pulse(home: Home) -> None:

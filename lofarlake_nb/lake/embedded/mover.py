@@ -117,6 +117,13 @@ class Mover:
         with self.lock:
             return self.jobs.get(name)
 
+    def close(self) -> None:
+        """Break off what is under way; Rucio will ask again, and the storage forgets halves."""
+        with self.lock:
+            for job in self.jobs.values():
+                job.cancelled.set()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
     def _move(self, job: Job, file: File) -> None:
         started, trouble = _now(), "no source"
         for source in file.sources:

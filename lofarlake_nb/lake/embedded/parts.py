@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lofarlake_nb.lake.embedded import processes
+from lofarlake_nb.lake.embedded import postgres, processes
 from lofarlake_nb.lake.embedded.home import SITES, Home, Settings
 
 NAMES = ("database", "storage", "server", "daemons")  # in the order of starting
@@ -82,12 +82,13 @@ def look(home: Home, settings: Settings, name: str) -> Part:
 def _database_trouble(home: Home, settings: Settings) -> str:
     try:
         with socket.create_connection(("127.0.0.1", settings.database_port), timeout=5) as connection:
-            connection.sendall(
-                b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
-            )  # "may I use TLS?", which it answers before any log-in
-            return "" if connection.recv(1) in (b"N", b"S") else "does not answer as PostgreSQL does"
+            connection.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")  # "may I use TLS?", answered before any log-in
+            if connection.recv(1) not in (b"N", b"S"):
+                return "does not answer as PostgreSQL does"
     except OSError as error:
         return f"does not answer: {error}"
+    # It answers while it still recovers from a crash, too.
+    return "" if postgres.is_ready(home) else "recovers from a crash"
 
 
 def _storage_trouble(home: Home, settings: Settings) -> str:

@@ -107,6 +107,14 @@ def program(name: str) -> Path:
     return Path(found.origin).parent / "pginstall" / "bin" / name
 
 
+def is_ready(home: Home) -> bool:
+    """Whether the server takes log-ins, by the last line of its lock file, as ``pg_ctl`` looks."""
+    try:
+        return (data_folder(home) / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
+    except (OSError, IndexError):
+        return False
+
+
 def adopt(home: Home) -> None:
     """Give the data to whom the server runs as, who may have been another last time (only root can be several).
 

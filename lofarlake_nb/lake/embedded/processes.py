@@ -93,9 +93,14 @@ def start(
         )
     seen = _stat(child.pid)
     process = Process(child.pid, seen[1] if seen else 0, _boot(), recipe)
-    write_private(record, json.dumps(asdict(process)) + "\n")
+    write_private(record, as_json(process))
     child.returncode = 0  # it is not waited for here: it outlives us, and Popen would warn
     return process
+
+
+def as_json(process: Process) -> str:
+    """What is written down of a process."""
+    return json.dumps(asdict(process)) + "\n"
 
 
 def recorded(record: Path) -> Process | None:
@@ -129,9 +134,10 @@ def stop(process: Process, how: signal.Signals, *, patience: float) -> bool:
     bool
         Whether anything had to be killed.
     """
+    # Whose parent was killed gets no chance of its own: it may not know how to end alone.
+    deadline = time.monotonic() + (patience if process.alive else 0)
     ask(process, how)
     killed = False
-    deadline = time.monotonic() + patience
     while left := _members(process):
         if time.monotonic() > deadline:
             killed = True

@@ -47,6 +47,7 @@ class Server(BaseApplication):
 
             from lofarlake_nb.lake.embedded import catalogue
 
+            catalogue.survive_restarts()
             catalogue.settle(self.home, self.settings)
         except Exception:
             traceback.print_exc()  # gunicorn says only that its worker ended

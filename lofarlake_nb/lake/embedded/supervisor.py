@@ -258,5 +258,10 @@ def _wait(home: Home, settings: Settings, name: str) -> None:
 
 def _recipe(settings: Settings, name: str) -> str:
     """What a part is started from, as a hash: a part with another must be started again."""
-    text = repr((__version__, name, sys.executable, settings if name != "database" else settings.database_port))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    used = {
+        "database": settings.database_port,
+        "storage": settings.storage_port,
+        "server": settings,
+        "daemons": (settings.database_port, settings.database_password),
+    }
+    return hashlib.sha256(repr((__version__, name, sys.executable, used[name])).encode()).hexdigest()[:16]

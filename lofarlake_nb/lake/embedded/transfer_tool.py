@@ -97,13 +97,19 @@ class LocalTransfertool(Transfertool):
         return True
 
 
-def install(certificates: Path) -> None:
+def install(certificates: Path) -> Mover:
     """Make the tool known to Rucio's conveyor in this process.
 
     Parameters
     ----------
     certificates : Path
         Folder with ``ca.pem`` and ``client.pem``.
+
+    Returns
+    -------
+    Mover
+        Close it at the end.
     """
     LocalTransfertool.mover = Mover(certificates)
     transfer.TRANSFERTOOL_CLASSES_BY_NAME[NAME] = LocalTransfertool
+    return LocalTransfertool.mover
