@@ -4,7 +4,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import distributed
 from distributed.system import MEMORY_LIMIT
@@ -63,7 +63,9 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
                 processes=True,
                 memory_limit=limit,
                 host="127.0.0.1",
-                dashboard_address="127.0.0.1:0" if dashboard else None,
+                # A free port of the loopback, whether or not there is a dashboard on it: Dask serves its health there.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": dashboard},
                 local_directory=scratch,
                 env=variables,
                 silence_logs=logging.CRITICAL,  # an error of a task is raised here: once is enough
@@ -84,3 +86,21 @@ def _connected(scheduler: str) -> Iterator[distributed.Client]:
     with client:
         client.run(engines.prepare)
         yield client
+
+
+class Session:
+    """Workers that stay until they are closed, for a notebook, whose cells can't share a ``with``.
+
+    Parameters
+    ----------
+    workers, scheduler, dashboard
+        As `start` takes them.
+    """
+
+    def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> None:
+        self._stack = ExitStack()
+        self.client = self._stack.enter_context(start(workers, scheduler=scheduler, dashboard=dashboard))
+
+    def close(self) -> None:
+        """Stop the workers that were started."""
+        self._stack.close()

@@ -1,7 +1,7 @@
 """Size of an image: pixels, their size, the beam that is asked for, and the baselines that it can hold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import astropy.units as u
 import ducc0
@@ -11,10 +11,14 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters, quantity
 from lofarlake_nb.processing.predict import LIGHT_M_S
+from lofarlake_nb.processing.restoring import Beam
 
 # With fewer pixels a beam, the clean leaves fringes.
 FEWEST_PIXELS_A_BEAM = 3.0
 PIXELS_A_BEAM = 3.5
+# A snapshot gives a wide beam, most of its baselines being short. More pixels a beam than this
+# cost time and show nothing; with fewer, more of the long baselines would have to go.
+WIDE_PIXELS_A_BEAM = 7.0
 # Size that `auto` stops at: two of the gridder's planes of it fit into half a gigabyte.
 MOST_PIXELS = 3072
 # Baselines where a taper leaves less than this of their weight are left out.
@@ -98,6 +102,32 @@ def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry
         minimum_uv=parameters.minimum_uv,
         phase_centre=first.phase_centre,
     )
+
+
+def matched(parameters: ImageParameters, geometry: Geometry, beam: Beam) -> Geometry:
+    """Geometry with coarser pixels where the beam that the data give is much wider than the one hoped for.
+
+    Parameters
+    ----------
+    parameters : ImageParameters
+        What was set stays as it was set.
+    geometry : Geometry
+        From `geometry`.
+    beam : Beam
+        Of the data, with that geometry.
+
+    Returns
+    -------
+    Geometry
+        The same one where nothing has to change.
+    """
+    if (parameters.resolution, parameters.cell, parameters.npix) != ("auto", "auto", 0):
+        return geometry
+    if beam.minor < WIDE_PIXELS_A_BEAM * geometry.cell:
+        return geometry
+    cell = beam.minor / WIDE_PIXELS_A_BEAM
+    npix = _good_size(max(64, round(geometry.npix * geometry.cell / cell)))
+    return replace(geometry, npix=npix, cell=cell, maximum_uv=min(geometry.maximum_uv, 0.49 / cell))
 
 
 def _given(value: str, name: str) -> float:

@@ -70,10 +70,14 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, *, accu
     return ducc0.wgridder.dirty2vis(dirty=from_sky(model), **_settings(chunk, geometry, accuracy))
 
 
-def psf_and_dirty(chunk: Chunk, geometry: Geometry) -> np.ndarray:
-    """Point spread function and dirty image (2, npix, npix), not normalised; a task."""
-    ones = (chunk.weight > 0).astype(np.complex64)
-    return np.stack([image_of(ones, chunk, geometry), image_of(chunk.visibilities, chunk, geometry)])
+def psf(chunk: Chunk, geometry: Geometry) -> np.ndarray:
+    """Point spread function (npix, npix), not normalised; a task."""
+    return image_of((chunk.weight > 0).astype(np.complex64), chunk, geometry)
+
+
+def dirty_and_psf(chunk: Chunk, geometry: Geometry) -> np.ndarray:
+    """Dirty image and point spread function (2, npix, npix), not normalised; a task."""
+    return np.stack([image_of(chunk.visibilities, chunk, geometry), psf(chunk, geometry)])
 
 
 def residual(chunk: Chunk, model: np.ndarray, geometry: Geometry) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Image: all subbands together, gridded in chunks on Dask, cleaned, restored, written as FITS."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +8,15 @@ import distributed
 import numpy as np
 
 from lofarlake_nb import steps
-from lofarlake_nb.errors import CalibrationFailed, ProcessingError
+from lofarlake_nb.errors import CalibrationFailed
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing import chunks, fits_image, gridding, image_figures, results
+from lofarlake_nb.processing import fits_image, image_figures, results
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.deconvolution import deconvolve
-from lofarlake_nb.processing.geometry import Geometry, geometry
+from lofarlake_nb.processing.geometry import Geometry, geometry, matched
+from lofarlake_nb.processing.held import load
 from lofarlake_nb.processing.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
@@ -119,45 +119,39 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     return results.from_json(Imaged, kept)
 
 
-@dataclass(frozen=True)
-class _Gridded:
-    """Dirty image and psf, normalised, with what it takes to subtract a model."""
-
-    dirty: np.ndarray
-    psf: np.ndarray
-    subtract: Callable[[np.ndarray], np.ndarray]
-    thermal: float
-    frequency: float
-    visibilities: int
-
-
 def _image(
     calibrated: Calibrated, parameters: ImageParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Imaged:
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
+    paths = calibrated.measurement_sets
     size = geometry(parameters, layouts)
-    gridded = _grid(calibrated, layouts, parameters, size, client)
-    beam = fit_beam(gridded.psf, size.cell)
-    found = deconvolve(gridded.dirty, gridded.psf, gridded.subtract, parameters, size, beam.major)
+    visibilities = load(paths, layouts, parameters, size, client)
+    wider = matched(parameters, size, visibilities.preview())
+    if wider is not size:
+        size = wider
+        visibilities = load(paths, layouts, parameters, size, client)
+    dirty, psf = visibilities.dirty_and_psf()
+    beam = fit_beam(psf, size.cell)
+    found = deconvolve(dirty, psf, visibilities.subtract, parameters, size, beam.major)
     smooth = convolve(found.model, beam, size.cell)
     restored = (smooth + found.residual).astype(np.float32)
-    origin = _origin(calibrated.measurement_sets[0], layouts, gridded.frequency)
-    paths = {
+    origin = _origin(paths[0], layouts, visibilities.frequency)
+    files = {
         name: fits_image.write(folder / f"{name}.fits", pixels, size, origin, unit=unit, beam=its_beam)
         for name, pixels, unit, its_beam in (
             ("image", restored, "JY/BEAM", beam),
             ("residual", found.residual, "JY/BEAM", beam),
             ("model", found.model, "JY/PIXEL", None),
-            ("psf", gridded.psf, "JY/BEAM", beam),
-            ("dirty", gridded.dirty, "JY/BEAM", beam),
+            ("psf", psf, "JY/BEAM", beam),
+            ("dirty", dirty, "JY/BEAM", beam),
         )
     }
     brightest = image_figures.peak(restored, size)
     rms = image_figures.residual_rms(found.residual, smooth, beam, size.cell)
-    thermal = gridded.thermal if calibrated.weights_are_noise else None
+    thermal = visibilities.thermal if calibrated.weights_are_noise else None
     _log(size, beam, rms, thermal)
     return Imaged(
-        **paths,
+        **files,
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
         frequency_hz=origin.frequency,
@@ -171,51 +165,8 @@ def _image(
         thermal_rms_jy_per_beam=thermal,
         model_flux_jy=float(found.model.sum(dtype=np.float64)),
         major_cycles=found.major_cycles,
-        visibilities=gridded.visibilities,
+        visibilities=visibilities.count,
         key=step_key,
-    )
-
-
-def _grid(
-    calibrated: Calibrated,
-    layouts: list[Layout],
-    parameters: ImageParameters,
-    size: Geometry,
-    client: distributed.Client,
-) -> _Gridded:
-    """Load the visibilities onto the workers, weigh them, and make the dirty image."""
-    parts = chunks.plan(calibrated.measurement_sets, layouts)
-    loaded = [client.submit(chunks.load, part, size, pure=False) for part in parts]
-    cells = None
-    if parameters.weighting == "briggs":
-        densities = [client.submit(chunks.density, chunk, size, pure=False) for chunk in loaded]
-        cells = gridding.tree_sum(densities, client)
-    weighed = [client.submit(chunks.weigh, chunk, cells, parameters.robust, size, pure=False) for chunk in loaded]
-    total, variance, moment, count = np.sum(
-        client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed]), axis=0
-    )
-    if not total > 0:
-        raise ProcessingError(
-            "no visibility is left to image: all are flagged, or outside of the range of baselines",
-            "look at the flagged fractions, or ask for another resolution or minimum_uv",
-        )
-    partial = [client.submit(gridding.psf_and_dirty, chunk, size, pure=False) for chunk in weighed]
-    psf, dirty = gridding.tree_sum(partial, client).result() / total
-
-    def subtract(model: np.ndarray) -> np.ndarray:
-        sent = client.scatter(model.copy(), hash=False)
-        futures = [client.submit(gridding.residual, chunk, sent, size, pure=False) for chunk in weighed]
-        return gridding.tree_sum(futures, client).result() / total
-
-    # The psf's peak is 1 but for the gridder's error; radler wants it exact.
-    peak = psf[size.npix // 2, size.npix // 2]
-    return _Gridded(
-        dirty.astype(np.float32),
-        (psf / peak).astype(np.float32),
-        subtract,
-        float(np.sqrt(variance) / total),
-        float(moment / total),
-        int(count),
     )
 
 
