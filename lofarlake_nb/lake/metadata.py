@@ -30,7 +30,7 @@ def of_measurement_set(described: Description) -> dict[str, Any]:
     about = {
         "telescope": described.telescope,
         "project_name": described.project,
-        "observation_id": described.observation_id,
+        "observation_id": _observation_id(described.observation_id),
         "target": described.target,
         "antenna_set": described.antenna_set,
         "ra_deg": described.ra_deg,
@@ -51,6 +51,11 @@ def of_measurement_set(described: Description) -> dict[str, Any]:
         "n_stations": len(described.stations),
     }
     return {key: value for key, value in about.items() if value is not None and value != ""}
+
+
+def _observation_id(written: str) -> str:
+    """With its L, as in the archive's names: a Measurement Set has the digits only."""
+    return f"L{written}" if written.isdecimal() else written
 
 
 def of_name(name: str) -> dict[str, Any]:

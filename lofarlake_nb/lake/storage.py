@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlparse
 
 import requests
 from requests.adapters import HTTPAdapter
-from rucio.rse.translation import RSEDeterministicTranslation
 
 from lofarlake_nb.errors import LakeError, LakeRefused, LofarlakeError, NoSpace, TransferFailed
 from lofarlake_nb.lake.client import Lake
@@ -167,8 +166,6 @@ class Https:
         counted = Counted(blocks)
         body = _Body(counted, size) if size else b""
         self._ask("PUT", address, data=body).close()
-        if counted.size != size:
-            raise TransferFailed(f"{address}: {counted.size} bytes were sent, expected {size}", "do it again")
         return counted.adler32
 
     def read(self, address: str) -> Iterator[bytes]:
@@ -204,7 +201,10 @@ class Https:
 
     def _ask(self, method: str, address: str, *, missing: bool = False, **options: Any) -> requests.Response:
         try:
-            response = self.session.request(method, address, timeout=_TIMEOUT, allow_redirects=True, **options)
+            url = "https" + address.removeprefix("https").removeprefix("davs")
+            response = self.session.request(method, url, timeout=_TIMEOUT, allow_redirects=True, **options)
+        except LofarlakeError:  # of the blocks that were being sent
+            raise
         except (OSError, requests.RequestException) as error:
             raise TransferFailed(f"{method} {address}: {_reason(error)}", "see whether the storage is up") from error
         if response.ok or (missing and response.status_code == 404):
@@ -222,14 +222,16 @@ class Https:
 class _Body:
     """What requests sends with a Content-Length, block by block."""
 
-    blocks: Iterable[bytes]
+    blocks: Counted
     size: int
 
     def __len__(self) -> int:
         return self.size
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.blocks)
+        yield from self.blocks
+        if self.blocks.size != self.size:  # said here, or the server would wait for the rest
+            raise TransferFailed(f"{self.blocks.size} bytes came, expected {self.size}", "do it again")
 
 
 class Storages:
@@ -267,8 +269,12 @@ class Storages:
             raise LakeError(f"{rse} can't be reached from here: it speaks {schemes}", "choose a site with https")
         best = min(usable, key=lambda p: p["scheme"] != "file")
         start = f"{best['scheme']}://{best['hostname']}:{best['port']}{_folder(best)}"
-        translation = RSEDeterministicTranslation(rse, {**settings, **settings["attributes"]}, best)
-        return {did: start + translation.path(did.scope, did.name) for did in dids}
+        with self.lake.configured():
+            # Imported here because it reads the lake's naming algorithm when it is.
+            from rucio.rse.translation import RSEDeterministicTranslation
+
+            translation = RSEDeterministicTranslation(rse, {**settings, **settings["attributes"]}, best)
+            return {did: start + translation.path(did.scope, did.name) for did in dids}
 
     def best(self, rse: str, addresses: Iterable[str]) -> str | None:
         """Of the addresses of one replica, the one to use; None when there is none that we can."""

@@ -1,0 +1,149 @@
+"""One file from the lake to this disk: the best copy first, another when it is bad; verified and unpacked in flight."""
+
+import errno
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from lofarlake_nb.errors import (
+    BadArchive,
+    ChecksumMismatch,
+    LakeRefused,
+    LofarlakeError,
+    NoSpace,
+    ObservationError,
+    TransferFailed,
+)
+from lofarlake_nb.lake.replicas import File
+from lofarlake_nb.lake.storage import Counted, Storages
+from lofarlake_nb.lake.ticks import Progress
+from lofarlake_nb.observation import archive
+
+log = logging.getLogger(__name__)
+
+
+class Fetching:
+    """Files on their way here.
+
+    Parameters
+    ----------
+    storages : Storages
+        Of the lake.
+    progress : Progress
+        Counts files and bytes.
+    """
+
+    def __init__(self, storages: Storages, progress: Progress) -> None:
+        self.storages, self.progress = storages, progress
+        self.problems: list[str] = []  # copies that were bad
+        self.stop = threading.Event()
+
+    def fetch(self, file: File, target: Path, *, unpack: bool) -> None:
+        """Bring a file; the target appears whole and verified, or not at all.
+
+        Parameters
+        ----------
+        file : File
+            With its copies.
+        target : Path
+            Must not exist.
+        unpack : bool
+            It is a tar, to be taken apart.
+
+        Raises
+        ------
+        ChecksumMismatch, TransferFailed, LakeRefused
+            When no copy is good.
+        BadArchive
+            When the tar is bad though its checksum is right.
+        NoSpace, ObservationError
+            When this disk does not take it.
+        """
+        failures: list[LofarlakeError] = []
+        for rse, address in self._candidates(file):
+            try:
+                self._from(address, file, target, unpack)
+                break
+            except (TransferFailed, ChecksumMismatch, LakeRefused) as error:
+                if self.stop.is_set():
+                    raise
+                failures.append(error)
+                self.problems.append(f"{file.did} at {rse}: {error.message}")
+                log.warning("%s at %s: %s", file.did, rse, error.message)
+        else:
+            raise _no_copy(file, failures)
+        self.progress.finished()
+
+    def _candidates(self, file: File) -> list[tuple[str, str]]:
+        """Sites and addresses of the copies that can be read, mounted ones first."""
+        usable = [
+            (replica.rse, address)
+            for replica in file.replicas
+            if replica.state == "AVAILABLE" and (address := self.storages.best(replica.rse, replica.addresses))
+        ]
+        return sorted(usable, key=lambda pair: (not pair[1].startswith("file:"), pair[0]))
+
+    def _from(self, address: str, file: File, target: Path, unpack: bool) -> None:
+        storage = self.storages.of(address)
+        blocks = self.progress.count(self._verified(storage.read(address), file, address))
+        if not unpack:
+            _write(blocks, target)
+            return
+        try:
+            archive.unpack(blocks, target, name=str(file.did))
+        except BadArchive:
+            # A flipped byte may break the tar before its checksum is known to be wrong.
+            found = storage.adler32(address)
+            if found == file.adler32:
+                raise
+            raise _mismatch(address, file, f"adler32 {found}") from None
+
+    def _verified(self, blocks: Iterable[bytes], file: File, address: str) -> Iterator[bytes]:
+        """The same blocks; an error in the place of their end when they are not the file's."""
+        counted = Counted(blocks)
+        for block in counted:
+            if self.stop.is_set():
+                raise TransferFailed("given up because another file failed")
+            yield block
+        if (counted.size, counted.adler32) != (file.size, file.adler32):
+            raise _mismatch(address, file, f"{counted.size} bytes with adler32 {counted.adler32}")
+
+
+def _mismatch(address: str, file: File, found: str) -> ChecksumMismatch:
+    return ChecksumMismatch(f"{address} has {found}, expected {file.size} bytes with adler32 {file.adler32}")
+
+
+def _no_copy(file: File, failures: list[LofarlakeError]) -> LofarlakeError:
+    hint = "see what is wrong with each copy: lofarlake verify"
+    if not failures:
+        states = ", ".join(f"{r.rse} {r.state}" for r in file.replicas) or "none"
+        return TransferFailed(f"{file.did}: no copy can be read from here (copies: {states})", hint)
+    said = "; ".join(error.message for error in failures)
+    return type(failures[-1])(f"{file.did}: no copy is good: {said}", hint)
+
+
+def _write(blocks: Iterable[bytes], target: Path) -> None:
+    part = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+        with open(descriptor, "wb") as file:
+            for block in blocks:
+                file.write(block)
+            os.fchmod(file.fileno(), 0o644)
+        os.rename(part, target)
+        part = None
+    except LofarlakeError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace(f"{target.parent}: no space left for {target.name}", "free some space") from error
+        raise ObservationError(f"{target} can't be written: {error.strerror}") from error
+    finally:
+        if part is not None:
+            with suppress(OSError):
+                os.unlink(part)

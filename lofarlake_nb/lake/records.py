@@ -1,0 +1,96 @@
+"""What was brought here, as it was when it came: it is not brought twice, and nothing of others is overwritten."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from lofarlake_nb.errors import ObservationError
+from lofarlake_nb.steps import write_json
+
+FOLDER = ".lofarlake"  # beside what was brought
+
+
+def is_here(target: Path, origin: str, mark: str) -> bool:
+    """Whether a target is here as it came.
+
+    Parameters
+    ----------
+    target : Path
+        File or folder.
+    origin : str
+        Where it comes from: a DID, or a path.
+    mark : str
+        Which bytes: a checksum.
+
+    Returns
+    -------
+    bool
+        False when it must be brought (again).
+
+    Raises
+    ------
+    ObservationError
+        When something else is there, or it was changed since it came.
+    """
+    if not os.path.lexists(target):
+        return False
+    kept = _kept(target)
+    if kept.get("origin") != origin or kept.get("mark") != mark:
+        raise ObservationError(
+            f"{target} is there already and is not {origin} as it is now", "remove it, or choose another folder"
+        )
+    if not kept.get("contents"):  # it was on its way when something stopped us
+        _remove(target)
+        return False
+    if kept["contents"] != _contents(target):
+        raise ObservationError(
+            f"{target} was changed since it came from {origin}", "remove it to have it again, or choose another folder"
+        )
+    return True
+
+
+def expect(target: Path, origin: str, mark: str) -> None:
+    """Note that a target is on its way: what appears in its place is ours."""
+    write_json(_record(target), {"origin": origin, "mark": mark, "contents": ""})
+
+
+def keep(target: Path, origin: str, mark: str) -> None:
+    """Note that a target is here, and what it looks like."""
+    write_json(_record(target), {"origin": origin, "mark": mark, "contents": _contents(target)})
+
+
+def forget(target: Path) -> None:
+    """Remove a target and its record."""
+    _remove(target)
+    _record(target).unlink(missing_ok=True)
+
+
+def _record(target: Path) -> Path:
+    return target.parent / FOLDER / f"{target.name}.json"
+
+
+def _kept(target: Path) -> dict[str, str]:
+    try:
+        kept = json.loads(_record(target).read_text())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _contents(target: Path) -> str:
+    """Hash of names, sizes and times; of lock files, which casacore may touch, only the name."""
+    lines = []
+    for path in [target] if target.is_file() else sorted(target.rglob("*")):
+        told = path.lstat()
+        state = "" if path.is_dir() or path.name == "table.lock" else f"{told.st_size} {told.st_mtime_ns}"
+        lines.append(f"{os.fsencode(path.relative_to(target))!r} {state}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _remove(target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)

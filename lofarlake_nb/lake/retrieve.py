@@ -1,0 +1,226 @@
+"""Retrieve: the best copy to this disk, one stream a file, verified and unpacked in flight, whole or not at all."""
+
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lofarlake_nb.errors import NoSpace, NotAMeasurementSet, UsageError
+from lofarlake_nb.lake import records
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.ticks import Progress, Sink
+from lofarlake_nb.observation import archive, measurement_set, naming
+
+if TYPE_CHECKING:  # local files need no lake, and no Rucio
+    from lofarlake_nb.lake.client import Lake
+    from lofarlake_nb.lake.replicas import File
+
+_SPARE = 64 << 20  # bytes that stay free
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What is here now.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        Folders (of tars, unpacked) and files, by name; of `inputs`, the Measurement Sets in them.
+    files : int
+        Files of the lake that they are, verified.
+    bytes : int
+        That were moved now; 0 when all was here.
+    seconds : float
+        That it took.
+    problems : tuple of str
+        Copies that were bad, though another was good.
+    """
+
+    paths: tuple[Path, ...]
+    files: int
+    bytes: int
+    seconds: float
+    problems: tuple[str, ...] = ()
+
+
+def inputs(
+    lake: "Lake | str | Path", dataset: str, paths: Sequence[str | Path], to: Path, *, progress: Sink | None = None
+) -> Retrieved:
+    """Measurement Sets to work on: of a dataset in a lake, or local ones.
+
+    Parameters
+    ----------
+    lake : Lake, str or Path
+        As `client.connect` takes it; only looked at for a dataset.
+    dataset : str
+        DID; empty for local ones.
+    paths : sequence of paths
+        Folders (taken where they are, never changed) and tars (unpacked into `to`); empty for a dataset.
+    to : Path
+        Where retrieved and unpacked ones go.
+    progress : callable, optional
+        Takes each `Tick`.
+
+    Returns
+    -------
+    Retrieved
+        Its paths are Measurement Sets.
+
+    Raises
+    ------
+    UsageError
+        When not exactly one of dataset and paths is given.
+    NotAMeasurementSet
+        When a folder or a tar holds none.
+    BadArchive
+        When a tar can't be trusted.
+    LofarlakeError
+        As `retrieve`.
+    """
+    if bool(dataset) == bool(paths):
+        raise UsageError(
+            "expected a dataset or paths, got " + ("both" if dataset else "neither"),
+            "give the DID of a dataset in the lake, or Measurement Sets (folders or tars)",
+        )
+    if dataset:
+        from lofarlake_nb.lake.client import Lake, connect
+
+        found = retrieve(lake if isinstance(lake, Lake) else connect(lake), dataset, to, progress=progress)
+    else:
+        found = _local([Path(path) for path in paths], to)
+    sets = [_measurement_sets(path) for path in found.paths]
+    return Retrieved(
+        tuple(sorted(p for some in sets for p in some)), found.files, found.bytes, found.seconds, found.problems
+    )
+
+
+def retrieve(
+    lake: "Lake", dataset: DID | str, to: Path, *, streams: int = 2, unpack: bool = True, progress: Sink | None = None
+) -> Retrieved:
+    """Bring a dataset here: what is here and right is not moved again.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it is.
+    dataset : DID or str
+        ``scope:name`` of a dataset, a container or a file.
+    to : Path
+        Folder; it is made. Each tar becomes a folder in it, named after the tar; other files keep their names.
+    streams : int
+        Files moved at the same time.
+    unpack : bool
+        Take tars apart; else they are kept as they are.
+    progress : callable, optional
+        Takes each `Tick`.
+
+    Returns
+    -------
+    Retrieved
+        When every file is here.
+
+    Raises
+    ------
+    DIDNotFound
+        When there is no such dataset, or it is empty.
+    ChecksumMismatch, TransferFailed
+        When no copy of a file is good: the message says what is wrong with each.
+    ObservationError
+        When something else is in the place of a file, or it was changed since it came.
+    NoSpace
+        Before the first byte, when it does not fit.
+    """
+    from lofarlake_nb.lake.fetching import Fetching
+    from lofarlake_nb.lake.replicas import files_of
+    from lofarlake_nb.lake.storage import Storages
+
+    start, to, did = time.monotonic(), Path(to), DID.parse(dataset)
+    files = files_of(lake, did)
+    targets = _targets(files, to, unpack)
+    missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
+    _check_space(to, sum(file.size for file in missing))
+    told = Progress("retrieve", len(missing), progress)
+    fetching = Fetching(Storages(lake), told)
+
+    def one(file: "File") -> None:
+        target = targets[file.did]
+        records.expect(target, str(file.did), file.adler32)
+        fetching.fetch(file, target, unpack=unpack and naming.is_tar(file.did.name))
+        records.keep(target, str(file.did), file.adler32)
+
+    with ThreadPoolExecutor(streams, thread_name_prefix="retrieve") as pool:
+        futures = [pool.submit(one, file) for file in missing]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:  # an interrupt too: the other streams end before the error is told
+            fetching.stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            told.end("failed")
+            raise
+    told.end()
+    seconds = time.monotonic() - start
+    log.info("%s: %d files in %s, %d bytes moved in %.1f s", did, len(files), to, told.bytes, seconds)
+    problems = tuple(sorted(fetching.problems))
+    return Retrieved(tuple(sorted(targets.values())), len(files), told.bytes, seconds, problems)
+
+
+def _targets(files: "Sequence[File]", to: Path, unpack: bool) -> dict[DID, Path]:
+    """Where each file goes; a folder's name has the hash where two tars would share a name without it."""
+    flat = {file.did: file.did.name.replace("/", "_") for file in files}
+    if not unpack:
+        return {did: to / name for did, name in flat.items()}
+    short = {did: naming.folder_name(name) if naming.is_tar(name) else name for did, name in flat.items()}
+    times = Counter(short.values())
+    return {did: to / (name if times[name] == 1 else flat[did].removesuffix(".tar")) for did, name in short.items()}
+
+
+def _check_space(to: Path, needed: int) -> None:
+    place = to
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if needed and needed + _SPARE > free:
+        raise NoSpace(
+            f"{to}: {free / 1e6:.0f} MB are free, the dataset needs {needed / 1e6:.0f} MB",
+            "free some space, or choose a folder on another disk",
+        )
+
+
+def _local(paths: Sequence[Path], to: Path) -> Retrieved:
+    """Folders as they are, tars unpacked."""
+    start, moved = time.monotonic(), 0
+    taken: dict[Path, Path] = {}  # target to source
+    for path in paths:
+        if not path.exists():
+            raise NotAMeasurementSet(f"{path}: no such file or folder", "check the path")
+        target = path if path.is_dir() else Path(to) / naming.folder_name(path.name)
+        if taken.setdefault(target, path) != path:
+            raise UsageError(f"{taken[target]} and {path} would both be unpacked into {target}", "rename one of them")
+        if path.is_dir():
+            continue
+        told = path.stat()
+        origin, mark = str(path.resolve()), f"{told.st_size} {told.st_mtime_ns}"
+        if not records.is_here(target, origin, mark):
+            records.expect(target, origin, mark)
+            archive.unpack(archive.blocks_of(path), target, name=str(path))
+            if not measurement_set.find(target):
+                records.forget(target)
+                raise NotAMeasurementSet(f"{path}: no Measurement Set in this tar", "check which tar it is")
+            records.keep(target, origin, mark)
+            moved += told.st_size
+    return Retrieved(tuple(taken), len(taken), moved, time.monotonic() - start)
+
+
+def _measurement_sets(path: Path) -> list[Path]:
+    found = measurement_set.find(path) if path.is_dir() else []
+    if not found:
+        raise NotAMeasurementSet(f"{path} holds no Measurement Set", "give a Measurement Set, or a folder of them")
+    return found

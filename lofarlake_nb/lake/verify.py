@@ -1,0 +1,151 @@
+"""Verify: what the catalogue says of a dataset against what each site really holds."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lofarlake_nb.errors import ChecksumMismatch, LofarlakeError
+from lofarlake_nb.lake.client import Lake
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.replicas import File, Replica, files_of
+from lofarlake_nb.lake.storage import Storages
+from lofarlake_nb.lake.ticks import Progress, Sink
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file at one site.
+
+    Parameters
+    ----------
+    did : str
+        Of the file.
+    rse : str
+        Site; empty for a file without any copy.
+    bytes, adler32
+        As the catalogue has them.
+    found_bytes, found_adler32
+        As the storage has them; None where it did not say.
+    problem : str
+        What is wrong; empty when all agrees.
+    """
+
+    did: str
+    rse: str
+    bytes: int
+    adler32: str
+    found_bytes: int | None
+    found_adler32: str | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """All files of a dataset at all their sites."""
+
+    dataset: str
+    files: int
+    rows: tuple[Row, ...]  # by file and site
+
+    @property
+    def problems(self) -> tuple[Row, ...]:
+        """Rows that are not right."""
+        return tuple(row for row in self.rows if row.problem)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every copy of every file is right."""
+        return not self.problems
+
+    def require(self) -> "Verified":
+        """The same, when every copy of every file is right.
+
+        Raises
+        ------
+        ChecksumMismatch
+            When one is not; the message names the first.
+        """
+        if not self.ok:
+            first = self.problems[0]
+            more = f" (and {len(self.problems) - 1} more)" if self.problems[1:] else ""
+            raise ChecksumMismatch(
+                f"{first.did} at {first.rse or 'no site'}: {first.problem}{more}", "see the table of the verification"
+            )
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """All of it as JSON takes it."""
+        return {**asdict(self), "ok": self.ok}
+
+
+def verify(
+    lake: Lake, dataset: DID | str, *, deep: bool = True, streams: int = 2, progress: Sink | None = None
+) -> Verified:
+    """Compare catalogue and storage, file by file and site by site.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it is.
+    dataset : DID or str
+        ``scope:name`` of a dataset, a container or a file.
+    deep : bool
+        Compare checksums: a mounted storage is read, another is asked for its digest. Else sizes only.
+    streams : int
+        Files looked at at the same time.
+    progress : callable, optional
+        Takes each `Tick`.
+
+    Returns
+    -------
+    Verified
+        What is wrong is in its rows, not raised.
+
+    Raises
+    ------
+    DIDNotFound
+        When there is no such dataset, or it is empty.
+    LakeNotRunning
+        When the catalogue does not answer.
+    """
+    did = DID.parse(dataset)
+    files = files_of(lake, did)
+    storages = Storages(lake)
+    pairs: Sequence[tuple[File, Replica | None]] = [(f, r) for f in files for r in (f.replicas or (None,))]
+    addresses = {(f.did, r.rse): storages.best(r.rse, r.addresses) for f, r in pairs if r is not None}
+    told = Progress("verify", len(pairs), progress)
+
+    def look(pair: tuple[File, Replica | None]) -> Row:
+        file, replica = pair
+        row = _row(storages, file, replica, addresses.get((file.did, replica.rse)) if replica else None, deep)
+        told.finished()
+        return row
+
+    with ThreadPoolExecutor(streams, thread_name_prefix="verify") as pool:
+        rows = tuple(pool.map(look, pairs))
+    told.end()
+    return Verified(str(did), len(files), rows)
+
+
+def _row(storages: Storages, file: File, replica: Replica | None, address: str | None, deep: bool) -> Row:
+    expected = (str(file.did), replica.rse if replica else "", file.size, file.adler32)
+    if replica is None:
+        return Row(*expected, None, None, "no site has it")
+    if replica.state != "AVAILABLE":
+        return Row(*expected, None, None, f"the catalogue says {replica.state}")
+    if address is None:
+        return Row(*expected, None, None, "out of reach: no protocol of this site that we speak")
+    try:
+        storage = storages.of(address)
+        size = storage.size(address)
+        adler32 = storage.adler32(address) if deep and size is not None else None
+    except LofarlakeError as error:
+        return Row(*expected, None, None, error.message)
+    if size is None:
+        return Row(*expected, None, None, "not there")
+    if size != file.size:
+        return Row(*expected, size, adler32, f"{size} bytes, expected {file.size}")
+    if adler32 is not None and adler32 != file.adler32:
+        return Row(*expected, size, adler32, f"adler32 {adler32}, expected {file.adler32}")
+    return Row(*expected, size, adler32)

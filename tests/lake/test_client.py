@@ -1,0 +1,98 @@
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused, UsageError
+from lofarlake_nb.lake import client
+from lofarlake_nb.lake.did import DID
+
+
+@pytest.fixture
+def configuration(lake_home, tmp_path):
+    """A copy of the lake's client configuration, with changes."""
+
+    def make(**changes: str) -> Path:
+        lines = (lake_home / "client" / "rucio.cfg").read_text().splitlines()
+        changed = [f"{k} = {changes[k]}" if (k := line.partition(" =")[0]) in changes else line for line in lines]
+        (tmp_path / "rucio.cfg").write_text("\n".join(changed))
+        return tmp_path / "rucio.cfg"
+
+    return make
+
+
+def closed_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def test_a_lake_is_reached_by_its_home_and_by_its_configuration(lake_home, configuration):
+    by_home, by_file = client.connect(lake_home), client.connect(configuration())
+    assert by_home.call("whoami")["account"] == by_file.call("whoami")["account"] == "lofar"
+    assert by_home.home == lake_home
+    assert by_file.home is None
+
+
+def test_the_process_is_left_as_it_was(lake_home, monkeypatch):
+    monkeypatch.setenv("RUCIO_CONFIG", "/nowhere/rucio.cfg")
+    monkeypatch.setattr(sys, "argv", ["/bin/größe", "日本"])  # Rucio sends them in a header
+    assert client.connect(lake_home).call("ping")
+    assert os.environ["RUCIO_CONFIG"] == "/nowhere/rucio.cfg"
+    assert sys.argv == ["/bin/größe", "日本"]
+
+
+def test_calls_are_counted(lake):
+    before = lake.calls
+    lake.call("ping")
+    lake.call("list_scopes")
+    assert lake.calls == before + 2
+
+
+def test_where_there_is_no_lake(tmp_path, monkeypatch):
+    with pytest.raises(LakeNotRunning, match="there is no lake in") as refused:
+        client.connect(tmp_path / "home")
+    assert refused.value.hint == f"start it: lofarlake lake start --home {tmp_path / 'home'}"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(LakeNotRunning, match=str(tmp_path / ".local/share/lofarlake")) as refused:
+        client.connect()
+    assert refused.value.hint == "start it: lofarlake lake start"
+
+
+def test_a_lake_that_does_not_answer(configuration):
+    address = f"http://127.0.0.1:{closed_port()}"
+    with pytest.raises(LakeNotRunning, match=f"no lake answers at {address}"):
+        client.connect(configuration(rucio_host=address, auth_host=address))
+
+
+def test_a_lake_that_stops_answering(configuration, monkeypatch):
+    lake = client.connect(configuration())
+    monkeypatch.setattr(lake.rucio, "list_hosts", [f"http://127.0.0.1:{closed_port()}"])
+    with pytest.raises(LakeNotRunning, match="no lake answers"):
+        lake.call("list_scopes")
+
+
+def test_a_wrong_password(configuration, tmp_path):
+    with pytest.raises(LakeRefused, match="refuses to log us in"):
+        client.connect(configuration(password="wrong", auth_token_file_path=str(tmp_path / "token")))
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "[common]\na = b\n", "[client]\nno equals\n"])
+def test_a_file_that_configures_nothing(tmp_path, text):
+    (tmp_path / "rucio.cfg").write_text(text)
+    with pytest.raises(UsageError, match="is no configuration of Rucio's client"):
+        client.connect(tmp_path / "rucio.cfg")
+
+
+def test_rucio_s_errors_are_ours(lake):
+    with pytest.raises(DIDNotFound):
+        lake.call("get_did", "lofar", "nothing")
+    with pytest.raises(DIDNotFound, match=f"lofar:nothing is not in the lake at {lake.url}"):
+        lake.get(DID("lofar", "nothing"))
+    with pytest.raises(LakeError, match="no such site"):
+        lake.rse("NOWHERE")
+    with pytest.raises(LakeError, match="no such scope"):
+        lake.call("add_dataset", "nobody", "a")
+    assert lake.find(DID("lofar", "nothing")) is None

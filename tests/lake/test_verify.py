@@ -1,0 +1,56 @@
+import os
+
+import pytest
+
+from lofarlake_nb.errors import DIDNotFound
+from lofarlake_nb.lake import ingest, rules, verify
+from lofarlake_nb.parameters import IngestParameters
+
+
+@pytest.fixture
+def dataset(lake, tmp_path, unique) -> str:
+    """Four files at SARA and JUELICH."""
+    files = [tmp_path / f"{unique}.{n}" for n in range(4)]
+    for file in files:
+        file.write_bytes(os.urandom(1000))
+    done = ingest.ingest(lake, files, IngestParameters(dataset=f"lofar:{unique}"))
+    rules.wait(lake, done.rules[1], 60)
+    return done.dataset
+
+
+@pytest.mark.parametrize("by", ["lake", "remote_lake"])
+def test_each_file_at_each_site_gets_its_row(by, request, dataset, lake_home, unique):
+    lake = request.getfixturevalue(by)
+    ticks = []
+    whole = verify.verify(lake, dataset, progress=ticks.append)
+    assert whole.ok
+    assert (whole.files, len(whole.rows), ticks[-1].done) == (4, 8, 8)
+    assert all(row.adler32 == row.found_adler32 and row.bytes == row.found_bytes == 1000 for row in whole.rows)
+
+    def at(site, n):
+        return next((lake_home / "storage" / site).rglob(f"{unique}.{n}"))
+
+    at("JUELICH", 0).unlink()
+    at("JUELICH", 1).write_bytes(b"short")
+    at("SARA", 2).write_bytes(b"x" * 1000)
+    found = verify.verify(lake, dataset)
+    assert not found.ok
+    assert {(row.did[-1], row.rse, row.problem.partition(",")[0]) for row in found.problems} == {
+        ("0", "JUELICH", "not there"),
+        ("1", "JUELICH", "5 bytes"),
+        ("2", "SARA", f"adler32 {found.problems[2].found_adler32}"),
+    }
+    assert found.summary()["ok"] is False
+    # Without reading, what has the right size looks right.
+    assert {row.did[-1] for row in verify.verify(lake, dataset, deep=False).problems} == {"0", "1"}
+
+
+def test_a_replica_on_its_way_is_not_right_yet(lake, unique):
+    file = {"scope": "lofar", "name": unique, "bytes": 5, "adler32": "01020304", "state": "C"}
+    lake.call("add_replicas", "SARA", [file])
+    assert [row.problem for row in verify.verify(lake, f"lofar:{unique}").rows] == ["the catalogue says COPYING"]
+
+
+def test_a_dataset_that_is_not_there(lake):
+    with pytest.raises(DIDNotFound):
+        verify.verify(lake, "lofar:nothing")
