@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlparse
@@ -104,6 +104,10 @@ class Lake:
         with translated(self.url):
             result = getattr(self.rucio, method)(*args, **kwargs)
             return list(result) if isinstance(result, Iterator) else result
+
+    def configured(self) -> AbstractContextManager[None]:
+        """While it lasts, those parts of Rucio that read a configuration read this lake's."""
+        return _configured(self.configuration)
 
     def find(self, did: DID) -> dict[str, Any] | None:
         """What the catalogue says of a file, dataset or container (type, open, bytes, length); None when unknown."""

@@ -71,7 +71,7 @@ def replicate(lake: Lake, dataset: DID | str, rse_expression: str, lifetime: int
     rse_expression : str
         A site, or by attributes: ``QOS=TAPE``.
     lifetime : int, optional
-        Seconds until the rule ends; it stays when not given.
+        Seconds until the rule ends; it stays when not given. A rule that stays is never made shorter.
 
     Returns
     -------
@@ -87,8 +87,9 @@ def replicate(lake: Lake, dataset: DID | str, rse_expression: str, lifetime: int
     """
     did = DID.parse(dataset)
     for rule in lake.call("list_did_rules", did.scope, did.name):
-        same = (rule["rse_expression"], rule["copies"], rule["account"]) == (rse_expression, 1, lake.account)
-        if same and (lifetime is not None or rule.get("expires_at") is None):
+        if (rule["rse_expression"], rule["copies"], rule["account"]) == (rse_expression, 1, lake.account):
+            if rule.get("expires_at") is not None:  # Rucio has one such rule only: it lives from now as asked
+                lake.call("update_replication_rule", rule["id"], {"lifetime": lifetime})
             return str(rule["id"])
     ids = lake.call("add_replication_rule", [did.parts], copies=1, rse_expression=rse_expression, lifetime=lifetime)
     return str(ids[0])
@@ -193,11 +194,13 @@ def _unfinished(lake: Lake, rule: Rule, seconds: float) -> TransferFailed:
 
 def _reason(lake: Lake, lock: dict[str, Any]) -> str:
     """What the last request for a file says; the history knows requests that ended."""
-    for method in ("list_request_by_did", "list_request_history_by_did"):
+    state = ""
+    for method in ("list_request_history_by_did", "list_request_by_did"):
         try:
             request = lake.call(method, lock["name"], lock["rse"], lock["scope"])
         except (LakeError, StopIteration):  # there is none, or we may not see it
             continue
-        if request and (request.get("err_msg") or request.get("state")):
-            return str(request.get("err_msg") or f"its transfer is {request['state']}")
-    return ""
+        if request.get("err_msg"):
+            return str(request["err_msg"])
+        state = str(request.get("state") or state)
+    return f"its transfer is {state}" if state else ""

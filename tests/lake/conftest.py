@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lofarlake_nb.lake import client
+from lofarlake_nb.lake import client, ingest
 from lofarlake_nb.observation import writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
+from lofarlake_nb.parameters import IngestParameters
 
 CORE = np.array([3826577.0, 461022.0, 5064892.0])  # m, ITRF, about
 
@@ -70,6 +71,18 @@ def measurement_set(tmp_path):
         return folder / name
 
     return make
+
+
+@pytest.fixture
+def twice(lake):
+    """Put files at SARA and at JUELICH, each by an ingest, without waiting for the lake to copy them."""
+
+    def put(files: list[Path], dataset: str) -> str:
+        for site in ("SARA", "JUELICH"):
+            ingest.ingest(lake, files, IngestParameters(dataset=dataset, rse=site, replicate_to=""))
+        return dataset
+
+    return put
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from lofarlake_nb.errors import (
     TransferFailed,
     UsageError,
 )
-from lofarlake_nb.lake import ingest, registration, retrieve, rules
+from lofarlake_nb.lake import ingest, registration, retrieve
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.observation import archive, naming
 from lofarlake_nb.parameters import IngestParameters
 
 
@@ -34,27 +35,34 @@ def flip_a_byte(lake_home, site: str, name: str, where: int = -1) -> None:
 
 
 @pytest.fixture
-def observation(measurement_set, number):
-    """A folder with two subbands."""
-    measurement_set(number, 0)
-    return measurement_set(number, 1).parent
+def folders(tmp_path, number) -> Path:
+    """A folder with two folders like Measurement Sets."""
+    for subband in (0, 1):
+        made = tmp_path / "folders" / f"L{number}_SAP000_SB00{subband}_uv.MS"
+        (made / "ANTENNA").mkdir(parents=True)
+        for name in ("table.dat", "table.lock", "ANTENNA/table.dat"):
+            (made / name).write_bytes(os.urandom(2000))
+    return tmp_path / "folders"
 
 
 @pytest.fixture
-def dataset(lake, observation, number) -> str:
-    """The same at SARA and JUELICH."""
-    done = ingest.ingest(lake, [observation], IngestParameters(dataset=f"lofar:L{number}"))
-    rules.wait(lake, done.rules[1], 60)
-    return done.dataset
+def dataset(twice, folders, tmp_path, number) -> str:
+    """Their tars at SARA and JUELICH."""
+    tars = []
+    for folder in sorted(folders.iterdir()):
+        packing = archive.pack(folder)
+        tars.append(tmp_path / naming.tar_name(folder.name, packing.contents_hash))
+        tars[-1].write_bytes(b"".join(packing.blocks()))
+    return twice(tars, f"lofar:L{number}")
 
 
 @pytest.mark.parametrize("by", ["lake", "remote_lake"])
-def test_what_comes_back_is_what_was_sent(by, request, dataset, observation, tmp_path):
+def test_what_comes_back_is_what_was_sent(by, request, dataset, folders, tmp_path):
     ticks = []
     back = retrieve.retrieve(request.getfixturevalue(by), dataset, tmp_path / "back", progress=ticks.append)
-    assert [path.name for path in back.paths] == sorted(path.name for path in observation.iterdir())
+    assert [path.name for path in back.paths] == sorted(path.name for path in folders.iterdir())
     for path in back.paths:
-        assert tree(path) == tree(observation / path.name)
+        assert tree(path) == tree(folders / path.name)
     assert back.files == 2
     assert back.problems == ()
     assert (ticks[-1].state, ticks[-1].done, ticks[-1].bytes) == ("done", 2, back.bytes)
@@ -92,12 +100,12 @@ def test_what_a_crash_left_is_brought_again(lake, dataset, tmp_path):
 
 
 @pytest.mark.parametrize("where", [700, -1, 100])  # in data, in the padding, in a header
-def test_a_bad_replica_is_named_and_another_is_taken(lake, lake_home, dataset, observation, tmp_path, where):
+def test_a_bad_replica_is_named_and_another_is_taken(lake, lake_home, dataset, folders, tmp_path, where):
     names = [row["name"] for row in lake.call("list_content", *dataset.split(":"))]
     for name in names:
         flip_a_byte(lake_home, "JUELICH", name, where)  # the first that is tried
     back = retrieve.retrieve(lake, dataset, tmp_path / "back")
-    assert [tree(path) for path in back.paths] == [tree(observation / path.name) for path in back.paths]
+    assert [tree(path) for path in back.paths] == [tree(folders / path.name) for path in back.paths]
     assert len(back.problems) == 2
     assert all("at JUELICH: " in told and "expected" in told for told in back.problems)
 
@@ -153,10 +161,12 @@ def test_what_is_not_in_the_lake(lake, tmp_path, unique):
 # inputs
 
 
-def test_inputs_of_a_dataset(lake_home, dataset, tmp_path):
-    found = retrieve.inputs(lake_home, dataset, [], tmp_path / "work")
-    name = dataset.removeprefix("lofar:")
-    assert found.paths == tuple(tmp_path / "work" / f"{name}_SAP000_SB00{n}_uv.MS" for n in (0, 1))
+def test_inputs_of_a_dataset(lake, lake_home, measurement_set, number, tmp_path):
+    source = measurement_set(number, 2)
+    ingest.ingest(lake, [source], IngestParameters(dataset=f"lofar:L{number}", replicate_to=""))
+    found = retrieve.inputs(lake_home, f"lofar:L{number}", [], tmp_path / "work")
+    assert found.paths == (tmp_path / "work" / source.name,)
+    assert tree(found.paths[0]) == tree(source)
 
 
 def test_inputs_from_this_disk(measurement_set, number, tmp_path):

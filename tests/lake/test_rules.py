@@ -35,14 +35,17 @@ def test_the_same_wish_twice_is_one_rule(lake, dataset):
 def test_a_rule_can_end(lake, dataset):
     rule = rules.replicate(lake, dataset, "POZNAN", lifetime=3600)
     assert lake.call("get_replication_rule", rule)["expires_at"] is not None
-    assert rules.replicate(lake, dataset, "POZNAN") != rule  # for ever is another wish
+    assert rules.replicate(lake, dataset, "POZNAN") == rule
+    assert lake.call("get_replication_rule", rule)["expires_at"] is None
+    assert rules.replicate(lake, dataset, "POZNAN", lifetime=60) == rule
+    assert lake.call("get_replication_rule", rule)["expires_at"] is None
 
 
 def test_what_a_rule_waits_for_is_said_file_by_file(lake, lake_home, dataset, unique):
     next((lake_home / "storage" / "SARA").rglob(f"{unique}.1")).unlink()
     rule = rules.replicate(lake, dataset, "JUELICH")
     with pytest.raises(TransferFailed) as refused:
-        rules.wait(lake, rule, timeout=8)
+        rules.wait(lake, rule, timeout=5)
     said = refused.value.message
     assert f"the copy of {dataset} to JUELICH is" in said
     assert "1 of 2 files are there" in said

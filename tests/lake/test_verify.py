@@ -3,19 +3,16 @@ import os
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound
-from lofarlake_nb.lake import ingest, rules, verify
-from lofarlake_nb.parameters import IngestParameters
+from lofarlake_nb.lake import verify
 
 
 @pytest.fixture
-def dataset(lake, tmp_path, unique) -> str:
+def dataset(twice, tmp_path, unique) -> str:
     """Four files at SARA and JUELICH."""
     files = [tmp_path / f"{unique}.{n}" for n in range(4)]
     for file in files:
         file.write_bytes(os.urandom(1000))
-    done = ingest.ingest(lake, files, IngestParameters(dataset=f"lofar:{unique}"))
-    rules.wait(lake, done.rules[1], 60)
-    return done.dataset
+    return twice(files, f"lofar:{unique}")
 
 
 @pytest.mark.parametrize("by", ["lake", "remote_lake"])
