@@ -8,12 +8,11 @@ import nbformat
 import pytest
 from running_lab import Running
 
-from lofarlake_nb import lab
+from lofarlake_nb import lab, run
 from lofarlake_nb.errors import LakeNotRunning, PortTaken, UsageError
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import browse, extension
 from lofarlake_nb.lake.embedded import supervisor
-from lofarlake_nb.run import notebooks_folder
 
 
 @pytest.fixture(scope="module")
@@ -73,23 +72,42 @@ def lab_assets() -> Path:
     return Path(lab.__file__).parent / "assets"
 
 
-def test_two_lakes_have_two_labs_side_by_side(running, lake_home, tmp_path):
-    other = tmp_path / "other"
-    supervisor.start(other)
+@pytest.fixture(scope="module")
+def empty_lake(tmp_path_factory):
+    home = tmp_path_factory.mktemp("empty") / "home"
+    supervisor.start(home)
+    yield home
+    supervisor.reset(home)
+
+
+def test_two_lakes_have_two_labs_side_by_side(running, lake_home, empty_lake, tmp_path):
+    second = Running(empty_lake, tmp_path / "lab")
     try:
-        second = Running(other, tmp_path / "lab")
-        try:
-            names = [lab_.get("rucio-jupyterlab/instances").json()["active_instance"] for lab_ in (running, second)]
-            assert names == [extension.name(lake_home), extension.name(other)]
-            assert second.get("rucio-jupyterlab/list-scopes", namespace=names[1]).json()["success"]
-            assert second.get("rucio-jupyterlab/list-scopes", namespace=names[0]).status_code >= 400
-            assert running.server["url"] in browse.connect(lake_home).via
-            assert second.server["url"] in browse.connect(other).via
-        finally:
-            assert second.stop() == 0
-        assert browse.connect(other).via == "the Rucio extension, in this process"
+        names = [each.get("rucio-jupyterlab/instances").json()["active_instance"] for each in (running, second)]
+        assert names == [extension.name(lake_home), extension.name(empty_lake)]
+        assert second.get("rucio-jupyterlab/list-scopes", namespace=names[1]).json()["success"]
+        assert second.get("rucio-jupyterlab/list-scopes", namespace=names[0]).status_code >= 400
+        assert running.server["url"] in browse.connect(lake_home).via
+        assert second.server["url"] in browse.connect(empty_lake).via
     finally:
-        supervisor.reset(other)
+        assert second.stop() == 0
+    assert browse.connect(empty_lake).via == "the Rucio extension, in this process"
+
+
+@pytest.mark.parametrize("name", ["0_start_here", "3_explore"])
+def test_notebooks_run_without_a_browser_on_an_empty_lake(empty_lake, tmp_path, name):
+    run.run(run.find_notebook(name), {"lake": str(empty_lake)}, tmp_path / "executed.ipynb")
+    text = (tmp_path / "executed.ipynb").read_text()
+    assert "1_ingest" in text or "2_process" in text  # what to do about it
+
+
+@pytest.mark.parametrize("name", ["0_start_here", "3_explore"])
+def test_notebooks_are_thin_and_clean(name):
+    code = [cell for cell in nbformat.read(run.find_notebook(name), as_version=4).cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert sum(len(cell.source.splitlines()) for cell in code) <= 60
+    assert [cell.metadata.get("tags") for cell in code].count(["parameters"]) == 1
+    assert "lake" in run.parameters_of(run.find_notebook(name))
 
 
 def test_no_lake_no_lab(tmp_path):
@@ -155,7 +173,7 @@ def test_a_copy_knows_its_lake(tmp_path):
 
 
 def test_every_shipped_notebook_takes_its_lake(tmp_path):
-    for copy in working_copies(notebooks_folder(), tmp_path, "/some/lake"):
+    for copy in working_copies(run.notebooks_folder(), tmp_path, "/some/lake"):
         assert 'lake: str = "/some/lake"' in "\n".join(sources(copy)), copy.name
 
 

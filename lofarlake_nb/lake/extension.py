@@ -80,7 +80,7 @@ def instance(lake: Path) -> dict[str, Any]:
         "mode": "replica",
         "destination_rse": _SITE,
         "rse_mount_path": os.path.join(os.path.abspath(lake), "storage", _SITE),
-        # Asked without a domain, the catalogue gives the wan address, https://HOST/SITE/...: the site's name is dropped.
+        # Asked without a domain, the catalogue gives the wan address, https://HOST/SITE/...: SITE is dropped.
         "path_begins_at": 1,
     }
 
@@ -177,8 +177,12 @@ def server_configuration(lake: Path, folder: Path) -> str:
         When no lake was ever started there.
     """
     return (
+        "import os\n"
         "from pathlib import Path\n\n"
         "from lofarlake_nb.lake import extension\n\n"
+        # A proxy that the environment names is never the way to this machine itself.
+        "no_proxy = [os.environ.get('NO_PROXY', os.environ.get('no_proxy', '')), '127.0.0.1', 'localhost']\n"
+        "os.environ['NO_PROXY'] = os.environ['no_proxy'] = ','.join(filter(None, no_proxy))\n"
         f"extension.keep_in(Path({str(folder)!r}))\n"
         f"c.RucioConfig.instances = [{instance(lake)!r}]\n"
         f"c.RucioConfig.default_instance = {name(lake)!r}\n"

@@ -185,12 +185,14 @@ class InJupyterLab:
         return self.here.rules(scope, name)
 
     def _get(self, endpoint: str, **parameters: str) -> Any:
-        response = requests.get(
-            f"{self.url}rucio-jupyterlab/{endpoint}",
-            params={"namespace": self.here.instance["name"], **parameters},
-            headers={"Authorization": f"token {self.token}"},
-            timeout=_SECONDS,
-        )
+        with requests.Session() as session:
+            session.trust_env = False  # it runs on this machine, to which no proxy is the way
+            response = session.get(
+                f"{self.url}rucio-jupyterlab/{endpoint}",
+                params={"namespace": self.here.instance["name"], **parameters},
+                headers={"Authorization": f"token {self.token}"},
+                timeout=_SECONDS,
+            )
         if response.ok:
             return response.json()
         if response.status_code == 404 and endpoint == "did-search":

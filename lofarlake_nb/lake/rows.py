@@ -9,6 +9,7 @@ Row = TypeVar("Row")
 
 # A table longer than this is cut when it is shown; the rows are all there.
 _SHOWN = 200
+_SPACE = "padding:0 8px"
 
 
 class Rows(tuple[Row, ...]):
@@ -47,7 +48,7 @@ class Rows(tuple[Row, ...]):
         first = self[0]
         assert is_dataclass(first)
         names = [field.name for field in fields(first)]
-        head = "".join(f"<th scope='col' style='text-align:left;padding:0 8px'>{html.escape(name)}</th>" for name in names)
+        head = "".join(f"<th scope='col' style='text-align:left;{_SPACE}'>{html.escape(name)}</th>" for name in names)
         body = "".join(f"<tr>{''.join(_cell(getattr(row, n)) for n in names)}</tr>" for row in self[:_SHOWN])
         more = f"{len(self) - _SHOWN} more rows. " if len(self) > _SHOWN else ""
         note = f"<p>{more}{html.escape(self.note)}</p>" if more or self.note else ""
@@ -56,5 +57,5 @@ class Rows(tuple[Row, ...]):
 
 def _cell(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"<td style='text-align:right;padding:0 8px'>{value:,}</td>"
-    return f"<td style='text-align:left;padding:0 8px'>{html.escape('' if value is None else str(value))}</td>"
+        return f"<td style='text-align:right;{_SPACE}'>{value:,}</td>"
+    return f"<td style='text-align:left;{_SPACE}'>{html.escape('' if value is None else str(value))}</td>"
