@@ -8,6 +8,8 @@ from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
 
 # Times of one slot agree to this fraction of the interval.
 SAME_TIME = 0.1
+# Slots and baselines that have no row are held as well: they may outnumber the rows so many times.
+SPARSEST = 100
 
 
 def slots(stored: np.ndarray, interval: float, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -31,6 +33,10 @@ def baselines(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def row_of(slot: np.ndarray, baseline: np.ndarray, shape: tuple[int, int], path: Path) -> np.ndarray:
     """Row number of each slot and baseline (time, baseline), -1 where there is none."""
+    if shape[0] * shape[1] > SPARSEST * len(slot):
+        raise ObservationError(
+            f"{path}: {len(slot)} rows of {shape[1]} baselines and {shape[0]} times: nearly all missing"
+        )
     cell = slot * shape[1] + baseline
     if len(np.unique(cell)) != len(cell):
         raise ObservationError(f"{path}: a baseline appears twice in one time slot", "sort or split it first")

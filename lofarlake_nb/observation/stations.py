@@ -1,5 +1,6 @@
 """LOFAR's Dutch HBA station fields: where they stand and how their tiles lie, from the lofarantpos package."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,10 @@ def dutch_hba() -> list[StationField]:
     list of StationField
         In the order of LOFAR's correlator: by name.
     """
-    database = LofarAntennaDatabase()
+    with warnings.catch_warnings():
+        # lofarantpos leaves the files that it has read to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        database = LofarAntennaDatabase()
     stations = sorted({name[:5] for name in database.phase_centres if name[:2] in ("CS", "RS")})
     names = [
         station + field

@@ -15,6 +15,9 @@ VISIBILITIES = ("DATA", "CORRECTED_DATA", "MODEL_DATA")
 NEEDED_COLUMNS = ("TIME", "INTERVAL", "ANTENNA1", "ANTENNA2", "UVW", "FLAG", "FLAG_ROW", "DATA_DESC_ID", "FIELD_ID")
 NEEDED_TABLES = ("ANTENNA", "DATA_DESCRIPTION", "FIELD", "OBSERVATION", "POLARIZATION", "SPECTRAL_WINDOW")
 
+# What casacore raises when it reads a table whose bytes are wrong.
+BROKEN = (RuntimeError, UnicodeError, MemoryError, IndexError, TypeError)
+
 
 @contextmanager
 def opened(path: Path, *, writable: bool = False) -> Iterator[Any]:
@@ -47,9 +50,9 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[Any]:
             yield ms
         finally:
             ms.close()
-    except RuntimeError as error:
-        if isinstance(error, LofarlakeError):
-            raise
+    except LofarlakeError:
+        raise
+    except BROKEN as error:
         raise NotAMeasurementSet(f"{path}: broken Measurement Set ({_one_line(error)})", "get it again") from error
 
 
@@ -123,4 +126,4 @@ def text_of(value: object) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return text_of(str(error).replace("\n", " "))
+    return text_of(" ".join(str(error).split())) or type(error).__name__
