@@ -1,6 +1,7 @@
 """What is true of a simulated observation, kept beside it and never inside."""
 
 import json
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,9 @@ def load(path: Path) -> Truth:
         When it is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             values = {f.name: kept[f.name] for f in fields(Truth)}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ObservationError(
             f"{path}: no truth of a simulation ({error})", "simulate the observation again"
         ) from error
