@@ -50,13 +50,6 @@ def processes_of(home):
     return found
 
 
-def rucio(home, *words, **more):
-    """Rucio's own command, in nothing but the environment that the lake gives."""
-    environment = {"PATH": os.defpath, "HOME": str(home), **supervisor.environment(home), **more}
-    command = [str(Path(sys.executable).with_name("rucio")), *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_every_part_is_up(lake_home):
     status = supervisor.status(lake_home)
     assert status.up
@@ -114,7 +107,7 @@ def test_the_database_is_durable(lake_home):
 
 
 @pytest.mark.parametrize("name", parts.NAMES)
-def test_a_killed_part_is_seen_and_mended_alone(running, name):
+def test_a_killed_part_is_seen_and_mended_alone(running, rucio, name):
     before = pids(supervisor.status(running))
     os.kill(before[name], signal.SIGKILL)
     time.sleep(0.5)
@@ -128,7 +121,7 @@ def test_a_killed_part_is_seen_and_mended_alone(running, name):
     assert rucio(running, "whoami").returncode == 0  # a new database too: the server finds it again
 
 
-def test_a_crash_of_everything_loses_nothing(running):
+def test_a_crash_of_everything_loses_nothing(running, rucio):
     assert rucio(running, "did", "add", "--type", "dataset", "lofar:survives").returncode == 0
     for pid in processes_of(running):
         os.kill(pid, signal.SIGKILL)
@@ -154,11 +147,7 @@ def test_a_reused_pid_is_another_program(own):
     home = Home(own)
     with subprocess.Popen(["sleep", "600"]) as other:
         try:
-            real = processes.start(
-                ["sleep", "600"], record=home.run / "x", log=home.log / "x", folder=home.run, environment={}, recipe=""
-            )
-            processes.stop(real, signal.SIGTERM, patience=5)
-            stolen = processes.Process(other.pid, real.started - 1, real.boot, "")
+            stolen = processes.Process(other.pid, 1, Path("/proc/sys/kernel/random/boot_id").read_text().strip(), "")
             for name in parts.NAMES:
                 processes.write_private(parts.record(home, name), processes.as_json(stolen))
             (postgres.data_folder(home) / "postmaster.pid").write_text(f"{other.pid}\n{postgres.data_folder(home)}\n")
@@ -184,7 +173,7 @@ def test_two_starts_at_once_make_one_lake(own):
     assert pids(found[0]) == pids(found[1])
 
 
-def test_a_taken_port_is_an_error_when_asked_for_and_avoided_when_not(own):
+def test_a_taken_port_is_an_error_when_asked_for_and_avoided_when_not(own, rucio):
     supervisor.stop(own)
     old = Home(own).settings()
     with socket.socket() as other:
@@ -204,7 +193,7 @@ def test_a_taken_port_is_an_error_when_asked_for_and_avoided_when_not(own):
         supervisor.start(own, port=70000)
 
 
-def test_two_lakes_side_by_side(lake_home, running):
+def test_two_lakes_side_by_side(lake_home, running, rucio):
     assert supervisor.status(lake_home).up
     assert supervisor.status(running).up
     rucio(running, "did", "add", "--type", "dataset", "lofar:only_here")
