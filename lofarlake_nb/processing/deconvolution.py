@@ -75,7 +75,10 @@ def deconvolve(
         cleaner = radler.Radler(settings, psf, residual, model, beam, polarization=radler.Polarization.stokes_i)
         more = True
         while more and cycles < parameters.major_cycles:
+            before = model.copy()
             more = cleaner.perform(cycles)
+            if np.array_equal(model, before):
+                break
             cycles += 1
             # In place: radler keeps views of both arrays.
             residual[:] = subtract(model)

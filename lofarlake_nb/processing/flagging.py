@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 # half a percent down to these sizes.
 FEWEST_SLOTS = 6
 FEWEST_CHANNELS = 8
+# A channel below this part of the middle one's signal has none.
+EMPTY = 0.05
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,9 @@ def flag_window(path: Path, times: slice, flag_file: Path, strategy: str) -> dic
     if searchable(layout, data.shape[0]):
         engine = aoflagger.AOFlagger()
         loaded = engine.load_strategy_file(engines.flagging_strategy(strategy))
+        level = channel_levels(data, known | ~layout.cross[:, None])[:, None]
         for i in np.flatnonzero(layout.cross & ~known.all(axis=(0, 2))):
-            flagged[:, i] |= flag_baseline(data[:, i], engine, loaded)
+            flagged[:, i] |= flag_baseline(data[:, i] / level, engine, loaded)
     flag_store.put(flag_file, times.start, flagged)
     cross = layout.cross
     power = noise.baseline_noise(data[:, cross], flagged[:, cross])
@@ -161,6 +164,31 @@ def flag_window(path: Path, times: slice, flag_file: Path, strategy: str) -> dic
         "flagged": np.where(cross, flagged.sum(axis=(0, 2)), 0),
         "noise": noise.relative(factors),
     }
+
+
+def channel_levels(data: np.ndarray, flag: np.ndarray) -> np.ndarray:
+    """How far each channel's signal falls below the middle one's: the roll-off at the edges of a subband.
+
+    AOFlagger takes that fall for interference. Rises are left as they are, for interference makes them.
+
+    Parameters
+    ----------
+    data : (time, baseline, frequency, polarization) complex
+    flag : (time, baseline, frequency) bool
+
+    Returns
+    -------
+    (frequency,) float32
+        At most 1; 1 too where a channel is as good as empty.
+    """
+    level = np.full(data.shape[2], np.nan)
+    for i in range(data.shape[2]):
+        good = ~flag[:, :, i]
+        if good.any():
+            level[i] = np.median(np.abs(data[:, :, i, 0][good]))
+    usual = np.nanmedian(level) if np.isfinite(level).any() else 0.0
+    relative = level / usual if usual > 0 else np.ones_like(level)
+    return np.where(relative > EMPTY, np.minimum(relative, 1), 1).astype(np.float32)
 
 
 def searchable(layout: Layout, n_time: int) -> bool:

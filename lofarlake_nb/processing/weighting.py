@@ -5,6 +5,12 @@ import numpy as np
 from lofarlake_nb.processing.geometry import Geometry
 
 
+# Density is counted in cells this many times as wide as those that the image can tell apart. Scans with pauses leave
+# most of the narrow ones empty, and every visibility alone in its cell: then no weighting can bring up the long
+# baselines (measured on twelve scans in 2 h: 16 gives half the beam width of 1, at the same thermal noise).
+SUPER = 16
+
+
 def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, int]:
     """Cell of the uv plane that each visibility is in, with its conjugate folded over.
 
@@ -14,7 +20,7 @@ def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.
     waves : (frequency,) float64
         Wave numbers, 1 / m.
     geometry : Geometry
-        Cells are 1 / (npix cell) wide: what one image can tell apart.
+        Of the image; cells are SUPER / (npix cell) wide.
 
     Returns
     -------
@@ -23,7 +29,7 @@ def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.
     size : int
         Of that grid.
     """
-    width = geometry.npix * geometry.cell
+    width = geometry.npix * geometry.cell / SUPER
     half = int(np.ceil(geometry.maximum_uv * width)) + 1
     u = np.rint(uvw[:, :1] * waves * width).astype(np.int64)
     v = np.rint(uvw[:, 1:2] * waves * width).astype(np.int64)
