@@ -203,10 +203,9 @@ def _run(chosen: argparse.Namespace) -> Answer:
 
     notebook = run.find_notebook(chosen.notebook)
     output = chosen.output or Path(f"{notebook.stem}.executed.ipynb")
-    executed = stages.run_and_keep(notebook, _assignment(chosen.parameters), output)
-    value = {"notebook": str(executed.notebook), "kept": [request["dataset"] for request in executed.keep]}
-    kept = "".join(f"\nit joined {dataset}" for dataset in value["kept"])
-    return value, f"the executed notebook is {executed.notebook}{kept}", 0
+    kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output)
+    value = {"notebook": str(output), "results": kept}
+    return value, "\n".join([f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]), 0
 
 
 def _add_process(commands: Any) -> None:
@@ -243,10 +242,11 @@ def _add_simulate(commands: Any) -> None:
     simulate = _command(commands, "simulate", _simulate, "Make an observation of the 3C196 field, and keep its truth.")
     simulate.add_argument("directory", type=Path, metavar="DIR", help="folder for the Measurement Sets")
     for field in dataclasses.fields(SimulationParameters):
-        simulate.add_argument(
-            f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default,
-            help=f"default {field.default}",
-        )  # fmt: skip
+        kind: dict[str, Any] = {"type": type(field.default)}
+        if isinstance(field.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        name, default = f"--{field.name.replace('_', '-')}", field.default
+        simulate.add_argument(name, default=default, help=f"default {default}", **kind)
 
 
 def _simulate(chosen: argparse.Namespace) -> Answer:

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,6 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from lofarlake_nb.errors import LofarlakeError, NotebookFailed, UsageError
-
-# A cell shows this type to ask that the executed notebook joins the dataset which it names.
-KEEP_MIME = "application/vnd.lofarlake.keep+json"
 
 # Errors raised in a cell that mean: the parameters were wrong.
 _USAGE = {"UsageError", "InvalidDID"}
@@ -29,22 +26,6 @@ class Parameter:
     type: str
     default: Any
     help: str
-
-
-@dataclass(frozen=True)
-class Executed:
-    """An executed notebook.
-
-    Parameters
-    ----------
-    notebook : Path
-        The executed copy.
-    keep : tuple of dict
-        What its cells showed as `KEEP_MIME`: datasets that the executed copy should join.
-    """
-
-    notebook: Path
-    keep: tuple[dict[str, Any], ...] = field(default=())
 
 
 def notebooks_folder() -> Path:
@@ -151,7 +132,7 @@ def _from_text(wanted: type, text: str) -> Any:
     return wanted(text)
 
 
-def run(notebook: Path, values: dict[str, Any], output: Path) -> Executed:
+def run(notebook: Path, values: dict[str, Any], output: Path) -> Path:
     """Run a notebook and keep the executed copy, also when a cell fails.
 
     Parameters
@@ -165,8 +146,8 @@ def run(notebook: Path, values: dict[str, Any], output: Path) -> Executed:
 
     Returns
     -------
-    Executed
-        The copy, and what its cells asked to be done with it.
+    Path
+        The executed copy.
 
     Raises
     ------
@@ -194,7 +175,7 @@ def run(notebook: Path, values: dict[str, Any], output: Path) -> Executed:
     code = [c for c in executed.cells if c.cell_type == "code" and c.source.strip()]
     if any(c.metadata.get("papermill", {}).get("status") != "completed" or c.execution_count is None for c in code):
         raise NotebookFailed(f"{notebook.name}: not all of its cells ran", f"see {output}")
-    return Executed(output, tuple(_shown(executed, KEEP_MIME)))
+    return output
 
 
 def _failure(name: str, value: str, output: Path) -> LofarlakeError:
@@ -209,6 +190,21 @@ def _descendants(cls: type) -> set[type]:
     return {cls}.union(*(_descendants(sub) for sub in cls.__subclasses__()))
 
 
-def _shown(executed: nbformat.NotebookNode, mime: str) -> list[dict[str, Any]]:
-    outputs = [out for cell in executed.cells if cell.cell_type == "code" for out in cell.outputs]
+def shown(executed: Path, mime: str) -> list[Any]:
+    """What the cells of an executed notebook showed as a MIME type.
+
+    Parameters
+    ----------
+    executed : Path
+        The executed copy.
+    mime : str
+        As ``application/vnd.lofarlake.keep+json``.
+
+    Returns
+    -------
+    list
+        In the order of the cells.
+    """
+    cells = nbformat.read(executed, as_version=4).cells
+    outputs = [out for cell in cells if cell.cell_type == "code" for out in cell.outputs]
     return [out.data[mime] for out in outputs if mime in out.get("data", {})]

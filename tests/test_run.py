@@ -58,11 +58,11 @@ def test_an_unknown_notebook_names_those_there_are():
         run.find_notebook("9_nothing")
 
 
-def test_a_run_passes_parameters_and_returns_what_cells_ask_for(notebook_of, tmp_path):
-    show = f'from IPython.display import display\ndisplay({{"{run.KEEP_MIME}": {{"dataset": "a:b"}}}}, raw=True)'
+def test_a_run_passes_parameters_and_returns_what_cells_show(notebook_of, tmp_path):
+    show = 'from IPython.display import display\ndisplay({"application/x+json": {"a": 1}}, raw=True)'
     executed = run.run(notebook_of(PARAMETERS, "print(name * count)", show), {"name": "x'\"\n"}, tmp_path / "o.ipynb")
-    assert outputs(executed.notebook) == "x'\"\nx'\"\n\n"
-    assert executed.keep == ({"dataset": "a:b"},)
+    assert outputs(executed) == "x'\"\nx'\"\n\n"
+    assert run.shown(executed, "application/x+json") == [{"a": 1}]
 
 
 def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(notebook_of, tmp_path):

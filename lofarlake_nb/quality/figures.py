@@ -1,7 +1,8 @@
 """Pictures of a run, as PNG files that a notebook shows too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -13,12 +14,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from lofarlake_nb.quality.sources import MeasuredSource, Picture, read_picture
+from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.processing import solutions
+from lofarlake_nb.processing.calibration import Calibrated
+from lofarlake_nb.processing.flagging import Flagged
+from lofarlake_nb.quality.sources import Picture, read_picture
 
 ZOOM_BEAMS = 12.0  # half the width of the inset, in beams: the source and its first sidelobes
 
 
-def field(image: Path, output: Path, *, rms: float, sources: Sequence[MeasuredSource] = (), title: str = "") -> Image:
+def field(image: Path, output: Path, *, summary: Mapping[str, Any], title: str = "") -> Image:
     """Picture of the whole field, and of its centre enlarged.
 
     Parameters
@@ -27,10 +32,9 @@ def field(image: Path, output: Path, *, rms: float, sources: Sequence[MeasuredSo
         FITS image.
     output : Path
         PNG file to write.
-    rms : float
-        Noise, Jy/beam: the colour scale is linear up to a few times of it, logarithmic above.
-    sources : sequence of MeasuredSource
-        To be marked.
+    summary : mapping
+        Of the run: its noise sets the colour scale, linear up to a few times of it and logarithmic above; its sources
+        are marked.
     title : str
         Above the picture.
 
@@ -39,11 +43,12 @@ def field(image: Path, output: Path, *, rms: float, sources: Sequence[MeasuredSo
     Image
         The picture, for a notebook to show.
     """
+    rms = summary["image"]["rms_jy_per_beam"]
     picture = read_picture(image)
     figure = Figure(figsize=(15, 7.2), layout="constrained")
     whole = figure.add_subplot(1, 2, 1, projection=picture.wcs)
     _show(whole, picture, rms)
-    for source in sources:
+    for source in summary["sources"]:
         _mark(whole, picture, source)
     whole.set_title(title)
     centre = figure.add_subplot(1, 2, 2, projection=picture.wcs)
@@ -70,11 +75,11 @@ def _show(axes: Axes, picture: Picture, rms: float):
     return shown
 
 
-def _mark(axes: Axes, picture: Picture, source: MeasuredSource) -> None:
-    x, y = picture.wcs.world_to_pixel(SkyCoord(source.ra_deg * u.deg, source.dec_deg * u.deg))
+def _mark(axes: Axes, picture: Picture, source: Mapping[str, Any]) -> None:
+    x, y = picture.wcs.world_to_pixel(SkyCoord(source["ra_deg"] * u.deg, source["dec_deg"] * u.deg))
     size = 12 * picture.beam_major_arcsec / picture.cell_arcsec
     axes.add_patch(Ellipse((float(x), float(y)), size, size, fill=False, edgecolor="cyan", linewidth=0.8))
-    axes.annotate(source.name, (float(x), float(y) + 0.6 * size), color="cyan", ha="center", va="bottom", fontsize=9)
+    axes.annotate(source["name"], (float(x), float(y) + 0.6 * size), color="cyan", ha="center", va="bottom", fontsize=9)
 
 
 def _add_beam(axes: Axes, picture: Picture, corner: np.ndarray) -> None:
@@ -90,27 +95,22 @@ def _add_beam(axes: Axes, picture: Picture, corner: np.ndarray) -> None:
     )
 
 
-def per_station(
-    fractions: Mapping[str, float], output: Path, *, bad: Sequence[str] = (), label: str = "flagged fraction"
-) -> Image:
-    """Bars, one a station.
+def flagged(found: Flagged, output: Path) -> Image:
+    """What was flagged, a bar for each station.
 
     Parameters
     ----------
-    fractions : mapping
-        By station name, 0 to 1.
+    found : Flagged
+        What flagging found.
     output : Path
         PNG file to write.
-    bad : sequence of str
-        Stations to be drawn in another colour and hatched.
-    label : str
-        What the bars are.
 
     Returns
     -------
     Image
-        The picture, for a notebook to show.
+        The picture, for a notebook to show; bad stations are in another colour, and hatched.
     """
+    fractions, bad = found.station_fractions, {station.name for station in found.bad_stations}
     figure = Figure(figsize=(15, 3.6), layout="constrained")
     axes = figure.add_subplot()
     names = list(fractions)
@@ -120,43 +120,43 @@ def per_station(
             bar.set(color="#d55e00", hatch="//")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.set_xlim(-1, len(names))
-    axes.set_ylabel(f"{label} (%)")
-    axes.set_title(f"{label} per station" + (" (hatched: bad)" if bad else ""))
+    axes.set_ylabel("flagged (%)")
+    axes.set_title("flagged samples per station" + (" (hatched: bad)" if bad else ""))
     return _saved(figure, output)
 
 
-def gains(
-    amplitude: np.ndarray, phase: np.ndarray, stations: Sequence[str], output: Path, *, reference: str = ""
-) -> Image:
-    """Gain amplitudes and phases of every station over time.
+def gains(calibrated: Calibrated, output: Path) -> Image:
+    """Gain amplitudes and phases of every station over time, of the first Measurement Set's middle channel, XX.
 
     Parameters
     ----------
-    amplitude, phase : (time, station) float
-        Of one polarization and frequency; phases in rad; NaN where there is no solution.
-    stations : sequence of str
-        Their names.
+    calibrated : Calibrated
+        With solutions.
     output : Path
         PNG file to write.
-    reference : str
-        Station whose phase is zero.
 
     Returns
     -------
     Image
         The picture, for a notebook to show.
     """
+    stations = measurement_set.layout(calibrated.measurement_sets[0]).stations
+    solved = solutions.read(calibrated.solution_files[0]).values
+    values = solved[:, solved.shape[1] // 2, :, 0]
     figure = Figure(figsize=(15, 0.16 * len(stations) + 2), layout="constrained")
+    amplitude = np.abs(values.T)
+    usual = np.nanmedian(amplitude) if np.isfinite(amplitude).any() else 1.0
+    phase_label = f"phase (deg) against {calibrated.reference_station}"
     panels = (
-        (amplitude.T / np.nanmedian(amplitude), "amplitude / median", "viridis", (0.0, 2.0)),
-        (np.degrees(phase.T), "phase (deg)" + (f" against {reference}" if reference else ""), "twilight", (-180, 180)),
+        (amplitude / usual, "amplitude / median", "viridis", (0.0, 2.0)),
+        (np.degrees(np.angle(values.T)), phase_label, "twilight", (-180, 180)),
     )
-    for index, (values, label, colours, (low, high)) in enumerate(panels):
+    for index, (shown, label, colours, (low, high)) in enumerate(panels):
         axes = figure.add_subplot(1, 2, index + 1)
-        shown = axes.imshow(values, aspect="auto", interpolation="nearest", cmap=colours, vmin=low, vmax=high)
+        drawn = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap=colours, vmin=low, vmax=high)
         axes.set_yticks(range(len(stations)), stations, fontsize=6)
         axes.set_xlabel("solution interval")
-        figure.colorbar(shown, ax=axes, label=label)
+        figure.colorbar(drawn, ax=axes, label=label)
     return _saved(figure, output)
 
 

@@ -81,11 +81,12 @@ def facts_of(summary: Mapping[str, Any]) -> list[Fact]:
     ingest, flags, calibration, image = (summary[part] for part in ("ingest", "flags", "calibration", "image"))
     facts = []
     if ingest["files"] is not None:
+        rate = "" if ingest["rate_mb_s"] is None else f", {ingest['rate_mb_s']:.0f} MB/s"
         facts.append(
             Fact(
                 "ingested",
                 f"{ingest['bytes'] / 1e6:.0f} MB",
-                f"{ingest['files']} files, {ingest['rate_mb_s']:.0f} MB/s",
+                f"{ingest['files']} files verified{rate}",
             )
         )
     if flags["fraction"] is not None:

@@ -84,9 +84,10 @@ def in_words(summary: Mapping[str, Any]) -> str:
     ingest, flags, calibration, image = (summary[part] for part in KEYS)
     lines = []
     if ingest["files"] is not None:
+        rate = "" if ingest["rate_mb_s"] is None else f" ({ingest['rate_mb_s']:.0f} MB/s)"
         lines.append(
-            f"ingest       {ingest['files']} files, {ingest['bytes'] / 1e6:.0f} MB verified in "
-            f"{ingest['seconds']:.1f} s ({ingest['rate_mb_s']:.0f} MB/s, {ingest['catalogue_calls']} catalogue calls)"
+            f"ingest       {ingest['files']} files verified, {ingest['bytes'] / 1e6:.0f} MB sent in "
+            f"{ingest['seconds']:.1f} s{rate}, {ingest['catalogue_calls']} catalogue calls"
         )
     if flags["fraction"] is not None:
         lines.append(f"flags        {flags['fraction']:.2%}, bad stations: {_names(flags['bad_stations'])}")

@@ -1,0 +1,68 @@
+"""Report of stage 1: files, bytes and rate, and what that rate means for a full day."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import steps
+from lofarlake_nb.lake.ingest import Ingested
+from lofarlake_nb.lake.rules import Rule
+from lofarlake_nb.lake.verify import Verified
+from lofarlake_nb.quality.rate import full_day
+from lofarlake_nb.quality.summary import KEYS
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What stage 1 did, as `write` keeps it."""
+
+    value: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        done, day = self.value["ingest"], self.value["full_day"]
+        rows = [
+            ("dataset", self.value["dataset"]),
+            ("files verified", str(done["files"])),
+            ("copies", ", ".join(self.value["sites"])),
+            ("sent", f"{done['bytes'] / 1e6:.0f} MB in {done['seconds']:.1f} s"),
+            ("catalogue calls", str(done["catalogue_calls"])),
+        ]
+        if done["rate_mb_s"] is None:
+            rows.append(("rate", "nothing was sent: all was there"))
+        else:
+            rows.append(("rate", f"{done['rate_mb_s']:.0f} MB/s, {day['share']:.2f} of what 20 TB in a day need"))
+            rows.append(("20 TB would take", f"{day['hours']:.1f} hours at this rate"))
+        body = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
+        return f"<table>{body}</table>"
+
+
+def write(path: Path, ingested: Ingested, copied: Rule, verified: Verified) -> IngestReport:
+    """Write the figures of an ingest as JSON.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    ingested : Ingested
+        What was sent.
+    copied : Rule
+        The rule of the copy elsewhere, or of the only one.
+    verified : Verified
+        What the sites hold.
+
+    Returns
+    -------
+    IngestReport
+        To be shown by a cell.
+    """
+    value = {
+        "dataset": ingested.dataset,
+        "container": ingested.container,
+        "sites": sorted({row.rse for row in verified.rows}),
+        "rule": {"expression": copied.rse_expression, "state": copied.state},
+        "ingest": {key: getattr(ingested, key) for key in KEYS["ingest"]},
+        "full_day": full_day(ingested.rate_mb_s),
+    }
+    steps.write_json(path, value)
+    return IngestReport(value)

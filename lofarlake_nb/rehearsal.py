@@ -1,0 +1,91 @@
+"""The rehearsal: both stages, one after the other, on a lake of its own."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import stages
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake.embedded import supervisor
+from lofarlake_nb.parameters import SimulationParameters
+from lofarlake_nb.processing import simulate
+from lofarlake_nb.quality import report, summary
+from lofarlake_nb.run import find_notebook
+
+logger = logging.getLogger(__name__)
+
+
+def rehearse(output: Path, simulation: SimulationParameters | None = None) -> dict[str, Any]:
+    """Run both stages end to end on an embedded lake.
+
+    Parameters
+    ----------
+    output : Path
+        Folder for all of it: ``lake/``, ``observation/``, ``products/``, the executed notebooks, ``summary.json`` and
+        ``report.html``. What an earlier rehearsal finished there is found again. The lake is left running.
+    simulation : SimulationParameters, optional
+        The observation; by default 4 subbands around 135 MHz over 2 hours.
+
+    Returns
+    -------
+    dict
+        The summary, see `lofarlake_nb.quality.summary`.
+
+    Raises
+    ------
+    UsageError
+        When `output` is there and was not made by a rehearsal.
+    LofarlakeError
+        When a part can't be done.
+    """
+    output = output.absolute()
+    if output.is_dir() and any(output.iterdir()) and not (output / stages.MARK).is_file():
+        raise UsageError(f"{output} was not made by a rehearsal", "give another folder with --output")
+    output.mkdir(parents=True, exist_ok=True)
+    (output / stages.MARK).touch()
+    lake, products = output / "lake", output / "products"
+    with _told("embedded lake"):
+        supervisor.start(lake)
+    with _told("observation"):
+        made = simulate.simulate(output / "observation", simulation or SimulationParameters())
+    with _told("stage 1: ingest"):
+        ingest = {"lake": str(lake), "observation": str(output / "observation"), "report": str(output / "ingest.json")}
+        stages.run_and_keep(find_notebook("1_ingest"), ingest, output / "1_ingest.ipynb")
+    found = summary.read(output / "ingest.json")
+    with _told("stage 2: flag, calibrate, image"):
+        process = {"lake": str(lake), "dataset": found["dataset"], "output": str(products), "truth": str(made.truth)}
+        stages.run_and_keep(find_notebook("2_process"), process, output / "2_process.ipynb")
+    whole = summary.with_part(summary.read(products / "summary.json"), "ingest", found["ingest"])
+    whole = summary.with_part(whole, "image", {**whole["image"], "file": f"products/{whole['image']['file']}"})
+    summary.write(output / "summary.json", whole)
+    _report(output, whole)
+    return whole
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    logger.info("%s ...", what)
+    start = time.monotonic()
+    yield
+    logger.info("%s: %.0f s", what, time.monotonic() - start)
+
+
+def _report(output: Path, whole: dict[str, Any]) -> Path:
+    products = output / "products"
+    return report.write(
+        output / "report.html",
+        title="The 3C196 field, from the lake and back",
+        subtitle="Both stages of the data lake rehearsal, on an embedded lake and a simulated LOFAR HBA observation: "
+        "ingested, replicated, retrieved, flagged, calibrated, imaged, and the results ingested with their lineage.",
+        facts=report.facts_of(whole),
+        pictures={
+            "The field, and 3C196 enlarged (asinh stretch; circles: the sources of the table).": products / "image.png",
+            "What was flagged, per station.": products / "flags.png",
+            "Gains over time (first subband, XX).": products / "gains.png",
+        },
+        tables=[report.table_of_sources(whole)],
+        links=["summary.json", "1_ingest.ipynb", "2_process.ipynb", "products/image.fits", "products/summary.json"],
+    )

@@ -1,0 +1,130 @@
+"""Runs of a stage's notebook from the command line: where results go, and what becomes of the executed copy."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import run
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import client, results
+from lofarlake_nb.quality import summary
+
+# Marks a folder as made by lofarlake, so that it may be replaced.
+MARK = ".lofarlake"
+
+
+def run_and_keep(notebook: Path, values: Mapping[str, Any], output: Path) -> list[str]:
+    """Run a notebook, and add the executed copy to the datasets that its cells named.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook.
+    values : mapping
+        Values for its parameters.
+    output : Path
+        Where the executed copy goes.
+
+    Returns
+    -------
+    list of str
+        DIDs of the datasets that hold its results.
+
+    Raises
+    ------
+    UsageError, NotebookFailed
+        See `lofarlake_nb.run.run`.
+    LakeError
+        When the lake does not take the copy.
+    """
+    executed = run.run(notebook, dict(values), output)
+    requests = run.shown(executed, results.KEEP_MIME)
+    for request in requests:
+        lake = client.connect(request["lake"])
+        results.add_notebook(lake, executed, request["dataset"], rse=request["rse"], notebook=request["notebook"])
+    return [request["dataset"] for request in requests]
+
+
+def process(
+    paths: Sequence[Path], *, sky_model: str, output: Path, overwrite: bool, more: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run ``2_process.ipynb`` on Measurement Sets on disk, without a lake.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Measurement Sets: folders, or tars that hold them.
+    sky_model : str
+        Name of a calibrator, file in LOFAR's sky model format, or empty for the calibrator at the phase centre.
+    output : Path
+        Folder for ``image.fits``, ``image.png``, ``summary.json`` and the executed notebook.
+    overwrite : bool
+        Replace the results of an earlier run.
+    more : mapping
+        Other parameters of the notebook.
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    UsageError
+        When an option or a parameter is not usable.
+    NotebookFailed
+        When the data can't be calibrated or imaged; ``summary.json`` holds what is known.
+    """
+    own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
+    if own:
+        raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
+    notebook = run.find_notebook("2_process")
+    values = {
+        **more,
+        "paths": [str(p.absolute()) for p in paths],
+        "sky_model": sky_model,
+        "output": str(output.absolute()),
+    }
+    run.checked(notebook, values)
+    prepare(output, overwrite=overwrite, inputs=paths)
+    run.run(notebook, values, output / "2_process.ipynb")
+    return summary.read(output / "summary.json")
+
+
+def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+    """Make a folder for results, in the place of an earlier one only where that is wanted and safe.
+
+    Parameters
+    ----------
+    output : Path
+        The folder: a new one, an empty one, or with `overwrite` one that lofarlake made.
+    overwrite : bool
+        Remove what an earlier run left there.
+    inputs : sequence of Path
+        What must not lie in it, nor hold it.
+
+    Raises
+    ------
+    UsageError
+        When the folder is there and must stay.
+    """
+    place = output.absolute().resolve()
+    for path in (p.absolute().resolve() for p in inputs):
+        if place == path or place in path.parents or path in place.parents:
+            raise UsageError(
+                f"{output} and the input {path} lie in each other", "give a folder of its own for the output"
+            )
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is a file", "give a folder for the output")
+    if output.is_dir() and any(output.iterdir()):
+        if not overwrite:
+            raise UsageError(f"{output} is there already", "give a new folder, or --overwrite")
+        if not (output / MARK).is_file():
+            raise UsageError(f"{output} was not made by lofarlake, so it is not replaced", "give a new folder")
+        shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / MARK).touch()
