@@ -3,10 +3,8 @@
 import errno
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from lofarlake_nb.errors import (
@@ -22,6 +20,7 @@ from lofarlake_nb.lake.replicas import File
 from lofarlake_nb.lake.storage import Counted, Storages
 from lofarlake_nb.lake.ticks import Progress
 from lofarlake_nb.observation import archive
+from lofarlake_nb.observation.partial import building
 
 log = logging.getLogger(__name__)
 
@@ -127,23 +126,15 @@ def _no_copy(file: File, failures: list[LofarlakeError]) -> LofarlakeError:
 
 
 def _write(blocks: Iterable[bytes], target: Path) -> None:
-    part = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
-        with open(descriptor, "wb") as file:
-            for block in blocks:
-                file.write(block)
-            os.fchmod(file.fileno(), 0o644)
-        os.rename(part, target)
-        part = None
+        with building(target) as part:
+            with open(part / "content", "wb") as file:
+                for block in blocks:
+                    file.write(block)
+            os.rename(part / "content", target)
     except LofarlakeError:
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace(f"{target.parent}: no space left for {target.name}", "free some space") from error
         raise ObservationError(f"{target} can't be written: {error.strerror}") from error
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                os.unlink(part)

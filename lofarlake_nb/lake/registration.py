@@ -49,7 +49,10 @@ def look_up(lake: Lake, items: Sequence[Item], rse: str) -> dict[DID, Known]:
     for some in batches(items):
         for row in lake.call("get_metadata_bulk", [item.did.parts for item in some]):
             if row["did_type"] != "FILE":
-                raise UsageError(f"{row['scope']}:{row['name']} is a {row['did_type'].lower()} in the lake", "rename")
+                raise UsageError(
+                    f"{row['scope']}:{row['name']} is a {row['did_type'].lower()} in the lake, not a file",
+                    "rename what you ingest",
+                )
             adler32 = (row["adler32"] or "").rjust(8, "0")
             known[DID(row["scope"], row["name"])] = Known(row["bytes"], adler32)
     for item in items:

@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from lofarlake_nb.errors import LakeError, LakeRefused, LofarlakeError, NoSpace,
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.observation.archive import CHUNK
+from lofarlake_nb.observation.partial import building
 
 _TIMEOUT = (10, 600)  # seconds to connect, and between two signs of life
 _CONNECTIONS = 32
@@ -79,29 +79,22 @@ class Mounted:
     def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
         """Write beside the final name, flush to the disk, rename."""
         path = _path(address)
-        part = None
+        counted = Counted(blocks)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, part = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-            counted = Counted(blocks)
-            with open(descriptor, "wb") as file:
-                for block in counted:
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-                os.fchmod(file.fileno(), 0o644)
-            if counted.size != size:
-                raise TransferFailed(f"{path}: {counted.size} bytes were written, expected {size}", "do it again")
-            os.replace(part, path)
-            part = None
+            with building(path) as part:
+                with open(part / "content", "wb") as file:
+                    for block in counted:
+                        file.write(block)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if counted.size != size:
+                    raise TransferFailed(f"{path}: {counted.size} bytes were written, expected {size}", "do it again")
+                os.replace(part / "content", path)
             _flush_folders(path.parent)
         except LofarlakeError:
             raise
         except OSError as error:
             raise _disk_error(error, path) from error
-        finally:
-            if part is not None:
-                Path(part).unlink(missing_ok=True)
         return counted.adler32
 
     def read(self, address: str) -> Iterator[bytes]:

@@ -6,12 +6,12 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lofarlake_nb.errors import BadArchive, LofarlakeError, NoSpace, ObservationError
+from lofarlake_nb.observation.partial import building
 
 CHUNK = 4 << 20  # bytes read, sent or written at a time
 MAX_MEMBERS = 100_000  # a Measurement Set has some hundreds of files
@@ -203,17 +203,15 @@ def unpack(blocks: Iterable[bytes], target: Path, *, name: str = "") -> Path:
     name = name or target.name
     if os.path.lexists(target):
         raise ObservationError(f"{target} exists", "remove it, or choose another folder")
-    part = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent))
-        content = part / "content"
-        content.mkdir()
-        _extract(blocks, content, name)
-        top = list(content.iterdir())
-        if not top:
-            raise BadArchive(f"{name}: the tar is empty")
-        os.rename(top[0] if len(top) == 1 and top[0].is_dir() else content, target)
+        with building(target) as part:
+            content = part / "content"
+            content.mkdir()
+            _extract(blocks, content, name)
+            top = list(content.iterdir())
+            if not top:
+                raise BadArchive(f"{name}: the tar is empty")
+            os.rename(top[0] if len(top) == 1 and top[0].is_dir() else content, target)
     except LofarlakeError:
         raise
     except (tarfile.TarError, EOFError, ValueError) as error:
@@ -222,9 +220,6 @@ def unpack(blocks: Iterable[bytes], target: Path, *, name: str = "") -> Path:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace(f"{target.parent}: no space left while {name} was unpacked", "free some space") from error
         raise ObservationError(f"{name} can't be unpacked to {target}: {error.strerror}") from error
-    finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
     return target
 
 

@@ -244,11 +244,8 @@ def test_an_error_of_the_source_comes_through_and_nothing_stays(folder, tmp_path
 
 
 @pytest.mark.real_data
-def test_real_observations_travel_unharmed(tmp_path):
-    where = os.environ.get("LOFARLAKE_REAL_DATA")
-    if not where:
-        pytest.skip("LOFARLAKE_REAL_DATA names no folder")
-    for tar in sorted(Path(where).glob("*.tar")):
+def test_real_observations_travel_unharmed(real_data, tmp_path):
+    for tar in sorted(real_data.glob("*.tar")):
         first = archive.unpack(archive.blocks_of(tar), tmp_path / tar.stem)
         second = archive.unpack(archive.pack(first).blocks(), tmp_path / f"{tar.stem}.again")
         assert (first / "table.dat").is_file()
