@@ -294,4 +294,6 @@ class SimulationParameters:
         if not 0 < self.hours <= 12:
             raise UsageError(f"hours: expected up to 12, for 3C196 to stay above 30 degrees, got {self.hours}")
         if self.scan_s * self.scans > self.hours * 3600 * (1 + 1e-9):
-            raise UsageError(f"scans: {self.scans} of {self.scan} do not fit in {self.hours} h")
+            raise UsageError(
+                f"scans: {self.scans} of {self.scan} do not fit in {self.hours} h", "give fewer, or more hours"
+            )

@@ -134,13 +134,7 @@ def describe(path: Path) -> Description:
         When it holds several spectral windows or fields.
     """
     found = layout(path)
-    with opened(path) as ms:
-        observation = first_row(ms, "OBSERVATION")
-        window, field = selected(ms)
-        window_name = first_row(ms, "SPECTRAL_WINDOW", window).get("NAME", "")
-        field_name = first_row(ms, "FIELD", field).get("NAME", "")
-        columns = tuple(sorted(ms.colnames()))
-        rows = ms.nrows()
+    observation, window_name, field_name, columns, rows = _metadata(path)
     names = f"{observation.get('LOFAR_FILENAME', '')} {Path(path).resolve().name}"
     half = 0.5 * found.channel_width
     return Description(
@@ -261,6 +255,19 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
             if "FLAG" in block:
                 block["FLAG"] |= ~good
     return block
+
+
+def _metadata(path: Path) -> tuple[dict[str, Any], str, str, tuple[str, ...], int]:
+    """OBSERVATION's first row, names of spectral window and field, columns, number of rows."""
+    with opened(path) as ms:
+        window, field = selected(ms)
+        return (
+            first_row(ms, "OBSERVATION"),
+            str(first_row(ms, "SPECTRAL_WINDOW", window).get("NAME", "")),
+            str(first_row(ms, "FIELD", field).get("NAME", "")),
+            tuple(sorted(ms.colnames())),
+            ms.nrows(),
+        )
 
 
 def _stations(ms: Any, last: int) -> tuple[tuple[str, ...], np.ndarray]:

@@ -126,14 +126,7 @@ def create(
     shutil.rmtree(partial, ignore_errors=True)
     with _told(path):
         try:
-            _make_table(partial, layout, columns)
-            if like is not None:
-                subtables.copy(Path(like), partial)
-                subtables.describe_axes(partial, layout, _window_name(Path(like)))
-            elif identity is not None:
-                subtables.fill(partial, layout, identity, fields)
-            else:
-                raise TypeError("create: needs `like` or `identity`")
+            _make(partial, layout, columns, like, identity, fields)
             with table(str(partial), readonly=False, ack=False) as ms:
                 _add_rows(ms, layout, scans)
                 yield Writer(ms, (len(layout.times), len(layout.antenna1)))
@@ -188,6 +181,25 @@ def put(path: Path, layout: Layout, column: str, start: int, values: np.ndarray)
             ms.putcol(column, flat, low, len(flat))
         else:
             ms.selectrows(wanted).putcol(column, flat)
+
+
+def _make(
+    path: Path,
+    layout: Layout,
+    columns: Sequence[str],
+    like: Path | None,
+    identity: Identity | None,
+    fields: Sequence[StationField],
+) -> None:
+    """Measurement Set without rows."""
+    _make_table(path, layout, columns)
+    if like is not None:
+        subtables.copy(Path(like), path)
+        subtables.describe_axes(path, layout, _window_name(Path(like)))
+    elif identity is not None:
+        subtables.fill(path, layout, identity, fields)
+    else:
+        raise TypeError("create: needs `like` or `identity`")
 
 
 def _make_table(path: Path, layout: Layout, columns: Sequence[str]) -> None:

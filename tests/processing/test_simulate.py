@@ -86,15 +86,15 @@ def test_noise_has_the_strength_of_the_truth(clean, tmp_path):
     layout, data = data_of(noisy)
     noise = (data - data_of(clean)[1])[..., 0]
     truth = load_truth(noisy.truth)
-    sigma = truth.sigma(layout.antenna1, layout.antenna2)
+    sigma = truth.sigma(0, layout.antenna1, layout.antenna2)
     size = np.abs(truth.gains(0))[..., 0]
     scale = size[:, layout.antenna1] * size[:, layout.antenna2] * sigma[:, None]
     relative = noise[:, layout.cross] / scale[:, layout.cross]
     for part in (relative.real, relative.imag):
         assert part.std() == pytest.approx(1, abs=0.03)
         assert part.mean() == pytest.approx(0, abs=0.05)
-    # Two 24-tile fields, 12.2 kHz, 4 s: 3.2 kJy / sqrt(2 x 12207 Hz x 4 s).
-    assert sigma[1] == pytest.approx(10.2, abs=0.2)
+    # Two 24-tile fields at 131 MHz, 12.2 kHz, 4 s: 3.31 kJy / sqrt(2 x 12207 Hz x 4 s).
+    assert sigma[1] == pytest.approx(10.6, abs=0.1)
     autos = noise[:, ~layout.cross] / scale[:, ~layout.cross]
     assert autos.real.mean() == pytest.approx(np.sqrt(2 * truth.channel_width * truth.interval), rel=0.01)
     assert np.abs(autos.imag).max() < 1e-3
@@ -118,7 +118,7 @@ def test_interference_is_where_the_truth_has_it(tmp_path, clean):
     added = np.abs(data - data_of(clean)[1])[..., 0]
     truth = load_truth(with_rfi.truth)
     mask = truth.rfi_mask(0, layout.antenna1, layout.antenna2)
-    sigma = truth.sigma(layout.antenna1, layout.antenna2)[None, :, None]
+    sigma = truth.sigma(0, layout.antenna1, layout.antenna2)[None, :, None]
     assert mask.any()
     np.testing.assert_array_equal(mask[:, layout.cross], (added > sigma)[:, layout.cross])
     told = json.loads(with_rfi.summary.read_text())["rfi_fraction"]

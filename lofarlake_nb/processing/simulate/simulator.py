@@ -4,7 +4,6 @@ import itertools
 import json
 import logging
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -78,10 +77,15 @@ def simulate(directory: Path, parameters: SimulationParameters, progress: Progre
         started = time.monotonic()
         directory.mkdir(parents=True, exist_ok=True)
         _check_space(directory, parameters)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=directory) as made:
-            _simulate_into(Path(made), parameters, [p.name for p in places], progress)
+        made = directory / f".{name}.part"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        try:
+            _simulate_into(made, parameters, [p.name for p in places], progress)
             for place in places:
-                (Path(made) / place.name).rename(place)
+                (made / place.name).rename(place)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
         size = sum(f.stat().st_size for p in places for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file())
         return {"bytes": size, "seconds": time.monotonic() - started}
 
@@ -162,7 +166,7 @@ def _truth(observation: Observation, parameters: SimulationParameters, subbands:
         frequencies=frequencies,
         stations=np.array([f.name for f in observation.fields]),
         positions=observation.positions,
-        sefd=observation.sefd(middle),
+        sefd=np.stack([observation.sefd(float(f.mean())) for f in frequencies]),
         dead=observation.dead,
         noisy=observation.noisy,
         interval=parameters.interval_s,

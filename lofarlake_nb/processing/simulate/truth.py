@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lofarlake_nb.errors import ObservationError
-from lofarlake_nb.processing.simulate.gains import Gains
+from lofarlake_nb.processing.simulate.gains import Gains, noise_sigma
 from lofarlake_nb.processing.simulate.interference import Interference
 from lofarlake_nb.processing.simulate.sky import REFERENCE_HZ, Sky
 from lofarlake_nb.steps import write_json
@@ -23,7 +23,7 @@ class Truth:
     frequencies: np.ndarray  # (subband, frequency) Hz
     stations: np.ndarray  # (station,) str
     positions: np.ndarray  # (station, 3) m, ITRF
-    sefd: np.ndarray  # (station,) Jy, of X or Y, a noisy station's included
+    sefd: np.ndarray  # (subband, station) Jy, of X or Y, a noisy station's included
     dead: np.ndarray  # (station,) bool: zeros only
     noisy: np.ndarray  # (station,) bool
     interval: float  # s
@@ -56,11 +56,12 @@ class Truth:
     def rfi_mask(self, subband: int, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
         """Samples (time, baseline, frequency) whose interference is stronger than their noise."""
         lengths = np.linalg.norm(self.positions[antenna2] - self.positions[antenna1], axis=1)
-        return self.interference(subband).mask(lengths, self.sigma(antenna1, antenna2))
+        return self.interference(subband).mask(lengths, self.sigma(subband, antenna1, antenna2))
 
-    def sigma(self, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
+    def sigma(self, subband: int, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
         """Thermal noise (baseline,) of a sample's real or imaginary part in Jy, at gains of 1."""
-        return np.sqrt(self.sefd[antenna1] * self.sefd[antenna2] / (2 * self.channel_width * self.interval))
+        sefd = self.sefd[subband]
+        return noise_sigma(sefd[antenna1], sefd[antenna2], self.channel_width, self.interval)
 
     def save(self, path: Path) -> Path:
         """Write to an ``.npz`` file.
@@ -170,7 +171,7 @@ def write_summary(path: Path, truth: Truth) -> Path:
             "frequency_hz": float(truth.frequencies.mean()),
             "dead_stations": [str(s) for s in truth.stations[truth.dead]],
             "noisy_stations": [str(s) for s in truth.stations[truth.noisy]],
-            "sefd_jy": {str(s): float(v) for s, v in zip(truth.stations, truth.sefd, strict=True)},
+            "sefd_jy": {str(s): float(v) for s, v in zip(truth.stations, truth.sefd.mean(axis=0), strict=True)},
             "rfi_fraction": float(np.mean(contaminated)),
             "sources": sources,
         },
