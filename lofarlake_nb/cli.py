@@ -188,7 +188,7 @@ def _assignment(values: list[list[str]] | None) -> dict[str, str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"parameter {twice[0]} is given twice", "give each parameter once")
-    return dict(values or [])  # type: ignore[arg-type]
+    return {pair[0]: pair[1] for pair in values or []}
 
 
 def _add_run(commands: Any) -> None:
@@ -222,6 +222,7 @@ def _add_process(commands: Any) -> None:
 
 def _process(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb import stages
+    from lofarlake_nb.quality.summary import in_words
 
     summary = stages.process(
         [Path(p) for p in chosen.paths],
@@ -230,7 +231,7 @@ def _process(chosen: argparse.Namespace) -> Answer:
         overwrite=chosen.overwrite,
         more=_assignment(chosen.parameters),
     )
-    return summary, stages.in_words(summary, chosen.output), 0
+    return summary, f"{in_words(summary)}\nlook: {chosen.output / 'image.png'}, {chosen.output / '2_process.ipynb'}", 0
 
 
 # ---- the rest
@@ -255,8 +256,8 @@ def _simulate(chosen: argparse.Namespace) -> Answer:
 
     given = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(SimulationParameters)}
     made = simulate.simulate(chosen.directory, SimulationParameters(**given))
-    value = {"measurement_sets": [str(p) for p in made.measurement_sets], "truth": str(made.truth)}
-    return value, "\n".join([*value["measurement_sets"], value["truth"]]), 0
+    sets, truth = [str(path) for path in made.measurement_sets], str(made.truth)
+    return {"measurement_sets": sets, "truth": truth}, "\n".join([*sets, truth]), 0
 
 
 def _add_rehearsal(commands: Any) -> None:
@@ -266,9 +267,12 @@ def _add_rehearsal(commands: Any) -> None:
 
 def _rehearsal(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb import rehearsal
+    from lofarlake_nb.quality.summary import in_words
 
     summary = rehearsal.rehearse(chosen.output)
-    return summary, rehearsal.in_words(summary, chosen.output), 0
+    stop = f"{sys.argv[0]} lake stop --home {chosen.output / 'lake'}"
+    look = f"look: {chosen.output / 'report.html'}, or make lab; stop the lake: {stop}"
+    return summary, f"{in_words(summary)}\n{look}", 0
 
 
 def _add_lab(commands: Any) -> None:

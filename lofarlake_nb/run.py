@@ -15,7 +15,7 @@ from lofarlake_nb.errors import LofarlakeError, NotebookFailed, UsageError
 # Errors raised in a cell that mean: the parameters were wrong.
 _USAGE = {"UsageError", "InvalidDID"}
 
-_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list}
+_TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "list": list}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
         declared = papermill.inspect_notebook(str(notebook))
     except (ValueError, OSError, nbformat.ValidationError) as error:
         raise UsageError(f"{notebook}: not a notebook that can be read ({error})", "give an .ipynb file") from error
+    lost = sorted(_assigned(notebook) - set(declared))
+    if lost:
+        raise UsageError(
+            f"{notebook.name}: parameter {lost[0]} can't be read by papermill",
+            "declare it on one line, `name: type = value  # help`, without a second `=`",
+        )
     found = {}
     for name, entry in declared.items():
         if entry["inferred_type_name"] not in _TYPES:
@@ -71,6 +77,17 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
             )
         default = ast.literal_eval(entry["default"])
         found[name] = Parameter(name, entry["inferred_type_name"], default, entry["help"])
+    return found
+
+
+def _assigned(notebook: Path) -> set[str]:
+    """Names that the cell tagged ``parameters`` assigns, for papermill passes over lines which it can't read."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    sources = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    found: set[str] = set()
+    for node in (node for source in sources for node in ast.parse(source).body):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        found.update(target.id for target in targets if isinstance(target, ast.Name))
     return found
 
 
@@ -186,8 +203,8 @@ def _failure(name: str, value: str, output: Path) -> LofarlakeError:
     return NotebookFailed(text if own else f"{name}: {text}", f"the executed notebook is {output}")
 
 
-def _descendants(cls: type) -> set[type]:
-    return {cls}.union(*(_descendants(sub) for sub in cls.__subclasses__()))
+def _descendants(cls: type[LofarlakeError]) -> set[type[LofarlakeError]]:
+    return {cls}.union(*map(_descendants, cls.__subclasses__()))
 
 
 def shown(executed: Path, mime: str) -> list[Any]:

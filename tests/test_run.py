@@ -47,6 +47,16 @@ def test_a_parameter_without_a_type_is_refused(notebook_of):
         run.parameters_of(notebook_of("name = 'x'\n"))
 
 
+def test_a_parameter_that_papermill_would_lose_is_told(notebook_of):
+    with pytest.raises(UsageError, match="parameter rse can't be read"):
+        run.parameters_of(notebook_of(PARAMETERS + 'rse: str = "SARA"  # a site, or QOS=DISK\n'))
+
+
+def test_the_notebooks_that_come_along_declare_what_papermill_reads():
+    for notebook in sorted(run.notebooks_folder().glob("*.ipynb")):
+        assert all(parameter.help for parameter in run.parameters_of(notebook).values()), notebook
+
+
 def test_a_file_that_is_no_notebook_is_refused(tmp_path):
     (tmp_path / "broken.ipynb").write_text("{]")
     with pytest.raises(UsageError, match="not a notebook"):

@@ -8,10 +8,12 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.visualization import AsinhStretch, ImageNormalize
+from astropy.visualization.wcsaxes import WCSAxes
 from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Ellipse
 
 from lofarlake_nb.observation import measurement_set
@@ -63,7 +65,7 @@ def field(image: Path, output: Path, *, summary: Mapping[str, Any], title: str =
     return _saved(figure, output)
 
 
-def _show(axes: Axes, picture: Picture, rms: float):
+def _show(axes: WCSAxes, picture: Picture, rms: float) -> AxesImage:
     norm = ImageNormalize(
         vmin=-5 * rms, vmax=max(float(picture.pixels.max()) / 3, 50 * rms), stretch=AsinhStretch(0.003), clip=True
     )
