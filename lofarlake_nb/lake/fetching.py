@@ -1,10 +1,11 @@
-"""One file from the lake to this disk: the best copy first, another when it is bad; verified and unpacked in flight."""
+"""Files from the lake to this disk: the best copy first, another when it is bad; verified and unpacked in flight."""
 
 import errno
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from lofarlake_nb.errors import (
@@ -16,17 +17,18 @@ from lofarlake_nb.errors import (
     ObservationError,
     TransferFailed,
 )
+from lofarlake_nb.lake import records
 from lofarlake_nb.lake.replicas import File
 from lofarlake_nb.lake.storage import Counted, Storages
 from lofarlake_nb.lake.ticks import Progress
-from lofarlake_nb.observation import archive
+from lofarlake_nb.observation import archive, naming
 from lofarlake_nb.observation.partial import building
 
 log = logging.getLogger(__name__)
 
 
 class Fetching:
-    """Files on their way here.
+    """Files on their way here, several at a time.
 
     Parameters
     ----------
@@ -34,14 +36,36 @@ class Fetching:
         Of the lake.
     progress : Progress
         Counts files and bytes.
+    unpack : bool
+        Take tars apart; else they are kept as they are.
     """
 
-    def __init__(self, storages: Storages, progress: Progress) -> None:
-        self.storages, self.progress = storages, progress
+    def __init__(self, storages: Storages, progress: Progress, *, unpack: bool) -> None:
+        self.storages, self.progress, self.unpack = storages, progress, unpack
         self.problems: list[str] = []  # copies that were bad
         self.stop = threading.Event()
 
-    def fetch(self, file: File, target: Path, *, unpack: bool) -> None:
+    def run(self, wanted: Sequence[tuple[File, Path]], streams: int) -> None:
+        """Bring all, each to its target; the first failure ends it, when the other streams have ended.
+
+        Raises
+        ------
+        LofarlakeError
+            As `fetch`.
+        """
+        with ThreadPoolExecutor(streams, thread_name_prefix="retrieve") as pool:
+            futures = [pool.submit(self.fetch, file, target) for file, target in wanted]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:  # an interrupt too
+                self.stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                self.progress.end("failed")
+                raise
+        self.progress.end()
+
+    def fetch(self, file: File, target: Path) -> None:
         """Bring a file; the target appears whole and verified, or not at all.
 
         Parameters
@@ -50,8 +74,6 @@ class Fetching:
             With its copies.
         target : Path
             Must not exist.
-        unpack : bool
-            It is a tar, to be taken apart.
 
         Raises
         ------
@@ -63,9 +85,10 @@ class Fetching:
             When this disk does not take it.
         """
         failures: list[LofarlakeError] = []
+        records.expect(target, str(file.did), file.adler32)
         for rse, address in self._candidates(file):
             try:
-                self._from(address, file, target, unpack)
+                self._from(address, file, target)
                 break
             except (TransferFailed, ChecksumMismatch, LakeRefused) as error:
                 if self.stop.is_set():
@@ -75,6 +98,7 @@ class Fetching:
                 log.warning("%s at %s: %s", file.did, rse, error.message)
         else:
             raise _no_copy(file, failures)
+        records.keep(target, str(file.did), file.adler32)
         self.progress.finished()
 
     def _candidates(self, file: File) -> list[tuple[str, str]]:
@@ -86,10 +110,10 @@ class Fetching:
         ]
         return sorted(usable, key=lambda pair: (not pair[1].startswith("file:"), pair[0]))
 
-    def _from(self, address: str, file: File, target: Path, unpack: bool) -> None:
+    def _from(self, address: str, file: File, target: Path) -> None:
         storage = self.storages.of(address)
         blocks = self.progress.count(self._verified(storage.read(address), file, address))
-        if not unpack:
+        if not (self.unpack and naming.is_tar(file.did.name)):
             _write(blocks, target)
             return
         try:

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,30 +145,13 @@ def retrieve(
     targets = _targets(files, to, unpack)
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
     _check_space(to, sum(file.size for file in missing))
-    told = Progress("retrieve", len(missing), progress)
-    fetching = Fetching(Storages(lake), told)
-
-    def one(file: "File") -> None:
-        target = targets[file.did]
-        records.expect(target, str(file.did), file.adler32)
-        fetching.fetch(file, target, unpack=unpack and naming.is_tar(file.did.name))
-        records.keep(target, str(file.did), file.adler32)
-
-    with ThreadPoolExecutor(streams, thread_name_prefix="retrieve") as pool:
-        futures = [pool.submit(one, file) for file in missing]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:  # an interrupt too: the other streams end before the error is told
-            fetching.stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            told.end("failed")
-            raise
-    told.end()
+    fetching = Fetching(Storages(lake), Progress("retrieve", len(missing), progress), unpack=unpack)
+    fetching.run([(file, targets[file.did]) for file in missing], streams)
+    moved = fetching.progress.bytes
     seconds = time.monotonic() - start
-    log.info("%s: %d files in %s, %d bytes moved in %.1f s", did, len(files), to, told.bytes, seconds)
+    log.info("%s: %d files in %s, %d bytes moved in %.1f s", did, len(files), to, moved, seconds)
     problems = tuple(sorted(fetching.problems))
-    return Retrieved(tuple(sorted(targets.values())), len(files), told.bytes, seconds, problems)
+    return Retrieved(tuple(sorted(targets.values())), len(files), moved, seconds, problems)
 
 
 def _targets(files: "Sequence[File]", to: Path, unpack: bool) -> dict[DID, Path]:

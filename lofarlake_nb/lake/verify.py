@@ -59,18 +59,19 @@ class Verified:
         return not self.problems
 
     def require(self) -> "Verified":
-        """The same, when every copy of every file is right.
+        """Itself, when every copy is right.
 
         Raises
         ------
         ChecksumMismatch
-            When one is not; the message names the first.
+            When one is not: the message names the first and counts the others.
         """
-        if not self.ok:
-            first = self.problems[0]
-            more = f" (and {len(self.problems) - 1} more)" if self.problems[1:] else ""
+        if wrong := self.problems:
+            first = f"{wrong[0].did}{f' at {wrong[0].rse}' if wrong[0].rse else ''}: {wrong[0].problem}"
+            more = f", and {len(wrong) - 1} more" if wrong[1:] else ""
             raise ChecksumMismatch(
-                f"{first.did} at {first.rse or 'no site'}: {first.problem}{more}", "see the table of the verification"
+                f"{self.dataset}: {len(wrong)} of {len(self.rows)} copies are not right: {first}{more}",
+                "wait for copies that are on their way, and ingest again what is lost at its first site",
             )
         return self
 

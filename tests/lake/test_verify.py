@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from lofarlake_nb.errors import DIDNotFound
+from lofarlake_nb.errors import ChecksumMismatch, DIDNotFound
 from lofarlake_nb.lake import verify
 
 
@@ -20,6 +20,7 @@ def test_each_file_at_each_site_gets_its_row(by, request, dataset, lake_home, un
     lake = request.getfixturevalue(by)
     ticks = []
     whole = verify.verify(lake, dataset, progress=ticks.append)
+    assert whole.require() is whole
     assert whole.ok
     assert (whole.files, len(whole.rows), ticks[-1].done) == (4, 8, 8)
     assert all(row.adler32 == row.found_adler32 and row.bytes == row.found_bytes == 1000 for row in whole.rows)
@@ -38,6 +39,8 @@ def test_each_file_at_each_site_gets_its_row(by, request, dataset, lake_home, un
         ("2", "SARA", f"adler32 {found.problems[2].found_adler32}"),
     }
     assert found.summary()["ok"] is False
+    with pytest.raises(ChecksumMismatch, match=rf"3 of 8 copies are not right: .*{unique}\.0 at JUELICH: not there"):
+        found.require()
     # Without reading, what has the right size looks right.
     assert {row.did[-1] for row in verify.verify(lake, dataset, deep=False).problems} == {"0", "1"}
 
