@@ -4,6 +4,7 @@ Each runs when there is work for it, which one query tells, so that a rule is me
 """
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -206,6 +207,8 @@ def main(home: Home) -> None:
         signal.signal(number, lambda *_: stopped.set())
     database.wait(home.settings(), make=False)
     run(home, stopped)
+    logging.shutdown()
+    os._exit(0)  # nothing is left to do, and the interpreter takes seconds to take all of Rucio apart
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The database: PostgreSQL from a wheel, on the loopback only, durable."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -153,33 +154,38 @@ def clear_leftovers(home: Home, patience: float = 10.0) -> None:
 
 
 def unprivileged() -> list[str]:
-    """Words before a command that make it run as no root, which PostgreSQL refuses to be.
+    """Words before a command that make it run as somebody whom PostgreSQL accepts: no root, and known by name.
 
     Returns
     -------
     list of str
-        Empty for an ordinary user; for root, a user namespace in which it is none; where those are forbidden (as in
-        Docker's default), the user ``nobody`` with the one capability to reach files of others.
+        Empty for an ordinary user; else a user namespace in which it is somebody else; where those are forbidden (as
+        in Docker's default), for root, the user ``nobody`` with the one capability to reach files of others.
 
     Raises
     ------
     LakeError
         When neither can be had.
     """
-    if os.geteuid() != 0:
+    known = {user.pw_uid for user in pwd.getpwall()}
+    me = os.geteuid()
+    if me != 0 and me in known:
         return []
-    for way in (_namespace(), _as_nobody()):
+    ways = [_namespace(known)] + ([_as_nobody()] if me == 0 else [])
+    for way in ways:
         if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
             return way
     raise LakeError(
-        "PostgreSQL refuses to run as root, and this machine allows root neither a user namespace (unshare --user) "
-        "nor to become nobody (setpriv)",
+        f"PostgreSQL refuses to run as {'root' if me == 0 else f'user {me}, who has no name'}, and this machine allows "
+        "no user namespace (unshare --user) in which to be somebody else",
         "start the lake as an ordinary user",
     )
 
 
-def _namespace() -> list[str]:
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+def _namespace(known: set[int]) -> list[str]:
+    """Be somebody of the machine's list of users, in a namespace: the files stay ours."""
+    somebody = min(known - {0, NOBODY}, default=NOBODY)
+    return ["unshare", "--user", f"--map-user={somebody}", f"--map-group={somebody}"]
 
 
 def _as_nobody() -> list[str]:

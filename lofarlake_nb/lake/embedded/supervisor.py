@@ -228,7 +228,7 @@ def _stop_parts(home: Home, names: Sequence[str]) -> None:
     for name in reversed(running):
         process = running[name]
         if process is not None:
-            processes.stop(process, _STOP[name], patience=15)
+            processes.stop(process, _STOP[name], patience=30 if name == "database" else 8)
             parts.record(home, name).unlink(missing_ok=True)
         if name == "database":
             postgres.clear_leftovers(home)
