@@ -13,7 +13,6 @@ from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.patches import Ellipse
 
 from lofarlake_nb.observation import measurement_set
@@ -22,7 +21,8 @@ from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.quality.sources import Picture, read_picture
 
-ZOOM_BEAMS = 12.0  # half the width of the inset, in beams: the source and its first sidelobes
+ZOOM_BEAMS = 12.0  # half the width of the enlarged centre, in beams: the source and its first sidelobes
+SCREEN = 1000  # pixels per side that the whole field is drawn with
 
 
 def field(image: Path, output: Path, *, summary: Mapping[str, Any], title: str = "") -> Image:
@@ -45,36 +45,48 @@ def field(image: Path, output: Path, *, summary: Mapping[str, Any], title: str =
     Image
         The picture, for a notebook to show.
     """
-    rms = summary["image"]["rms_jy_per_beam"]
-    picture = read_picture(image)
-    figure = Figure(figsize=(15, 7.2), layout="constrained")
-    whole = figure.add_subplot(1, 2, 1, projection=picture.wcs)
-    _show(whole, picture, rms)
+    picture, rms = read_picture(image), summary["image"]["rms_jy_per_beam"]
+    figure = Figure(figsize=(19, 8.6), layout="constrained")
+    whole = _panel(figure, 1, picture, rms, brightest=100 * rms, pool=_pool(picture))
     for source in summary["sources"]:
         _mark(whole, picture, source)
-    whole.set_title(title)
-    centre = figure.add_subplot(1, 2, 2, projection=picture.wcs)
-    shown = _show(centre, picture, rms)
+    whole.set_title(title or str(picture.header.get("OBJECT", "")))
+    centre = _panel(figure, 2, picture, rms, brightest=float(picture.pixels.max()))
     middle = np.array(picture.pixels.shape[::-1]) / 2
     half = ZOOM_BEAMS * picture.beam_major_arcsec / picture.cell_arcsec
     centre.set_xlim(middle[0] - half, middle[0] + half)
     centre.set_ylim(middle[1] - half, middle[1] + half)
-    centre.set_title("centre")
+    centre.set_title("centre, with the beam")
     _add_beam(centre, picture, middle - 0.85 * half)
-    figure.colorbar(shown, ax=[whole, centre], label="Jy/beam", shrink=0.85)
     return _saved(figure, output)
 
 
-def _show(axes: WCSAxes, picture: Picture, rms: float) -> AxesImage:
-    norm = ImageNormalize(
-        vmin=-5 * rms, vmax=max(float(picture.pixels.max()) / 3, 50 * rms), stretch=AsinhStretch(0.003), clip=True
-    )
+def _pool(picture: Picture) -> int:
+    """Pixels per side that one pixel of the screen stands for."""
+    return max(1, round(max(picture.pixels.shape) / SCREEN))
+
+
+def _panel(figure: Figure, index: int, picture: Picture, rms: float, *, brightest: float, pool: int = 1) -> WCSAxes:
+    axes = figure.add_subplot(1, 2, index, projection=picture.wcs)
+    low, high = -4 * rms, max(brightest, 20 * rms)
+    norm = ImageNormalize(vmin=low, vmax=high, stretch=AsinhStretch(min(1.0, 4 * rms / (high - low))), clip=True)
+    ny, nx = (size // pool * pool for size in picture.pixels.shape)
+    # The brightest of the pixels behind one of the screen: a point source must not fall between two of them.
+    shown = picture.pixels[:ny, :nx].reshape(ny // pool, pool, nx // pool, pool).max(axis=(1, 3))
     # Nearest: smoothing would hide a fringe that is finer than the screen.
-    shown = axes.imshow(picture.pixels, origin="lower", cmap="inferno", norm=norm, interpolation="nearest")
+    drawn = axes.imshow(
+        shown,
+        origin="lower",
+        cmap="inferno",
+        norm=norm,
+        interpolation="nearest",
+        extent=(-0.5, nx - 0.5, -0.5, ny - 0.5),
+    )
     axes.set_xlabel("right ascension (ICRS)")
     axes.set_ylabel("declination (ICRS)")
     axes.coords.grid(color="white", alpha=0.15)
-    return shown
+    figure.colorbar(drawn, ax=axes, label="Jy/beam", shrink=0.8)
+    return axes
 
 
 def _mark(axes: Axes, picture: Picture, source: Mapping[str, Any]) -> None:

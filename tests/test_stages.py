@@ -1,0 +1,44 @@
+"""Folders for results are made where that is safe, and wrong input is told before anything runs."""
+
+import pytest
+
+from lofarlake_nb import stages
+from lofarlake_nb.errors import UsageError
+
+
+def test_a_new_folder_is_made_and_marked(tmp_path):
+    stages.prepare(tmp_path / "a" / "b", overwrite=False)
+    assert (tmp_path / "a" / "b" / stages.MARK).is_file()
+
+
+def test_a_folder_with_something_in_it_is_kept(tmp_path):
+    (tmp_path / "mine.txt").write_text("kept")
+    with pytest.raises(UsageError, match="is there already"):
+        stages.prepare(tmp_path, overwrite=False)
+    with pytest.raises(UsageError, match="not made by lofarlake"):
+        stages.prepare(tmp_path, overwrite=True)
+    assert (tmp_path / "mine.txt").read_text() == "kept"
+
+
+def test_results_of_an_earlier_run_are_replaced_when_wanted(tmp_path):
+    stages.prepare(tmp_path / "out", overwrite=False)
+    (tmp_path / "out" / "image.fits").touch()
+    with pytest.raises(UsageError, match="--overwrite"):
+        stages.prepare(tmp_path / "out", overwrite=False)
+    stages.prepare(tmp_path / "out", overwrite=True)
+    assert not (tmp_path / "out" / "image.fits").exists()
+
+
+@pytest.mark.parametrize("place", ["data", "data/out", "."])
+def test_input_and_output_never_lie_in_each_other(tmp_path, place):
+    (tmp_path / "data").mkdir()
+    stages.prepare(tmp_path / "other", overwrite=False)
+    with pytest.raises(UsageError, match="lie in each other"):
+        stages.prepare(tmp_path / place, overwrite=True, inputs=[tmp_path / "data"])
+    assert (tmp_path / "data").is_dir()
+
+
+def test_a_file_is_no_output_folder(tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(UsageError, match="is a file"):
+        stages.prepare(tmp_path / "out", overwrite=True)
