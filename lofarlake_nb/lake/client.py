@@ -1,6 +1,7 @@
 """Connection to a lake: an embedded one by its folder, or any production Rucio by its rucio.cfg."""
 
 import configparser
+import logging
 import os
 import sys
 import threading
@@ -27,12 +28,19 @@ from lofarlake_nb.errors import (
 from lofarlake_nb.lake.did import DID
 
 BULK = 1000  # entries that Rucio takes in one call
-DEFAULT_HOME = ".local/share/lofarlake"  # in the user's home
-
-_START = "start it: lofarlake lake start"
+log = logging.getLogger(__name__)
 _CONFIGURING = threading.Lock()  # Rucio reads its configuration from one place per process
 
 T = TypeVar("T")
+
+
+class QuietLogger(logging.LoggerAdapter):
+    """Rucio's client logs as an error what it raises anyway, and passwords with the headers that it sends."""
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Log as a detail, and headers not at all."""
+        if not str(msg).startswith("HTTP header"):
+            super().log(logging.DEBUG, msg, *args, **kwargs)
 
 
 class CountingClient(Client):
@@ -42,8 +50,7 @@ class CountingClient(Client):
 
     def _send_request(self, url: str, *args: Any, **kwargs: Any) -> Any:
         self.requests_sent += 1
-        # A proxy from the environment is never the way to this machine itself.
-        self.session.trust_env = urlparse(url).hostname not in ("127.0.0.1", "localhost")
+        self.session.trust_env = _is_elsewhere(url)
         return super()._send_request(url, *args, **kwargs)
 
 
@@ -101,7 +108,7 @@ class Lake:
         LofarlakeError
             The one of the tree that says what Rucio answered, from Rucio's own.
         """
-        with translated(self.url):
+        with translated(self.url, _start_hint(self.configuration, self.home)):
             result = getattr(self.rucio, method)(*args, **kwargs)
             return list(result) if isinstance(result, Iterator) else result
 
@@ -162,25 +169,42 @@ def connect(lake: str | Path = "") -> Lake:
     LakeRefused
         When it does not know the account or the password.
     """
-    place = Path(lake).expanduser() if str(lake) else Path.home() / DEFAULT_HOME
+    place = Path(lake).expanduser() if str(lake) else default_home()
     home = None if place.is_file() else place
     configuration = Path(os.path.abspath(place if home is None else place / "client" / "rucio.cfg"))
+    hint = _start_hint(configuration, home)
     if not configuration.is_file():
-        option = f" --home {place}" if str(lake) else ""
-        raise LakeNotRunning(f"there is no lake in {place}", _START + option)
+        raise LakeNotRunning(f"there is no lake in {place}", hint)
     settings = _settings(configuration)
     host = settings.get("rucio_host", "")
-    ca = settings.get("ca_cert") or True
     try:
         with requests.Session() as session:
-            session.trust_env = urlparse(host).hostname not in ("127.0.0.1", "localhost")
-            session.get(f"{host}/ping", timeout=10, verify=ca).raise_for_status()
+            session.trust_env = _is_elsewhere(host)
+            session.get(f"{host}/ping", timeout=10, verify=settings.get("ca_cert") or True).raise_for_status()
     except (requests.RequestException, OSError) as error:  # OSError: a ca_cert that is not there
-        raise LakeNotRunning(f"no lake answers at {host or 'the address in ' + str(configuration)}", _START) from error
-    with translated(host), _configured(configuration):
-        client = CountingClient(account=settings.get("account"), auth_type=settings.get("auth_type"))
+        raise LakeNotRunning(f"no lake answers at {host or 'the address in ' + str(configuration)}", hint) from error
+    with translated(host, hint), _configured(configuration):
+        client = CountingClient(
+            account=settings.get("account"), auth_type=settings.get("auth_type"), logger=QuietLogger(log)
+        )
     client.script_id = "lofarlake"
     return Lake(client, configuration, settings, home)
+
+
+def default_home() -> Path:
+    """Folder of the embedded lake when none is named."""
+    return Path.home() / ".local" / "share" / "lofarlake"
+
+
+def _start_hint(configuration: Path, home: Path | None) -> str:
+    if home is None:
+        return f"see whether the address in {configuration} is right, and the lake is up"
+    return "start it: lofarlake lake start" + ("" if home == default_home() else f" --home {home}")
+
+
+def _is_elsewhere(url: str) -> bool:
+    """Whether an address is another machine's: a proxy from the environment is never the way to this one."""
+    return urlparse(url).hostname not in ("127.0.0.1", "localhost")
 
 
 def _settings(configuration: Path) -> dict[str, str]:
@@ -211,23 +235,23 @@ def _configured(configuration: Path) -> Iterator[None]:
 
 
 @contextmanager
-def translated(url: str) -> Iterator[None]:
-    """Raise Rucio's errors as ours."""
+def translated(url: str, hint: str) -> Iterator[None]:
+    """Raise Rucio's errors as ours; the hint is for a lake that does not answer."""
     try:
         yield
     except LofarlakeError:
         raise
     except (rucio_errors.RucioException, requests.RequestException, OSError) as error:
-        raise _ours(error, url) from error
+        raise _ours(error, url, hint) from error
 
 
-def _ours(error: Exception, url: str) -> LofarlakeError:
+def _ours(error: Exception, url: str, hint: str) -> LofarlakeError:
     said = " ".join(str(error).split())[:500]
     match error:
         case rucio_errors.DataIdentifierNotFound():
             return DIDNotFound(said, "see what there is: lofarlake find, or rucio did list")
         case rucio_errors.ServerConnectionException() | requests.ConnectionError() | requests.Timeout():
-            return LakeNotRunning(f"no lake answers at {url}", _START)
+            return LakeNotRunning(f"no lake answers at {url}", hint)
         case rucio_errors.InsufficientAccountLimit() | rucio_errors.RSEOverQuota() | rucio_errors.FullStorage():
             return NoSpace(said, "ask the lake's administrator for a larger quota, or choose another site")
         case rucio_errors.CannotAuthenticate() | rucio_errors.CannotAuthorize():

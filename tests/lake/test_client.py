@@ -1,3 +1,4 @@
+import logging
 import os
 import socket
 import sys
@@ -67,11 +68,21 @@ def test_a_lake_that_does_not_answer(configuration):
         client.connect(configuration(rucio_host=address, auth_host=address))
 
 
-def test_a_lake_that_stops_answering(configuration, monkeypatch):
-    lake = client.connect(configuration())
+def test_a_lake_that_stops_answering(lake_home, monkeypatch, capfd):
+    lake = client.connect(lake_home)
     monkeypatch.setattr(lake.rucio, "list_hosts", [f"http://127.0.0.1:{closed_port()}"])
-    with pytest.raises(LakeNotRunning, match="no lake answers"):
+    with pytest.raises(LakeNotRunning, match="no lake answers") as refused:
         lake.call("list_scopes")
+    assert refused.value.hint == f"start it: lofarlake lake start --home {lake_home}"
+    assert capfd.readouterr() == ("", "")  # Rucio's client would print its own
+
+
+def test_no_password_is_logged(configuration, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    client.connect(configuration(auth_token_file_path=str(tmp_path / "token"))).call("whoami")
+    assert "/auth/userpass" in caplog.text
+    password = client.connect(configuration()).settings["password"]
+    assert password not in caplog.text
 
 
 def test_a_wrong_password(configuration, tmp_path):
