@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from lofarlake_nb.run import find_notebook
 logger = logging.getLogger(__name__)
 
 
-def rehearse(output: Path, simulation: SimulationParameters | None = None) -> dict[str, Any]:
+def rehearse(
+    output: Path, simulation: SimulationParameters | None = None, processing: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Run both stages end to end on an embedded lake.
 
     Parameters
@@ -28,6 +30,8 @@ def rehearse(output: Path, simulation: SimulationParameters | None = None) -> di
         ``report.html``. What an earlier rehearsal finished there is found again. The lake is left running.
     simulation : SimulationParameters, optional
         The observation; by default 4 subbands around 135 MHz over 2 hours.
+    processing : mapping, optional
+        Parameters of ``2_process.ipynb`` besides those that the rehearsal sets.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def rehearse(output: Path, simulation: SimulationParameters | None = None) -> di
         stages.run_and_keep(find_notebook("1_ingest"), ingest, output / "1_ingest.ipynb")
     found = summary.read(output / "ingest.json")
     with _told("stage 2: flag, calibrate, image"):
-        process = {"lake": str(lake), "dataset": found["dataset"], "output": str(products), "truth": str(made.truth)}
+        given = {"lake": str(lake), "dataset": found["dataset"], "output": str(products), "truth": str(made.truth)}
+        process = {**(processing or {}), **given}
         stages.run_and_keep(find_notebook("2_process"), process, output / "2_process.ipynb")
     whole = summary.with_part(summary.read(products / "summary.json"), "ingest", found["ingest"])
     whole = summary.with_part(whole, "image", {**whole["image"], "file": f"products/{whole['image']['file']}"})

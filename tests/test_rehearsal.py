@@ -1,0 +1,119 @@
+"""Both stages on a real embedded lake: bytes in, an image with the right fluxes out, and the way back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lofarlake_nb import rehearsal
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import client, metadata, verify
+from lofarlake_nb.lake.embedded import supervisor
+from lofarlake_nb.parameters import SimulationParameters
+from lofarlake_nb.quality import summary
+
+SMALL = SimulationParameters(
+    stations=20, subbands=2, spread="2 MHz", channels=16, hours=0.5, scans=3, scan="40 s", sources=4
+)
+PROCESSING = {"field": "3 deg", "resolution": "40 arcsec", "workers": 2}
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory):
+    output = tmp_path_factory.mktemp("rehearsal") / "out"
+    try:
+        yield output, rehearsal.rehearse(output, SMALL, PROCESSING)
+    finally:
+        supervisor.stop(output / "lake")
+
+
+@pytest.fixture(scope="module")
+def lake(rehearsed):
+    return client.connect(rehearsed[0] / "lake")
+
+
+def results_of(lake) -> str:
+    rows = lake.call("list_dids", "lofar", [{"name": "L*_2_process_*"}], did_type="dataset")
+    assert len(rows) == 1
+    return f"lofar:{rows[0]}"
+
+
+def test_the_summary_has_every_key_and_the_files_are_there(rehearsed):
+    output, whole = rehearsed
+    assert json.loads((output / "summary.json").read_text()) == json.loads(json.dumps(whole))
+    for part, keys in summary.KEYS.items():
+        assert set(keys) <= set(whole[part])
+    for name in ("report.html", "1_ingest.ipynb", "2_process.ipynb", whole["image"]["file"], "products/image.png"):
+        assert (output / name).is_file(), name
+
+
+def test_all_bytes_went_into_the_lake(rehearsed):
+    output, whole = rehearsed
+    assert whole["ingest"]["files"] == 2
+    sizes = [p.stat().st_size for s in (output / "observation").glob("*.MS") for p in s.rglob("*") if p.is_file()]
+    assert sum(sizes) < whole["ingest"]["bytes"] < 1.1 * sum(sizes) + 1e6
+    assert whole["ingest"]["rate_mb_s"] == pytest.approx(whole["ingest"]["bytes"] / whole["ingest"]["seconds"] / 1e6)
+
+
+def test_3c196_has_its_true_flux_at_its_true_place(rehearsed):
+    _, whole = rehearsed
+    assert whole["calibration"]["verdict"] == "good"
+    found = {source["name"]: source for source in whole["sources"]}["3C196"]
+    assert found["flux_jy"] == pytest.approx(found["true_flux_jy"], rel=0.03)
+    assert whole["image"]["peak_ra_deg"] == pytest.approx(123.4003, abs=0.003)
+    assert whole["image"]["peak_dec_deg"] == pytest.approx(48.2172, abs=0.002)
+
+
+def test_the_broken_stations_are_found(rehearsed):
+    output, whole = rehearsed
+    truth = json.loads(next((output / "observation").glob("*_truth.json")).read_text())
+    assert set(truth["dead_stations"] + truth["noisy_stations"]) <= set(whole["calibration"]["bad_stations"])
+
+
+def test_the_dataset_is_whole_at_two_sites(lake):
+    verified = verify.verify(lake, "lofar:L667520")
+    assert verified.ok
+    assert {row.rse for row in verified.rows} == {"SARA", "JUELICH"}
+
+
+def test_from_an_image_one_walks_back_to_the_visibilities(lake):
+    results = results_of(lake)
+    image = metadata.read(lake, f"{results}.image.fits")["lofarlake"]
+    assert image["inputs"] == ["lofar:L667520"]
+    assert image["versions"]["aoflagger"]
+    assert any("ImageParameters" in setting for setting in image["parameters"]["settings"])
+    files = {row["name"] for row in lake.call("list_files", *results.split(":"))}
+    assert image["notebook"].split(":")[1] in files
+
+
+def test_a_second_rehearsal_finds_what_is_done(rehearsed, lake):
+    output, first = rehearsed
+    before = {p: p.stat().st_mtime_ns for p in (output / "products" / "work").rglob("*") if p.is_file()}
+    second = rehearsal.rehearse(output, SMALL, PROCESSING)
+    assert second["ingest"]["bytes"] == 0
+    assert second["image"] == first["image"]
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    results_of(lake)  # still one dataset of results
+
+
+def test_no_secret_is_in_what_is_left(rehearsed):
+    output, _ = rehearsed
+    secrets = _secrets(output / "lake" / "client" / "rucio.cfg")
+    assert secrets
+    left = [p for p in output.iterdir() if p.is_file()] + [
+        p for p in (output / "lake" / "log").rglob("*") if p.is_file()
+    ]
+    for path in left:
+        text = path.read_text(errors="replace")
+        assert not any(secret in text for secret in secrets), path
+
+
+def _secrets(configuration: Path) -> list[str]:
+    lines = [line.partition("=") for line in configuration.read_text().splitlines()]
+    return [value.strip() for name, _, value in lines if name.strip() == "password"]
+
+
+def test_a_folder_that_is_not_a_rehearsal_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UsageError, match="not made by a rehearsal"):
+        rehearsal.rehearse(tmp_path)
