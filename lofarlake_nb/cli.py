@@ -226,7 +226,7 @@ def _process(chosen: argparse.Namespace) -> Answer:
 
     summary = stages.process(
         [Path(p) for p in chosen.paths],
-        sky_model=chosen.sky_model,
+        model=chosen.sky_model,
         output=chosen.output,
         overwrite=chosen.overwrite,
         more=_assignment(chosen.parameters),

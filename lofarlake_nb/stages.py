@@ -8,6 +8,8 @@ from typing import Any
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake import client, results
+from lofarlake_nb.observation import inventory, measurement_set
+from lofarlake_nb.processing import sky_model
 from lofarlake_nb.quality import summary
 
 # Marks a folder as made by lofarlake, so that it may be replaced.
@@ -47,7 +49,7 @@ def run_and_keep(notebook: Path, values: Mapping[str, Any], output: Path) -> lis
 
 
 def process(
-    paths: Sequence[Path], *, sky_model: str, output: Path, overwrite: bool, more: Mapping[str, str]
+    paths: Sequence[Path], *, model: str, output: Path, overwrite: bool, more: Mapping[str, str]
 ) -> dict[str, Any]:
     """Run ``2_process.ipynb`` on Measurement Sets on disk, without a lake.
 
@@ -55,7 +57,7 @@ def process(
     ----------
     paths : sequence of Path
         Measurement Sets: folders, or tars that hold them.
-    sky_model : str
+    model : str
         Name of a calibrator, file in LOFAR's sky model format, or empty for the calibrator at the phase centre.
     output : Path
         Folder for ``image.fits``, ``image.png``, ``summary.json`` and the executed notebook.
@@ -79,20 +81,32 @@ def process(
     own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
     if own:
         raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
+    model = str(Path(model).absolute()) if Path(model).is_file() else model
+    check_place(output, overwrite=overwrite, inputs=paths)
     notebook = run.find_notebook("2_process")
     values = {
         **more,
         "paths": [str(p.absolute()) for p in paths],
-        "sky_model": sky_model,
+        "sky_model": model,
         "output": str(output.absolute()),
     }
     run.checked(notebook, values)
+    _check_inputs(paths, model)
     prepare(output, overwrite=overwrite, inputs=paths)
     run.run(notebook, values, output / "2_process.ipynb")
     return summary.read(output / "summary.json")
+
+
+def _check_inputs(paths: Sequence[Path], model: str) -> None:
+    """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
+    if model:
+        sky_model.load(model, (0.0, 0.0))
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
+        if path.is_dir():
+            for one in inventory.observation(path).paths:
+                sky_model.load(model, measurement_set.layout(one).phase_centre)
 
 
 def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
@@ -112,6 +126,15 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
     UsageError
         When the folder is there and must stay.
     """
+    check_place(output, overwrite=overwrite, inputs=inputs)
+    if output.is_dir():
+        shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / MARK).touch()
+
+
+def check_place(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+    """Refuse what `prepare` would refuse, and leave everything as it is."""
     place = output.absolute().resolve()
     for path in (p.absolute().resolve() for p in inputs):
         if place == path or place in path.parents or path in place.parents:
@@ -125,6 +148,3 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
             raise UsageError(f"{output} is there already", "give a new folder, or --overwrite")
         if not (output / MARK).is_file():
             raise UsageError(f"{output} was not made by lofarlake, so it is not replaced", "give a new folder")
-        shutil.rmtree(output)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / MARK).touch()

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "quality": {"observation", "parameters", "errors", "steps", "processing", "lake"},
     "widgets": {"observation", "parameters", "errors", "steps", "lake", "quality"},
     "run": {"errors", "steps"},
-    "stages": {"errors", "run", "lake", "quality"},
+    "stages": {"errors", "run", "lake", "processing", "observation", "quality"},
     "rehearsal": {"errors", "stages", "parameters", "run", "lake", "processing", "quality"},
     "lab": {"errors", "lake", "run"},
     "cli": {"errors", "parameters", "run", "stages", "rehearsal", "lab", "lake", "processing", "quality"},

@@ -109,7 +109,7 @@ def keep(
     name = DID(source.scope, f"{source.name}_{Path(notebook).stem}_{_content(products)}")
     lineage = {
         "inputs": [str(source)],
-        "notebook": f"{name}.{Path(notebook).name}",
+        "notebook": f"{name}.{notebook}",
         "parameters": dict(parameters),
         "versions": {package: version(package) for package in ENGINES},
     }
@@ -145,6 +145,9 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
     """
     did = DID.parse(dataset)
     if registration.closed(lake, did):
+        return False
+    if lake.find(DID(did.scope, f"{did.name}.{notebook}")) is not None:
+        registration.close(lake, did)  # an earlier run added it, and was stopped before it closed the dataset
         return False
     lineage = metadata.read(lake, did).get("lofarlake", {})
     with tempfile.TemporaryDirectory(prefix="lofarlake-") as folder:

@@ -1,0 +1,123 @@
+"""The command: exit status, one object of JSON, one line for what went wrong."""
+
+import json
+
+import pytest
+
+from lofarlake_nb import cli
+
+
+@pytest.fixture
+def command(capsys):
+    """Run the command; its status, standard output and standard error."""
+
+    def run(*arguments):
+        status = cli.main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def refused(command, *arguments, status=2):
+    """The line on standard error of a call that must fail; with --json the same as an object."""
+    got, out, err = command(*arguments)
+    assert (got, out) == (status, "")
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+    got, out, _ = command(*arguments, "--json")
+    said = json.loads(out)
+    assert got == status
+    assert set(said) == {"error", "hint"}
+    assert said["error"]
+    assert said["error"] in err
+    return err
+
+
+def test_an_unknown_command_is_a_usage_error(command):
+    status, out, err = command("fly")
+    assert (status, out) == (2, "")
+    assert "fly" in err
+    assert "Traceback" not in err
+
+
+def test_a_complaint_about_options_is_json_too(command):
+    status, out, _ = command("lake", "start", "--port", "x", "--json")
+    assert status == 2
+    assert "--port" in json.loads(out)["error"]
+
+
+def test_status_of_no_lake_is_not_up(command, tmp_path):
+    status, out, _ = command("lake", "status", "--home", tmp_path / "none", "--json")
+    assert status == 1
+    assert json.loads(out)["up"] is False
+
+
+def test_a_folder_with_other_things_is_never_reset(command, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    refused(command, "lake", "reset", "--yes", "--home", tmp_path, status=1)
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_notebook_that_is_not_there(command):
+    assert "no such notebook" in refused(command, "run", "9_nothing")
+
+
+def test_an_unknown_parameter_of_a_notebook(command, tmp_path):
+    line = refused(command, "run", "1_ingest", "-p", "dateset", "x", "--output", tmp_path / "o.ipynb")
+    assert "no parameter 'dateset'" in line
+    assert not (tmp_path / "o.ipynb").exists()
+
+
+def test_a_parameter_given_twice(command):
+    assert "given twice" in refused(command, "run", "1_ingest", "-p", "rse", "A", "-p", "rse", "B")
+
+
+@pytest.mark.parametrize("field", ["--interval", "--scan", "--frequency"])
+def test_a_simulation_with_a_value_that_is_no_quantity(command, tmp_path, field):
+    assert "quantity" in refused(command, "simulate", tmp_path / "sim", field, "seven")
+    assert not (tmp_path / "sim").exists()
+
+
+def test_process_needs_paths_that_are_there(command, tmp_path):
+    assert "no such file" in refused(command, "process", tmp_path / "none.MS", "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_process_keeps_a_folder_that_is_there(command, tmp_path):
+    (tmp_path / "a.MS").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    assert "is there already" in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out")
+
+
+def test_process_says_what_is_no_measurement_set(command, tmp_path):
+    (tmp_path / "a.MS").mkdir()
+    assert "a.MS" in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out", status=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_process_of_a_broken_tar_keeps_the_executed_copy_and_leaves_no_half_folder(command, tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"no tar" * 1000)
+    status, out, err = command("process", tmp_path / "a.tar", "--sky-model", "3C196", "--output", tmp_path / "out")
+    assert (status, out) == (1, "")
+    assert "a.tar" in err
+    assert "2_process.ipynb" in err
+    assert "Traceback" not in err
+    assert list((tmp_path / "out" / "work").rglob("*.MS*")) == []
+
+
+def test_a_sky_model_with_a_broken_line_is_told_by_line(command, tmp_path):
+    (tmp_path / "a.MS").mkdir()
+    model = tmp_path / "field.skymodel"
+    model.write_text("FORMAT = Name, Type, Ra, Dec, I\nA, POINT, 08:13:36, +48.13.03, many\n")
+    line = refused(command, "process", tmp_path / "a.MS", "--sky-model", model, "--output", tmp_path / "out", status=1)
+    assert "line 2" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sky_model_that_is_neither_name_nor_file(command, tmp_path):
+    (tmp_path / "a.MS").mkdir()
+    line = refused(command, "process", tmp_path / "a.MS", "--sky-model", "3C999", "--output", tmp_path / "out")
+    assert "3C196" in line
+    assert not (tmp_path / "out").exists()
