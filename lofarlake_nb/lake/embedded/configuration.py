@@ -165,6 +165,7 @@ def client_environment(home: Home, account: str = USER) -> dict[str, str]:
     return {
         "RUCIO_CONFIG": str(home.client / ("root.cfg" if account == "root" else "rucio.cfg")),
         "X509_USER_PROXY": str(home.certificates / "client.pem"),
+        "NO_PROXY": "127.0.0.1,localhost",
         # Rucio's webdav plug-in does not verify servers, and is warned of it at each request.
         "PYTHONWARNINGS": "ignore:Unverified HTTPS request",
     }

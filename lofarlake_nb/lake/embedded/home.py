@@ -55,7 +55,7 @@ class Home:
     """The places in an embedded lake's folder."""
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.abspath(path))
+        self.path = Path(path).resolve()  # one lake has one name, whatever links lead to it
         if set(str(self.path)) & set("%#?$;\"'\\") or not str(self.path).isprintable():
             raise UsageError(
                 f"the lake's home {str(self.path)!r} has a character that addresses can't carry",
@@ -74,7 +74,8 @@ class Home:
     @property
     def exists(self) -> bool:
         """Whether a lake was ever made here."""
-        return self.settings_file.is_file()
+        with clear_disk_errors(self.settings_file):
+            return self.settings_file.is_file()
 
     def refuse_other_folders(self) -> None:
         """Check that the folder is a lake's home, or free to become one.
@@ -129,7 +130,8 @@ class Home:
         """Settings of the lake; passwords are made when there are none yet."""
         if self.exists:
             try:
-                return Settings(**json.loads(self.settings_file.read_text()))
+                with clear_disk_errors(self.settings_file):
+                    return Settings(**json.loads(self.settings_file.read_text()))
             except (ValueError, TypeError) as error:
                 raise LakeError(
                     f"{self.settings_file} can't be read: {error}", "restore it, or reset the lake"
@@ -218,6 +220,6 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
             raise NoSpace(f"{path}: {error.strerror}", "make room, or choose another folder with --home") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
             raise LakeError(
-                f"{path} can't be written: {error.strerror}", "choose a folder of your own with --home"
+                f"{path} can't be used: {error.strerror}", "choose a folder of your own with --home"
             ) from error
         raise

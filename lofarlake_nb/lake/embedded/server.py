@@ -1,5 +1,6 @@
 """Rucio's own REST server, under gunicorn: ``python -m lofarlake_nb.lake.embedded.server HOME``."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class Server(BaseApplication):
             "keepalive": 30,
             "control_socket_disable": True,
             "worker_tmp_dir": str(self.home.run),
+            "worker_int": lambda worker: os._exit(0),  # to stop: the interpreter takes seconds to take Rucio apart
             "loglevel": "warning",
             "proc_name": "lofarlake-rucio",
         }.items():

@@ -264,4 +264,4 @@ def _recipe(settings: Settings, name: str) -> str:
         "server": settings,
         "daemons": (settings.database_port, settings.database_password),
     }
-    return hashlib.sha256(repr((__version__, name, sys.executable, used[name])).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((__version__, name, used[name])).encode()).hexdigest()[:16]

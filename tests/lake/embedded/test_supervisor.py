@@ -63,6 +63,11 @@ def test_starting_twice_is_one_lake(lake_home):
     assert pids(supervisor.start(lake_home)) == before
 
 
+def test_one_lake_by_whatever_link(lake_home, tmp_path):
+    (tmp_path / "link").symlink_to(lake_home)
+    assert pids(supervisor.start(tmp_path / "link")) == pids(supervisor.status(lake_home))
+
+
 def test_it_listens_on_the_loopback_only(lake_home):
     settings = Home(lake_home).settings()
     for port in (settings.database_port, settings.server_port, settings.storage_port):
@@ -214,7 +219,7 @@ def test_folders_that_are_no_lake_are_left_alone(tmp_path):
     assert "no lake" in status.parts[0].detail
     with pytest.raises(UsageError, match="character"):
         supervisor.start(tmp_path / "100%")
-    with pytest.raises(LakeError, match="can't be written"):
+    with pytest.raises(LakeError, match="can't be used"):
         supervisor.start(Path("/proc/lake"))
 
 
