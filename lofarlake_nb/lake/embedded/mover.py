@@ -178,28 +178,14 @@ def copy(
     TransferFailed
         When a server refuses, or the stream breaks.
     """
-    headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-    if adler32:
-        headers["Digest"] = f"adler32={adler32.rjust(8, '0')}"
     reading, writing = _connect(source, context), _connect(destination, context)
     try:
-        reading.request("GET", urlsplit(source).path)
-        answer = reading.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise TransferFailed(f"the source answers {answer.status} {answer.reason}")
-        if answer.length != size:
-            raise ChecksumMismatch(f"the source has {answer.length} bytes, the catalogue says {size}")
-        writing.putrequest("PUT", urlsplit(destination).path)
-        for name, value in headers.items():
-            writing.putheader(name, value)
-        writing.endheaders()
+        answer = _open(reading, source, size)
+        _announce(writing, destination, size, adler32)
         read = _stream(answer, writing, size, cancelled)
         if adler32 and adler32.rjust(8, "0") != read:
             raise ChecksumMismatch(f"adler32 of the source is {read}, the catalogue says {adler32}")
-        taken = writing.getresponse()
-        if taken.status not in (http.HTTPStatus.CREATED, http.HTTPStatus.NO_CONTENT):
-            raise TransferFailed(f"the destination answers {taken.status}: {taken.read(200).decode(errors='replace')}")
-        written = taken.headers.get("Digest", "").removeprefix("adler32=")
+        written = _written(writing)
         if written != read:
             raise ChecksumMismatch(f"adler32 of the source is {read}, the destination got {written or 'unknown'}")
     except (OSError, http.client.HTTPException) as error:
@@ -209,6 +195,35 @@ def copy(
     finally:
         reading.close()
         writing.close()
+
+
+def _open(connection: http.client.HTTPSConnection, url: str, size: int) -> http.client.HTTPResponse:
+    """Ask for a file that must have so many bytes."""
+    connection.request("GET", urlsplit(url).path)
+    answer = connection.getresponse()
+    if answer.status != http.HTTPStatus.OK:
+        raise TransferFailed(f"the source answers {answer.status} {answer.reason}")
+    if answer.length != size:
+        raise ChecksumMismatch(f"the source has {answer.length} bytes, the catalogue says {size}")
+    return answer
+
+
+def _announce(connection: http.client.HTTPSConnection, url: str, size: int, adler32: str | None) -> None:
+    """Say what is going to be written; the storage refuses other bytes."""
+    connection.putrequest("PUT", urlsplit(url).path)
+    connection.putheader("Content-Length", str(size))
+    connection.putheader("Content-Type", "application/octet-stream")
+    if adler32:
+        connection.putheader("Digest", f"adler32={adler32.rjust(8, '0')}")
+    connection.endheaders()
+
+
+def _written(connection: http.client.HTTPSConnection) -> str:
+    """Adler-32 of what the destination got."""
+    taken = connection.getresponse()
+    if taken.status not in (http.HTTPStatus.CREATED, http.HTTPStatus.NO_CONTENT):
+        raise TransferFailed(f"the destination answers {taken.status}: {taken.read(200).decode(errors='replace')}")
+    return taken.headers.get("Digest", "").removeprefix("adler32=")
 
 
 def _stream(
