@@ -175,8 +175,8 @@ class ImageParameters:
     minimum_uv: float = 0.0
     iterations: int = 30000
     major_cycles: int = 6
-    mask_sigma: float = 5.0
-    threshold_sigma: float = 2.0
+    mask_sigma: float = 4.0
+    threshold_sigma: float = 1.5
     multiscale: bool = False
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from lofarlake_nb.processing.geometry import Geometry
 from lofarlake_nb.processing.predict import LIGHT_M_S
 
 # Visibilities in one chunk: enough that gridding them costs more than the gridder's Fourier transforms.
-MOST_VISIBILITIES = 2_000_000
+MOST_VISIBILITIES = 2_500_000
 
 
 @dataclass(frozen=True)

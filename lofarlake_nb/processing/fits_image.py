@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.time import Time
 
 from lofarlake_nb import __version__
 from lofarlake_nb.processing.geometry import Geometry
@@ -79,6 +80,7 @@ def write(
     header["OBJECT"] = origin.target
     header["TELESCOP"] = origin.telescope
     header["DATE-OBS"] = origin.start.removesuffix("Z")
+    header["MJD-OBS"] = Time(origin.start.removesuffix("Z"), scale="utc").mjd
     header["TIMESYS"] = "UTC"
     header["ORIGIN"] = f"lofarlake {__version__}"
     if beam is not None:

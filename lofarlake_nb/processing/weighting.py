@@ -4,7 +4,6 @@ import numpy as np
 
 from lofarlake_nb.processing.geometry import Geometry
 
-
 # Density is counted in cells this many times as wide as those that the image can tell apart. Scans with pauses leave
 # most of the narrow ones empty, and every visibility alone in its cell: then no weighting can bring up the long
 # baselines (measured on twelve scans in 2 h: 16 gives half the beam width of 1, at the same thermal noise).
