@@ -1,5 +1,6 @@
 """The lab as a person sees it, in Chromium: notebooks run, the panel is logged in, other hosts are asked nothing."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,14 @@ RUN_ALL = """async (path) => {
   const done = await app.commands.execute('notebook:run-all-cells');
   const outputs = widget.content.widgets.flatMap(cell => cell.model.type === 'code' ? cell.model.outputs.toJSON() : []);
   return {path: widget.context.path, done, outputs};
+}"""
+IN_KERNEL = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({code});
+  let text = '';
+  future.onIOPub = message => { text += message.content.text ?? message.content.evalue ?? ''; };
+  await future.done;
+  return text;
 }"""
 OPEN_PANEL = "() => window.jupyterapp.shell.activateById('rucio-jupyterlab:panel')"
 
@@ -112,6 +121,18 @@ def test_the_panel_searches_the_lake(page):
     panel.get_by_text("All files available").wait_for(timeout=20_000)
     panel.get_by_text("Add to Notebook").wait_for()
     shot(page, "panel")
+
+
+def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
+    panel = page.locator("[id='rucio-jupyterlab:panel']")
+    panel.get_by_text("Add to Notebook").click()
+    page.keyboard.type("chosen")
+    page.keyboard.press("Enter")
+    page.locator(".jp-NotebookPanel-toolbar", has_text="Ready").wait_for(timeout=20_000)
+    shot(page, "added")
+    (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
+    assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")
+    assert fits.getheader(path)["OBJECT"] == "3C196"
 
 
 def test_icons_are_drawn_not_spelled(page):

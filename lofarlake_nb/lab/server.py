@@ -18,6 +18,8 @@ from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
+from ipykernel.kernelspec import write_kernel_spec
+
 from lofarlake_nb.errors import PortTaken, UsageError
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
@@ -97,17 +99,20 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     environment = {
         "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
         "JUPYTER_DATA_DIR": str(jupyter / "data"),
+        # The kernel and the settings of this lake go before those of the environment that Python lives in.
+        "JUPYTER_PREFER_ENV_PATH": "0",
         "JUPYTER_RUNTIME_DIR": str(jupyter / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(jupyter / "config" / "lab" / "user-settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(jupyter / "config" / "lab" / "workspaces"),
         # What Rucio's own client shows the storage when a file is uploaded in the panel.
         "X509_USER_PROXY": str(home / "tls" / "client.pem"),
     }
-    for path in environment.values():
-        if not path.endswith(".pem"):
+    for name, path in environment.items():
+        if name.endswith("_DIR"):
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     extension.log_in(home, jupyter / "rucio")
     _write_configuration(home, root, folder / notebook)
+    _write_kernel(jupyter / "data" / "kernels" / "python3")
     return Configured(root, folder / notebook, environment)
 
 
@@ -226,3 +231,12 @@ def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
     if not settings.exists():
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(json.dumps(_NO_NEWS))
+
+
+def _write_kernel(folder: Path) -> None:
+    """A Python kernel that takes what is chosen in the Rucio panel as variables."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    arguments = ["--InteractiveShellApp.extra_extensions=lofarlake_nb.lake.kernel"]
+    # Frozen modules make the debugger, which JupyterLab has, warn at each start.
+    write_kernel_spec(folder, extra_arguments=arguments, python_arguments=["-Xfrozen_modules=off"])

@@ -64,7 +64,7 @@ class Image:
     wcs : WCS
         Celestial, of those two axes.
     unit : str
-        As the file says it.
+        As the file says it, but for the case of Jy/beam.
     title : str
         The object, or the file's name.
     beam : tuple of float, optional
@@ -124,7 +124,13 @@ def read(path: Path) -> Image:
         raise NotAnImage(f"{path}: {' '.join(str(error).split())}", hint) from error
     if wcs.naxis != 2 or not np.isfinite(values).any():
         raise NotAnImage(f"{path}: it has no celestial coordinates, or no finite pixel", hint)
-    return Image(values, wcs, str(header.get("BUNIT", "")), str(header.get("OBJECT") or path.name), beam)
+    return Image(
+        values,
+        wcs,
+        str(header.get("BUNIT", "")).replace("JY/BEAM", "Jy/beam"),
+        str(header.get("OBJECT") or path.name),
+        beam,
+    )
 
 
 def _beam(header: fits.Header) -> tuple[float, float, float] | None:

@@ -11,12 +11,14 @@ from lofarlake_nb.lake.rows import Rows
 
 @dataclass(frozen=True)
 class Note:
-    """A paragraph in a notebook."""
+    """A paragraph in a notebook, and a line of code."""
 
     text: str
+    code: str = ""
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.text)}</p>"
+        code = f"<pre>{html.escape(self.code)}</pre>" if self.code else ""
+        return f"<p>{html.escape(self.text)}</p>{code}"
 
 
 def status(lake: str | Path = "") -> Note:
@@ -36,7 +38,11 @@ def status(lake: str | Path = "") -> Note:
         connected, browser = client.connect(lake), browse.connect(lake)
     except LakeError as error:
         return Note(f"The lake is not there: {error}.")
-    return Note(f"The lake at {connected.url} answers; your account is {connected.account}; browsed by {browser.via}.")
+    return Note(
+        f"The lake at {connected.url} answers; your account is {connected.account}; browsed by {browser.via}. "
+        "In a notebook of your own:",
+        f"from lofarlake_nb.lake import browse\nbrowse.connect({str(lake)!r}).search('lofar:*')",
+    )
 
 
 def newest(lake: str | Path = "", count: int = 20) -> Rows[holdings.Holding]:

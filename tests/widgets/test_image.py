@@ -48,7 +48,7 @@ def test_the_brightest_pixel_is_where_the_source_is(path, source):
     read = image.read(path)
     y, x = np.unravel_index(np.argmax(read.values), read.values.shape)
     assert read.wcs.pixel_to_world(x, y).separation(source) < CELL * u.deg
-    assert (read.unit, read.title) == ("JY/BEAM", "3C196")
+    assert (read.unit, read.title) == ("Jy/beam", "3C196")
 
 
 def test_north_is_up_and_east_is_left(path, source):

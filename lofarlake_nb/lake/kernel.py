@@ -1,0 +1,22 @@
+"""IPython extension: what is chosen in the Rucio panel ("Add to Notebook") becomes a variable."""
+
+from typing import Any
+
+from rucio_jupyterlab.kernels.ipython import RucioDIDAttachmentConnector
+
+
+class Connector(RucioDIDAttachmentConnector):
+    """The panel's connector, which answers to a page that is there to hear it.
+
+    Its own opens its answering channel when the kernel starts, before any page listens: the panel then waits forever.
+    """
+
+    def target_func(self, comm: Any, msg: Any) -> None:
+        """Take the channel that a page opens, and open one to it."""
+        self.register_outgoing_comm()
+        super().target_func(comm, msg)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Wait for the panel; IPython calls this."""
+    Connector(ipython).register_comm()
