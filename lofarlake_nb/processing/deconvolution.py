@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 LOOP_GAIN = 0.1
 # How far each major cycle goes down from its peak before the visibilities are asked again.
 MAJOR_GAIN = 0.9
-# Another round is worth it where the last one brought the noise below this part of what it was.
+# Another round is worth it where the last one brought the residual's rms below this part of what it was.
 FALLING = 0.95
 
 
@@ -69,14 +69,17 @@ def deconvolve(
     """
     residual = np.array(dirty, dtype=np.float32, order="C")
     model = np.zeros_like(residual)
-    cycles = 0
-    noise = np.inf
+    best, cycles = (model.copy(), residual.copy()), 0
     # Radler stops at a few times the noise that it saw when it began. What is cleaned takes its sidelobes with it and
-    # the noise falls, so it begins anew while that helps.
-    while parameters.iterations and cycles < parameters.major_cycles and _noise(residual) < FALLING * noise:
-        noise = _noise(residual)
+    # the noise falls, so it begins anew while that helps; what made it worse (sidelobes taken for sources) is undone.
+    while parameters.iterations and cycles < parameters.major_cycles:
         cycles += _round(residual, model, psf, subtract, parameters, geometry, beam, parameters.major_cycles - cycles)
-    return Deconvolved(model, residual, cycles)
+        fall = residual.std() / best[1].std()
+        if fall < 1:
+            best = (model.copy(), residual.copy())
+        if fall > FALLING:
+            break
+    return Deconvolved(*best, cycles)
 
 
 def _round(
@@ -89,9 +92,13 @@ def _round(
     beam: float,
     most: int,
 ) -> int:
-    """Clean until radler is content; `residual` and `model` are changed in place, for radler keeps views of them."""
+    """Clean until radler is content, or the residual grows; the number of subtractions.
+
+    `residual` and `model` are changed in place: radler keeps views of them.
+    """
     cycles = 0
     more = True
+    rms = residual.std()
     with _quiet():
         settings = _settings(parameters, geometry)
         cleaner = radler.Radler(settings, psf, residual, model, beam, polarization=radler.Polarization.stokes_i)
@@ -102,14 +109,11 @@ def _round(
                 break
             cycles += 1
             residual[:] = subtract(model)
+            if residual.std() > rms:
+                break
             peak = np.abs(residual).max()
             logger.info("major cycle: %.2f Jy cleaned, residual peak %.4f Jy/beam", model.sum(), peak)
     return cycles
-
-
-def _noise(residual: np.ndarray) -> float:
-    """Robust rms, Jy / beam."""
-    return float(1.4826 * np.median(np.abs(residual)))
 
 
 def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Settings:

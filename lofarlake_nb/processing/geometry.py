@@ -18,7 +18,7 @@ FEWEST_PIXELS_A_BEAM = 3.0
 PIXELS_A_BEAM = 3.5
 # A snapshot gives a wide beam, most of its baselines being short. More pixels a beam than this
 # cost time and show nothing; with fewer, more of the long baselines would have to go.
-WIDE_PIXELS_A_BEAM = 7.0
+WIDE_PIXELS_A_BEAM = 5.0
 # Size that `auto` stops at: two of the gridder's planes of it fit into half a gigabyte.
 MOST_PIXELS = 3072
 # Baselines where a taper leaves less than this of their weight are left out.
