@@ -10,24 +10,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from lofarlake_nb import __version__
+from lofarlake_nb import __version__, cli_lake
+from lofarlake_nb.commands import Answer, Parser, add_home, command, home
 from lofarlake_nb.errors import LofarlakeError, UsageError
-
-DEFAULT_HOME = Path("~/.local/share/lofarlake")
-
-# What a command reports: the value for --json, the text for a person, the exit status.
-Answer = tuple[dict[str, Any], str, int]
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are our usage errors, so that --json covers them too."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"see `{self.prog} --help`")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,107 +65,16 @@ def _complain(error: BaseException, message: str, hint: str, *, as_json: bool, d
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
-    top = _Parser(prog="lofarlake", description="Radio astronomy on a data lake, from Jupyter notebooks.")
+    top = Parser(prog="lofarlake", description="Radio astronomy on a data lake, from Jupyter notebooks.")
     top.add_argument("--version", action="version", version=f"lofarlake {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    _add_lake(commands)
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    cli_lake.add(commands)
     _add_simulate(commands)
     _add_run(commands)
     _add_process(commands)
     _add_rehearsal(commands)
     _add_lab(commands)
     return top
-
-
-def _command(commands: Any, name: str, handler: Callable[..., Answer], summary: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary)
-    command.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    command.add_argument("--debug", action="store_true", help="say more, and show tracebacks")
-    command.set_defaults(handler=handler)
-    return command
-
-
-def _add_home(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--home", type=Path, default=DEFAULT_HOME, help=f"folder of the embedded lake (default {DEFAULT_HOME})"
-    )
-
-
-def _home(chosen: argparse.Namespace) -> Path:
-    return chosen.home.expanduser().absolute()
-
-
-# ---- lake
-
-
-def _add_lake(commands: Any) -> None:
-    lake = commands.add_parser("lake", help="the embedded lake: start, status, stop, reset, env")
-    actions = lake.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
-    start = _command(actions, "start", _lake_start, "Start the embedded lake, or mend it.")
-    start.add_argument("--port", type=int, help="port of Rucio's server (default: a free one)")
-    reset = _command(actions, "reset", _lake_reset, "Stop the embedded lake and remove all that is in it.")
-    reset.add_argument("--yes", action="store_true", help="do not ask")
-    others = [
-        _command(actions, "status", _lake_status, "Say which parts of the embedded lake are up."),
-        _command(actions, "stop", _lake_stop, "Stop the embedded lake; what is in it stays."),
-        _command(actions, "env", _lake_env, "Print the exports with which Rucio's own `rucio` works on this lake."),
-    ]
-    for action in (start, reset, *others):
-        _add_home(action)
-
-
-def _lake_answer(status: Any) -> Answer:
-    value = {"up": status.up, "parts": [dataclasses.asdict(part) for part in status.parts]}
-    lines = [
-        f"{part.name:<10} {'up' if part.up else 'DOWN':<5} {part.address or '-':<32} {part.detail}".rstrip()
-        for part in status.parts
-    ]
-    return value, "\n".join(lines), 0
-
-
-def _lake_start(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb.lake.embedded import supervisor
-
-    return _lake_answer(supervisor.start(_home(chosen), port=chosen.port))
-
-
-def _lake_status(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb.lake.embedded import supervisor
-
-    status = supervisor.status(_home(chosen))
-    value, text, _ = _lake_answer(status)
-    return value, text, 0 if status.up else 1
-
-
-def _lake_stop(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb.lake.embedded import supervisor
-
-    value, _, _ = _lake_answer(supervisor.stop(_home(chosen)))
-    return value, f"the lake in {_home(chosen)} is stopped", 0
-
-
-def _lake_reset(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb.lake.embedded import supervisor
-
-    home = _home(chosen)
-    if (
-        not chosen.yes
-        and sys.stdin is not None
-        and sys.stdin.isatty()
-        and input(f"Remove the lake in {home} and all that is in it? [y/N] ").lower() != "y"
-    ):
-        raise UsageError("nothing was removed", "answer y, or give --yes")
-    supervisor.reset(home)
-    return {"home": str(home), "reset": True}, f"the lake in {home} is gone", 0
-
-
-def _lake_env(chosen: argparse.Namespace) -> Answer:
-    import shlex
-
-    from lofarlake_nb.lake.embedded import supervisor
-
-    exports = supervisor.environment(_home(chosen))
-    return exports, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in exports.items()), 0
 
 
 # ---- notebooks
@@ -192,7 +90,7 @@ def _assignment(values: list[list[str]] | None) -> dict[str, str]:
 
 
 def _add_run(commands: Any) -> None:
-    run = _command(commands, "run", _run, "Run a notebook, strictly, and keep the executed copy.")
+    run = command(commands, "run", _run, "Run a notebook, strictly, and keep the executed copy.")
     run.add_argument("notebook", help="a path, or the name of a notebook that comes with lofarlake")
     run.add_argument("-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"))
     run.add_argument("--output", type=Path, help="the executed copy (default: NOTEBOOK.executed.ipynb here)")
@@ -209,7 +107,7 @@ def _run(chosen: argparse.Namespace) -> Answer:
 
 
 def _add_process(commands: Any) -> None:
-    process = _command(commands, "process", _process, "Flag, calibrate and image Measurement Sets; needs no lake.")
+    process = command(commands, "process", _process, "Flag, calibrate and image Measurement Sets; needs no lake.")
     process.add_argument("paths", nargs="+", metavar="PATH", help="Measurement Sets: folders, or tars that hold them")
     process.add_argument("--sky-model", default="", help="a calibrator's name, or a file in LOFAR's sky model format")
     process.add_argument("--output", type=Path, required=True, help="folder for the results: a new one")
@@ -240,7 +138,7 @@ def _process(chosen: argparse.Namespace) -> Answer:
 def _add_simulate(commands: Any) -> None:
     from lofarlake_nb.parameters import SimulationParameters
 
-    simulate = _command(commands, "simulate", _simulate, "Make an observation of the 3C196 field, and keep its truth.")
+    simulate = command(commands, "simulate", _simulate, "Make an observation of the 3C196 field, and keep its truth.")
     simulate.add_argument("directory", type=Path, metavar="DIR", help="folder for the Measurement Sets")
     for field in dataclasses.fields(SimulationParameters):
         kind: dict[str, Any] = {"type": type(field.default)}
@@ -261,7 +159,7 @@ def _simulate(chosen: argparse.Namespace) -> Answer:
 
 
 def _add_rehearsal(commands: Any) -> None:
-    rehearsal = _command(commands, "rehearsal", _rehearsal, "Rehearse both stages on the embedded lake.")
+    rehearsal = command(commands, "rehearsal", _rehearsal, "Rehearse both stages on the embedded lake.")
     rehearsal.add_argument("--output", type=Path, default=Path("rehearsal"), help="folder for all of it")
 
 
@@ -276,8 +174,8 @@ def _rehearsal(chosen: argparse.Namespace) -> Answer:
 
 
 def _add_lab(commands: Any) -> None:
-    lab = _command(commands, "lab", _lab, "Open JupyterLab on the landing notebook, with the lake running.")
-    _add_home(lab)
+    lab = command(commands, "lab", _lab, "Open JupyterLab on the landing notebook, with the lake running.")
+    add_home(lab)
     lab.add_argument("--port", type=int, help="port of JupyterLab (default: a free one)")
     lab.add_argument("--no-browser", action="store_true", help="do not open a browser")
 
@@ -286,6 +184,6 @@ def _lab(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb import lab
     from lofarlake_nb.lake.embedded import supervisor
 
-    supervisor.start(_home(chosen))
-    status = lab.start(_home(chosen), port=chosen.port, open_browser=not chosen.no_browser)
+    supervisor.start(home(chosen))
+    status = lab.start(home(chosen), port=chosen.port, open_browser=not chosen.no_browser)
     return {"status": status}, "JupyterLab has stopped; the lake runs on", status

@@ -21,7 +21,21 @@ MAY_IMPORT = {
     "stages": {"errors", "run", "lake", "processing", "observation", "quality"},
     "rehearsal": {"errors", "stages", "parameters", "run", "lake", "processing", "quality"},
     "lab": {"errors", "lake", "run"},
-    "cli": {"errors", "parameters", "run", "stages", "rehearsal", "lab", "lake", "processing", "quality"},
+    "commands": {"errors"},
+    "cli_lake": {"errors", "commands", "parameters", "run", "stages", "lake"},
+    "cli": {
+        "errors",
+        "commands",
+        "cli_lake",
+        "parameters",
+        "run",
+        "stages",
+        "rehearsal",
+        "lab",
+        "lake",
+        "processing",
+        "quality",
+    },
 }
 
 # Where a third-party library may be imported.
