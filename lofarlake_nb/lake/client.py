@@ -149,13 +149,15 @@ class Lake:
         return self._rses[name]
 
 
-def connect(lake: str | Path = "") -> Lake:
+def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
     """Log in to a lake.
 
     Parameters
     ----------
     lake : str or Path
         Home of an embedded lake, or a rucio.cfg; empty for the embedded lake in its default home.
+    administrator : bool
+        Log in to an embedded lake as its administrator; of another lake, give the administrator's rucio.cfg.
 
     Returns
     -------
@@ -171,7 +173,8 @@ def connect(lake: str | Path = "") -> Lake:
     """
     place = Path(lake).expanduser() if str(lake) else default_home()
     home = None if place.is_file() else place
-    configuration = Path(os.path.abspath(place if home is None else place / "client" / "rucio.cfg"))
+    account = "root.cfg" if administrator else "rucio.cfg"
+    configuration = Path(os.path.abspath(place if home is None else place / "client" / account))
     hint = _start_hint(configuration, home)
     if not configuration.is_file():
         raise LakeNotRunning(f"there is no lake in {place}", hint)

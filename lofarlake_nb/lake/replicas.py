@@ -1,5 +1,6 @@
 """Files of a dataset and where their bytes are, as the catalogue says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lofarlake_nb.errors import DIDNotFound
@@ -52,11 +53,17 @@ def files_of(lake: Lake, did: DID | str) -> list[File]:
     if not held:
         raise DIDNotFound(f"{did} is an empty {kind.lower()}", "ingest files into it first")
     sizes = {DID(row["scope"], row["name"]): (row["bytes"], (row["adler32"] or "").rjust(8, "0")) for row in held}
+    copies = replicas_of(lake, sorted(sizes))
+    return [File(one, size, adler32, copies.get(one, ())) for one, (size, adler32) in sorted(sizes.items())]
+
+
+def replicas_of(lake: Lake, dids: Sequence[DID]) -> dict[DID, tuple[Replica, ...]]:
+    """Copies of files in any state, asked for in bulk; a file without any may be missing."""
     copies: dict[DID, tuple[Replica, ...]] = {}
-    for some in batches(sorted(sizes)):
+    for some in batches(dids):
         for row in lake.call("list_replicas", [one.parts for one in some], all_states=True, domain="all"):
             copies[DID(row["scope"], row["name"])] = _replicas(row)
-    return [File(one, size, adler32, copies.get(one, ())) for one, (size, adler32) in sorted(sizes.items())]
+    return copies
 
 
 def _replicas(row: dict) -> tuple[Replica, ...]:

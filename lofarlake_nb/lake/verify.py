@@ -29,6 +29,8 @@ class Row:
         As the storage has them; None where it did not say.
     problem : str
         What is wrong; empty when all agrees.
+    bad : bool
+        The storage itself said that its bytes are missing or others; not so when it could not be asked.
     """
 
     did: str
@@ -38,6 +40,7 @@ class Row:
     found_bytes: int | None
     found_adler32: str | None
     problem: str = ""
+    bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Verified:
             more = f", and {len(wrong) - 1} more" if wrong[1:] else ""
             raise ChecksumMismatch(
                 f"{self.dataset}: {len(wrong)} of {len(self.rows)} copies are not right: {first}{more}",
-                "wait for copies that are on their way, and ingest again what is lost at its first site",
+                "wait for copies that are on their way, and mend the others: lofarlake verify --repair",
             )
         return self
 
@@ -119,7 +122,7 @@ def verify(
 
     def look(pair: tuple[File, Replica | None]) -> Row:
         file, replica = pair
-        row = _row(storages, file, replica, addresses.get((file.did, replica.rse)) if replica else None, deep)
+        row = row_of(storages, file, replica, addresses.get((file.did, replica.rse)) if replica else None, deep)
         told.finished()
         return row
 
@@ -129,7 +132,8 @@ def verify(
     return Verified(str(did), len(files), rows)
 
 
-def _row(storages: Storages, file: File, replica: Replica | None, address: str | None, deep: bool) -> Row:
+def row_of(storages: Storages, file: File, replica: Replica | None, address: str | None, deep: bool) -> Row:
+    """Compare one copy of a file, by the address that it is reached at, with what the catalogue says."""
     expected = (str(file.did), replica.rse if replica else "", file.size, file.adler32)
     if replica is None:
         return Row(*expected, None, None, "no site has it")
@@ -144,9 +148,9 @@ def _row(storages: Storages, file: File, replica: Replica | None, address: str |
     except LofarlakeError as error:
         return Row(*expected, None, None, error.message)
     if size is None:
-        return Row(*expected, None, None, "not there")
+        return Row(*expected, None, None, "not there", bad=True)
     if size != file.size:
-        return Row(*expected, size, adler32, f"{size} bytes, expected {file.size}")
+        return Row(*expected, size, adler32, f"{size} bytes, expected {file.size}", bad=True)
     if adler32 is not None and adler32 != file.adler32:
-        return Row(*expected, size, adler32, f"adler32 {adler32}, expected {file.adler32}")
+        return Row(*expected, size, adler32, f"adler32 {adler32}, expected {file.adler32}", bad=True)
     return Row(*expected, size, adler32)
