@@ -1,24 +1,18 @@
-"""Progress in a notebook: one line, updated in place, which stays right in the executed copy."""
+"""Progress in a notebook: a few lines, updated in place, which stay right in the executed copy."""
 
 import html
-from collections.abc import Callable
-from typing import Protocol
 
 from IPython.display import HTML, display
 
+from lofarlake_nb.lake import live
+from lofarlake_nb.lake.ticks import Sink, Site, Tick
 
-class Tick(Protocol):
-    """What a stage tells, see `lofarlake_nb.lake.ticks.Tick`."""
-
-    stage: str
-    done: int
-    total: int
-    bytes: int
-    rate: float
-    state: str
+# Okabe and Ito's palette, which colour-blind people tell apart: bluish green, orange, vermilion; a mark and a word too.
+COLOURS = {"green": "#009E73", "yellow": "#E69F00", "red": "#D55E00"}
+_FAILURES = 5
 
 
-def show() -> Callable[[Tick], None]:
+def show() -> Sink:
     """Sink of ticks that shows the newest one below the cell.
 
     Returns
@@ -29,18 +23,22 @@ def show() -> Callable[[Tick], None]:
     handle = display(HTML(""), display_id=True)
 
     def tell(tick: Tick) -> None:
-        handle.update(HTML(line(tick)))
+        handle.update(HTML(lines(tick)))
 
     return tell
 
 
-def line(tick: Tick) -> str:
-    """Tick as a line of HTML, with a bar that needs no script."""
+def lines(tick: Tick) -> str:
+    """Tick as lines of HTML: the whole with a bar that needs no script, each site, failures with their reason."""
     share = tick.done / tick.total if tick.total else 1.0
-    words = f"{tick.stage}: {tick.done} of {tick.total}"
-    if tick.bytes:
-        words += f", {tick.bytes / 1e6:.0f} MB at {tick.rate / 1e6:.0f} MB/s"
-    return (
-        f'<div role="status"><progress max="1" value="{share:.3f}" style="vertical-align: middle"></progress> '
-        f"{html.escape(words)} ({html.escape(tick.state)})</div>"
-    )
+    bar = f'<progress max="1" value="{share:.3f}" style="vertical-align: middle"></progress>'
+    rows = [f"<div>{bar} {html.escape(live.headline(tick))}</div>", *map(_site, tick.sites)]
+    if tick.failures:
+        words = (f"<li>{html.escape(live.failure_words(failure))}</li>" for failure in tick.failures[-_FAILURES:])
+        rows.append(f"<ul>{''.join(words)}</ul>")
+    return f'<div role="status">{"".join(rows)}</div>'
+
+
+def _site(site: Site) -> str:
+    mark = f'<span style="color: {COLOURS[site.state]}" aria-hidden="true">{live.MARKS[site.state]}</span>'
+    return f"<div>{mark} {html.escape(live.site_words(site))}</div>"

@@ -1,0 +1,1 @@
+"""How fast stage 1 is, against the tools that people use today."""

@@ -1,0 +1,266 @@
+"""Stage 1 against ``cp -r`` and Rucio's own clients: a table, and ``benchmarks/lake.json``; ``make bench-lake``.
+
+Each figure is a median of repeats; ours and the peer's take turns, so that a busy machine is busy for both.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import made, peers
+from lofarlake_nb.lake import client
+from lofarlake_nb.lake.embedded import supervisor
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is moved."""
+
+    sets: int
+    set_bytes: int
+    files: int  # small ones
+    peer_files: int  # of those, for the peer, which takes about 0.1 s each
+    growth: tuple[int, int]
+    rows: int
+    repeats: int = 3
+
+
+QUICK = Size(sets=4, set_bytes=50_000_000, files=200, peer_files=20, growth=(50, 500), rows=1000)
+FULL = Size(sets=8, set_bytes=500_000_000, files=5000, peer_files=100, growth=(100, 10_000), rows=100_000)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure; `ratio` is how many times better ours is than the peer's, `met` None where no bound is set."""
+
+    name: str
+    ours: float
+    peer: float | None
+    unit: str
+    ratio: float | None
+    bound: float | None
+    met: bool | None
+
+
+class Bench:
+    """A lake to measure on.
+
+    Parameters
+    ----------
+    scratch : Path
+        An empty folder on the disk that is measured.
+    size : Size
+        How much is moved.
+    """
+
+    def __init__(self, scratch: Path, size: Size) -> None:
+        self.scratch, self.size = scratch, size
+        self.home = scratch / "lake"
+        self.rows: list[Row] = []
+        self._number = 0
+        supervisor.start(self.home)
+        self.by_https = scratch / "rucio.cfg"
+        told = (self.home / "client" / "rucio.cfg").read_text()
+        certificate = f"[client]\nclient_x509_proxy = {self.home / 'tls' / 'client.pem'}"
+        self.by_https.write_text(told.replace("[client]", certificate, 1))
+        self.by_https.chmod(0o600)
+
+    def number(self) -> int:
+        """One that was not used yet: names in the lake are used once."""
+        self._number += 1
+        return self._number
+
+    def work(self, do: str, **task: Any) -> dict[str, Any]:
+        """Do our part in a process of its own; what it took, `whole` with Python's start and the log-in."""
+        task = {"do": do, "lake": str(self.home), **task}
+        start = os.times().elapsed
+        command = [sys.executable, "-m", "benchmarks.work", json.dumps(task)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        return {**json.loads(done.stdout.splitlines()[-1]), "whole": os.times().elapsed - start}
+
+    def clear(self, *folders: Path) -> None:
+        """Make room: bytes at the site, and folders."""
+        for folder in (self.home / "storage" / peers.SITE / "lofar", *folders):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def row(self, name: str, ours: float, peer: float | None, unit: str, bound: float | None, faster: bool) -> None:
+        """Keep a figure and print it; `faster`: more is better."""
+        ratio = None if peer is None else (ours / peer if faster else peer / ours)
+        met = None if bound is None else (ratio >= bound if ratio is not None else ours <= bound)
+        row = Row(name, ours, peer, unit, ratio, bound, met)
+        self.rows.append(row)
+        print(in_words(row), flush=True)
+
+
+def in_words(row: Row) -> str:
+    """A row of the table."""
+    peer = "-" if row.peer is None else f"{row.peer:.4g}"
+    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+    bound = "-" if row.bound is None else f"{row.bound:g}"
+    met = {True: "met", False: "MISSED", None: ""}[row.met]
+    return f"{row.name:<52} {row.ours:>10.4g} {peer:>10} {row.unit:<12} {ratio:>7} {bound:>6} {met}"
+
+
+def copies(bench: Bench) -> None:
+    """Measurement Sets in and out by the mounted protocol, against ``cp -r``, both flushed to the disk."""
+    source = bench.scratch / "sets"
+    made.measurement_sets(source, bench.size.sets, bench.size.set_bytes)
+    ours_in, ours_out, peer, costs = [], [], [], []
+    for _ in range(bench.size.repeats):
+        number = bench.number()
+        named = bench.scratch / "named"
+        named.mkdir()
+        for old in sorted(source.iterdir()):
+            old.rename(named / f"L{1000 + number}_{old.name.partition('_')[2]}")
+        paths = sorted(named.iterdir())
+        done = bench.work("ingest", paths=[str(p) for p in paths], dataset=f"lofar:sets{number}")
+        ours_in.append(done["count"] / done["seconds"] / 1e6)
+        costs.append(done)
+        to = bench.scratch / "retrieved"
+        back = bench.work("retrieve", dataset=f"lofar:sets{number}", to=str(to))
+        start = os.times().elapsed
+        peers.flush(to)
+        ours_out.append(back["count"] / (back["seconds"] + os.times().elapsed - start) / 1e6)
+        bench.clear(to)
+        copied = bench.scratch / "copied"
+        peer.append(done["count"] / peers.copy(paths, copied) / 1e6)
+        bench.clear(copied)
+        shutil.rmtree(source)
+        named.rename(source)
+    bench.row("ingest of Measurement Sets against cp -r, fsync", median(ours_in), median(peer), "MB/s", 0.8, True)
+    bench.row("retrieve of Measurement Sets against cp -r, fsync", median(ours_out), median(peer), "MB/s", 0.8, True)
+    gigabytes = costs[0]["count"] / 1e9
+    bench.row("ingest: CPU", median(c["cpu_seconds"] for c in costs) / gigabytes, None, "s/GB", None, False)
+    bench.row("ingest: peak memory", median(c["peak_mb"] for c in costs), None, "MB", None, False)
+
+
+def clients(bench: Bench, scheme: str, bound: float) -> None:
+    """Ready tars in and out against Rucio's own clients by the same protocol, whole commands, no fsync."""
+    rucio = peers.Rucio(bench.home, scheme)
+    lake = str(bench.home if scheme == "file" else bench.by_https)
+    figures: dict[str, list[float]] = {key: [] for key in ("in", "out", "peer in", "peer out")}
+    total = bench.size.sets * bench.size.set_bytes / 1e6
+    for _ in range(bench.size.repeats):
+        number = bench.number()
+        folders = [_tars(bench, f"{who}{number}") for who in ("ours", "peers")]
+        task = {"dataset": f"lofar:tars{number}", "lake": lake, "fsync": False}
+        figures["in"].append(total / bench.work("ingest", paths=[str(folders[0])], **task)["whole"])
+        to = bench.scratch / "retrieved"
+        figures["out"].append(total / bench.work("retrieve", to=str(to), unpack=False, **task)["whole"])
+        bench.clear(to)
+        figures["peer in"].append(total / rucio.upload(folders[1]))
+        dids = [f"lofar:{path.name}" for path in sorted(folders[1].iterdir())]
+        figures["peer out"].append(total / rucio.download(dids, to))
+        bench.clear(to, *folders)
+    got = {key: median(values) for key, values in figures.items()}
+    bench.row(f"ingest of tars against rucio upload, {scheme}", got["in"], got["peer in"], "MB/s", bound, True)
+    bench.row(f"retrieve of tars against rucio download, {scheme}", got["out"], got["peer out"], "MB/s", bound, True)
+
+
+def _tars(bench: Bench, prefix: str) -> Path:
+    """A folder of the same bytes under names that the lake does not know yet."""
+    ready = bench.scratch / "ready"
+    if not ready.exists():
+        ready.mkdir()
+        for path in sorted((bench.scratch / "sets").iterdir()):
+            subprocess.run(
+                ["tar", "-C", path.parent, "-cf", ready / f"{path.name.partition('_')[2]}.tar", path.name], check=True
+            )
+    folder = bench.scratch / prefix
+    folder.mkdir()
+    for path in ready.iterdir():
+        os.link(path, folder / f"{prefix}_{path.name}")
+    return folder
+
+
+def small(bench: Bench) -> None:
+    """Small files against Rucio's own client by the mounted protocol: seconds a file, whole commands, no fsync."""
+    rucio = peers.Rucio(bench.home, "file")
+    ours, peer, costs = [], [], []
+    for _ in range(bench.size.repeats):
+        number = bench.number()
+        folder = made.small_files(bench.scratch / "small", f"small{number}", bench.size.files)
+        done = bench.work("ingest", paths=[str(folder)], dataset=f"lofar:small{number}", fsync=False)
+        costs.append(done)
+        ours.append(done["whole"] / bench.size.files * 1e3)
+        few = made.small_files(bench.scratch / "few", f"few{number}", bench.size.peer_files)
+        peer.append(rucio.upload(few) / bench.size.peer_files * 1e3)
+        bench.clear(folder, few)
+    name = f"ingest of {bench.size.files} files of 10 kB against rucio upload, file"
+    bench.row(name, median(ours), median(peer), "ms/file", 20, False)
+    each = median(c["catalogue_seconds"] / c["calls"] for c in costs)
+    bench.row("ingest of small files: time of a catalogue call", each * 1e3, None, "ms", None, False)
+
+
+def growth(bench: Bench) -> None:
+    """What a file costs when there are many."""
+    few, many = bench.size.growth
+    figures: dict[int, list[dict[str, Any]]] = {few: [], many: []}
+    for _ in range(bench.size.repeats):
+        for count in (few, many):
+            name = f"grow{bench.number()}"
+            folder = made.small_files(bench.scratch / "grow", name, count)
+            figures[count].append(bench.work("ingest", paths=[str(folder)], dataset=f"lofar:{name}"))
+            bench.clear(folder)
+
+    def of(count: int, value: Callable[[dict[str, Any]], float]) -> float:
+        return median(value(done) for done in figures[count])
+
+    each = {count: of(count, lambda done, n=count: done["seconds"] / n * 1e3) for count in (few, many)}
+    bench.row(f"ingest: time of a file, of {many} against of {few}", each[many], each[few], "ms/file", 1.0, False)
+    memory = {count: of(count, lambda done: done["peak_mb"]) for count in (few, many)}
+    bench.row(f"ingest: peak memory, of {many} against of {few}", memory[many], memory[few], "MB", None, False)
+    calls = of(many, lambda done: done["calls"]) / many
+    bench.row(f"ingest: catalogue calls a file, of {many}", calls, None, "calls/file", 0.02, False)
+
+
+def catalogue(bench: Bench) -> None:
+    """A catalogue of many files, of which only the rows are there."""
+    name, count = f"lofar:rows{bench.number()}", bench.size.rows
+    made.rows(client.connect(bench.home), name, count)
+    for do in ("verify",):
+        done = bench.work(do, dataset=name)
+        bench.row(f"{do} of {count} rows", done["seconds"], None, "s", None, False)
+        bench.row(f"{do} of {count} rows: catalogue calls", done["calls"], None, "calls", None, False)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few minutes, small sizes: no verdict")
+    parser.add_argument("--rows", type=int, help="rows of the big catalogue")
+    parser.add_argument("--scratch", type=Path, help="folder on the disk to measure (default: beside this one)")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
+    chosen = parser.parse_args()
+    size = QUICK if chosen.quick else FULL
+    if chosen.rows is not None:
+        size = Size(**{**asdict(size), "rows": chosen.rows})
+    scratch = Path(tempfile.mkdtemp(prefix="bench-lake-", dir=chosen.scratch))
+    bench = None
+    try:
+        bench = Bench(scratch, size)
+        print(f"{'':<52} {'ours':>10} {'peer':>10} {'unit':<12} {'ratio':>7} {'bound':>6}")
+        copies(bench)
+        clients(bench, "file", 3)
+        clients(bench, "https", 2)
+        small(bench)
+        growth(bench)
+        catalogue(bench)
+    finally:
+        if bench is not None:
+            chosen.output.write_text(json.dumps([asdict(row) for row in bench.rows], indent=1) + "\n")
+        supervisor.reset(scratch / "lake")
+        shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The tools that people use today, timed as whole commands: ``cp -r``, ``rucio upload``, ``rucio download``."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lofarlake_nb.lake.embedded import supervisor
+
+SITE = "SARA"
+
+
+def copy(sources: Sequence[Path], to: Path) -> float:
+    """``cp -r``, then every file flushed to the disk; seconds."""
+    to.mkdir(parents=True)
+    start = time.monotonic()
+    subprocess.run(["cp", "-r", *sources, to], check=True)
+    flush(to)
+    return time.monotonic() - start
+
+
+def flush(folder: Path) -> None:
+    """Flush every file below a folder to the disk."""
+    for place, _, files in os.walk(folder):
+        for name in files:
+            descriptor = os.open(Path(place) / name, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+
+class Rucio:
+    """Rucio's own command on an embedded lake.
+
+    Parameters
+    ----------
+    home : Path
+        Of the lake.
+    scheme : str
+        ``file``: the client is told that it is at the site; ``https``: it is told nothing.
+    """
+
+    def __init__(self, home: Path, scheme: str) -> None:
+        self.scheme = scheme
+        self.environment = {**os.environ, **supervisor.environment(home)}
+        self.environment.pop("SITE_NAME", None)
+        if scheme == "file":
+            self.environment["SITE_NAME"] = SITE
+
+    def upload(self, folder: Path) -> float:
+        """All files of a folder; seconds of the whole command."""
+        return self._run("upload", "--rse", SITE, "--scope", "lofar", *sorted(folder.iterdir()))
+
+    def download(self, dids: Sequence[str], to: Path) -> float:
+        """Files of the lake; seconds of the whole command."""
+        return self._run("download", "--rses", SITE, "--protocol", self.scheme, "--dir", to, *dids)
+
+    def _run(self, *arguments: str | Path) -> float:
+        """Run it; that it took the protocol that it was meant to take is read in its log."""
+        command = [Path(sys.executable).parent / "rucio", "-v", *arguments]
+        start = time.monotonic()
+        done = subprocess.run(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        seconds = time.monotonic() - start
+        schemes = set(re.findall(r"Trying (?:upload|to download) with (\w+)", done.stdout))
+        if done.returncode or schemes != {self.scheme}:
+            raise SystemExit(f"rucio {arguments[0]} by {sorted(schemes)}: {done.returncode}\n{done.stdout[-3000:]}")
+        return seconds

@@ -1,0 +1,39 @@
+import nbformat
+
+from lofarlake_nb import run
+from lofarlake_nb.lake.ticks import Failure, Site, Tick
+from lofarlake_nb.widgets import ticks
+
+TICK = Tick(
+    "ingest", 1, 2, 10**9, 1e8, "failed", 2 * 10**9, 0.0, 10.0,
+    (Site("JUELICH", 0, 1, 0, "red"), Site("POZNAN", 0, 1, 0, "yellow"), Site("SARA", 1, 0, 10**9, "green")),
+    (Failure("lofar:<b>", "JUELICH", "no space left"),),
+)  # fmt: skip
+
+
+def test_each_site_is_a_line_with_its_colour_as_mark_and_word():
+    shown = ticks.lines(TICK)
+    for site, word, mark in (("JUELICH", "red", "✖"), ("POZNAN", "yellow", "▲"), ("SARA", "green", "●")):
+        assert f"{mark}</span> {site}: {word}" in shown
+        assert ticks.COLOURS[word] in shown
+    assert "lofar:&lt;b&gt; at JUELICH: no space left" in shown
+    assert "<script" not in shown
+
+
+def test_the_executed_notebook_shows_how_it_ended(notebook_of, tmp_path):
+    made = notebook_of(
+        "much: int = 3",
+        "from lofarlake_nb.lake.ticks import Progress\nfrom lofarlake_nb.widgets.ticks import show",
+        "progress = Progress('ingest', much, show(), total_bytes=3000)\n"
+        "for n in range(much):\n"
+        "    list(progress.count([b'x' * 1000], 'SARA'))\n"
+        "    progress.finished('SARA')\n"
+        "progress.end()",
+    )
+    run.run(made, {}, tmp_path / "executed.ipynb")
+    outputs = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells[-1].outputs
+    shown = [output.data["text/html"] for output in outputs if "data" in output]
+    assert len(shown) == 1
+    assert "ingest: 3 of 3 files, 3 kB of 3 kB" in shown[0]
+    assert "(done)" in shown[0]
+    assert "SARA: green" in shown[0]
