@@ -88,18 +88,19 @@ class Fetching:
         records.expect(target, str(file.did), file.adler32)
         for rse, address in self._candidates(file):
             try:
-                self._from(address, file, target)
+                self._from(rse, address, file, target)
                 break
             except (TransferFailed, ChecksumMismatch, LakeRefused) as error:
                 if self.stop.is_set():
                     raise
                 failures.append(error)
                 self.problems.append(f"{file.did} at {rse}: {error.message}")
+                self.progress.failed(str(file.did), error.message, rse)
                 log.warning("%s at %s: %s", file.did, rse, error.message)
         else:
             raise _no_copy(file, failures)
         records.keep(target, str(file.did), file.adler32)
-        self.progress.finished()
+        self.progress.finished(rse)
 
     def _candidates(self, file: File) -> list[tuple[str, str]]:
         """Sites and addresses of the copies that can be read, mounted ones first."""
@@ -110,9 +111,9 @@ class Fetching:
         ]
         return sorted(usable, key=lambda pair: (not pair[1].startswith("file:"), pair[0]))
 
-    def _from(self, address: str, file: File, target: Path) -> None:
+    def _from(self, rse: str, address: str, file: File, target: Path) -> None:
         storage = self.storages.of(address)
-        blocks = self.progress.count(self._verified(storage.read(address), file, address))
+        blocks = self.progress.count(self._verified(storage.read(address), file, address), rse)
         if not (self.unpack and naming.is_tar(file.did.name)):
             _write(blocks, target)
             return

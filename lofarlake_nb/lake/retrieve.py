@@ -145,7 +145,8 @@ def retrieve(
     targets = _targets(files, to, unpack)
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
     _check_space(to, sum(file.size for file in missing))
-    fetching = Fetching(Storages(lake), Progress("retrieve", len(missing), progress), unpack=unpack)
+    told = Progress("retrieve", len(missing), progress, total_bytes=sum(file.size for file in missing))
+    fetching = Fetching(Storages(lake), told, unpack=unpack)
     fetching.run([(file, targets[file.did]) for file in missing], streams)
     moved = fetching.progress.bytes
     seconds = time.monotonic() - start

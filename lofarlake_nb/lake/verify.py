@@ -123,7 +123,9 @@ def verify(
     def look(pair: tuple[File, Replica | None]) -> Row:
         file, replica = pair
         row = row_of(storages, file, replica, addresses.get((file.did, replica.rse)) if replica else None, deep)
-        told.finished()
+        told.finished(row.rse)
+        if row.problem:
+            told.failed(row.did, row.problem, row.rse, lost=True)
         return row
 
     with ThreadPoolExecutor(streams, thread_name_prefix="verify") as pool:
