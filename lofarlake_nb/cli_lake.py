@@ -3,15 +3,34 @@
 import argparse
 import dataclasses
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from lofarlake_nb.commands import Answer, Parser, add_home, command, home
+from lofarlake_nb.commands import DEFAULT_HOME, Answer, Parser, add_home, command, home
 from lofarlake_nb.errors import UsageError
 
 
 def add(commands: Any) -> None:
     """Add them to the parser of all commands."""
     _add_embedded(commands)
+    _add_verify(commands)
+    _add_rules(commands)
+
+
+def _connected(commands: Any, name: str, handler: Callable[..., Answer], summary: str) -> argparse.ArgumentParser:
+    """Parser of a command that talks to a lake."""
+    made = command(commands, name, handler, summary)
+    made.add_argument(
+        "--lake", default="", help=f"home of an embedded lake, or a rucio.cfg (default: the lake in {DEFAULT_HOME})"
+    )
+    made.add_argument("--administrator", action="store_true", help="act as the embedded lake's administrator")
+    return made
+
+
+def _lake(chosen: argparse.Namespace) -> Any:
+    from lofarlake_nb.lake import client
+
+    return client.connect(chosen.lake, administrator=chosen.administrator)
 
 
 def _add_embedded(commands: Any) -> None:
@@ -82,3 +101,91 @@ def _lake_env(chosen: argparse.Namespace) -> Answer:
 
     exports = supervisor.environment(home(chosen))
     return exports, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in exports.items()), 0
+
+
+# ---- looking after what is in a lake
+
+
+def _add_verify(commands: Any) -> None:
+    verify = _connected(commands, "verify", _verify, "Compare what the catalogue says with what each site has.")
+    verify.add_argument("did", metavar="DID", help="scope:name of a dataset, a container or a file")
+    verify.add_argument("--deep", action="store_true", help="compare checksums too, not only sizes")
+    verify.add_argument("--repair", action="store_true", help="have bad copies made anew from good ones, and wait")
+    verify.add_argument("--streams", type=int, default=4, help="files looked at at the same time (default 4)")
+    verify.add_argument("--timeout", type=float, default=600.0, help="seconds to wait for a repair (default 600)")
+
+
+def _verify(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb.lake import repair, verify
+    from lofarlake_nb.lake.live import terminal
+
+    lake, show = _lake(chosen), terminal()
+    found = verify.verify(lake, chosen.did, deep=chosen.deep, streams=chosen.streams, progress=show)
+    value: dict[str, Any] = {**found.summary(), "rows": [dataclasses.asdict(row) for row in found.problems]}
+    lines = [f"{row.did} {row.rse or '-'}: {row.problem}" for row in found.problems]
+    lines.append(f"{found.dataset}: {len(found.rows) - len(lines)} of {len(found.rows)} copies are right")
+    ok = found.ok
+    if chosen.repair and not ok:
+        mended = repair.repair(lake, found, deep=chosen.deep, timeout=chosen.timeout, progress=show)
+        value |= {"repair": mended.summary(), "ok": mended.ok}
+        lines += [f"{one.did} {one.rse}: {one.outcome}" for one in mended.outcomes]
+        ok = mended.ok
+    return value, "\n".join(lines), 0 if ok else 1
+
+
+def _add_rules(commands: Any) -> None:
+    rules = _connected(commands, "rules", _rules, "Say which rules hold a DID, and what each waits for.")
+    rules.add_argument("did", metavar="DID", help="scope:name of a dataset, a container or a file")
+    rules.add_argument("--limit", type=int, default=100, help="files to look up for each rule (default 100)")
+    replicate = _connected(commands, "replicate", _replicate, "Ask the lake for a copy of a DID elsewhere.")
+    replicate.add_argument("did", metavar="DID", help="scope:name of a dataset, a container or a file")
+    replicate.add_argument("expression", metavar="SITES", help="a site, or by attributes: QOS=TAPE")
+    replicate.add_argument("--lifetime", default="", help='how long the copy is kept: "30 d", "12 h" (default: always)')
+    replicate.add_argument("--wait", action="store_true", help="wait until it is there")
+    replicate.add_argument("--timeout", type=float, default=3600.0, help="seconds to wait (default 3600)")
+
+
+def _rules(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb.lake import rules
+
+    held = rules.of(_lake(chosen), chosen.did, chosen.limit)
+    lines = []
+    for one in held:
+        rule = one.rule
+        ends, why = f", ends {rule.ends} UTC" if rule.ends else "", f": {rule.error}" if rule.error else ""
+        of = "" if str(rule.did) == chosen.did else f" of {rule.did}"
+        counts = f"{rule.ok} of {rule.total} files are there"
+        lines.append(f"{rule.rule_id} {rule.rse_expression}{of}, {rule.account}: {rule.state}, {counts}{ends}{why}")
+        lines += [f"  {p.did} to {p.rse}: {p.state}{', ' + p.reason if p.reason else ''}" for p in one.pending]
+    value = {"did": chosen.did, "rules": [_plain(one) for one in held]}
+    return value, "\n".join(lines or [f"no rule holds {chosen.did}"]), 0
+
+
+def _replicate(chosen: argparse.Namespace) -> Answer:
+    from astropy import units as u
+
+    from lofarlake_nb.lake import rules
+    from lofarlake_nb.lake.live import terminal
+    from lofarlake_nb.parameters import quantity
+
+    lifetime = round(quantity("lifetime", chosen.lifetime, u.s).value) if chosen.lifetime else None
+    lake = _lake(chosen)
+    rule_id = rules.replicate(lake, chosen.did, chosen.expression, lifetime)
+    if chosen.wait:
+        rules.wait(lake, rule_id, chosen.timeout, terminal())
+    rule = rules.state(lake, rule_id)
+    return _plain(rule), f"rule {rule_id}: {rule.ok} of {rule.total} files are at {chosen.expression}", 0
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON takes it; a DID is its text."""
+    from lofarlake_nb.lake.did import DID
+
+    def plain(one: Any) -> Any:
+        if isinstance(one, DID):
+            return str(one)
+        if dataclasses.is_dataclass(one) and not isinstance(one, type):
+            return {field.name: plain(getattr(one, field.name)) for field in dataclasses.fields(one)}
+        return [plain(inner) for inner in one] if isinstance(one, (list, tuple)) else one
+
+    return plain(value)

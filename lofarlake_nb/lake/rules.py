@@ -32,6 +32,10 @@ class Rule:
         Files.
     error : str
         Why it is stuck, as Rucio says; else empty.
+    account : str
+        Whose it is.
+    ends : str
+        UTC, when it has a lifetime; else empty.
     """
 
     rule_id: str
@@ -42,6 +46,8 @@ class Rule:
     replicating: int
     stuck: int
     error: str = ""
+    account: str = ""
+    ends: str = ""
 
     @property
     def total(self) -> int:
@@ -57,6 +63,14 @@ class Pending:
     rse: str
     state: str  # of the lock
     reason: str  # of the last transfer, when there is one
+
+
+@dataclass(frozen=True)
+class Held:
+    """A rule, and what it waits for."""
+
+    rule: Rule
+    pending: tuple[Pending, ...]
 
 
 def replicate(lake: Lake, dataset: DID | str, rse_expression: str, lifetime: int | None = None) -> str:
@@ -103,9 +117,13 @@ def state(lake: Lake, rule_id: str) -> Rule:
     LakeError
         When there is no such rule.
     """
-    told = lake.call("get_replication_rule", rule_id)
+    return _rule(lake.call("get_replication_rule", rule_id))
+
+
+def _rule(told: dict[str, Any]) -> Rule:
+    ends = told.get("expires_at")
     return Rule(
-        rule_id=rule_id,
+        rule_id=str(told["id"]),
         did=DID(told["scope"], told["name"]),
         rse_expression=told["rse_expression"],
         state=told["state"],
@@ -113,10 +131,52 @@ def state(lake: Lake, rule_id: str) -> Rule:
         replicating=told["locks_replicating_cnt"],
         stuck=told["locks_stuck_cnt"],
         error=told.get("error") or "",
+        account=str(told["account"]),
+        ends=f"{ends:%Y-%m-%d %H:%M:%S}" if ends else "",
     )
 
 
-def pending(lake: Lake, rule_id: str, limit: int | None = None) -> list[Pending]:
+def of(lake: Lake, did: DID | str, limit: int | None = None) -> list[Held]:
+    """All rules that hold a DID, those on the datasets and containers that it is in too.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it is.
+    did : DID or str
+        ``scope:name`` of a file, a dataset or a container.
+    limit : int, optional
+        Files to look up for each rule: each costs a call or two.
+
+    Returns
+    -------
+    list of Held
+        By expression; of a file, only what they wait for about this file.
+
+    Raises
+    ------
+    DIDNotFound
+        When there is no such DID.
+    """
+    did = DID.parse(did)
+    is_file = lake.get(did)["type"] == "FILE"
+    found: dict[str, Rule] = {}
+    above, seen = [did], {did}
+    while above:
+        one = above.pop()
+        for told in lake.call("list_did_rules", one.scope, one.name):
+            found[str(told["id"])] = _rule(told)
+        parents = {DID(p["scope"], p["name"]) for p in lake.call("list_parent_dids", one.scope, one.name)} - seen
+        seen |= parents
+        above += sorted(parents)
+    ordered = sorted(found.values(), key=lambda rule: (rule.rse_expression, rule.rule_id))
+    only = did if is_file else None
+    return [
+        Held(rule, () if rule.state == "OK" else tuple(pending(lake, rule.rule_id, limit, only))) for rule in ordered
+    ]
+
+
+def pending(lake: Lake, rule_id: str, limit: int | None = None, only: DID | None = None) -> list[Pending]:
     """Files that a rule waits for, and what became of the last transfer of each.
 
     Parameters
@@ -127,6 +187,8 @@ def pending(lake: Lake, rule_id: str, limit: int | None = None) -> list[Pending]
         From `replicate`.
     limit : int, optional
         Files to look up: each costs a call or two.
+    only : DID, optional
+        The one file to look up.
 
     Returns
     -------
@@ -134,6 +196,7 @@ def pending(lake: Lake, rule_id: str, limit: int | None = None) -> list[Pending]
         By name.
     """
     locks = [lock for lock in lake.call("list_replica_locks", rule_id) if lock["state"] != "OK"]
+    locks = [lock for lock in locks if only in (None, DID(lock["scope"], lock["name"]))]
     locks.sort(key=lambda lock: (lock["scope"], lock["name"]))
     return [
         Pending(DID(lock["scope"], lock["name"]), lock["rse"], lock["state"], _reason(lake, lock))

@@ -4,6 +4,7 @@ import pytest
 
 from lofarlake_nb.errors import DIDNotFound, LakeError, TransferFailed
 from lofarlake_nb.lake import ingest, rules
+from lofarlake_nb.lake.did import DID
 from lofarlake_nb.parameters import IngestParameters
 
 
@@ -52,6 +53,13 @@ def test_what_a_rule_waits_for_is_said_file_by_file(lake, lake_home, dataset, un
     assert f"lofar:{unique}.1 to JUELICH is" in said
     assert "404" in said
     assert [waiting.did.name for waiting in rules.pending(lake, rule)] == [f"{unique}.1"]
+    by_site = {held.rule.rse_expression: held for held in rules.of(lake, f"lofar:{unique}.1")}
+    assert set(by_site) == {"SARA", "JUELICH"}
+    assert by_site["SARA"].pending == ()
+    assert "404" in by_site["JUELICH"].pending[0].reason
+    other = {held.rule.rse_expression: held for held in rules.of(lake, f"lofar:{unique}.0")}
+    assert other["JUELICH"].rule.did == DID.parse(dataset)
+    assert other["JUELICH"].pending == ()
 
 
 def test_wishes_that_can_t_be(lake, dataset):

@@ -1,0 +1,64 @@
+"""The commands that look after a lake: what they say, and their exit status."""
+
+import json
+import os
+
+import pytest
+
+from lofarlake_nb import cli
+from lofarlake_nb.lake import ingest
+from lofarlake_nb.parameters import IngestParameters
+
+
+@pytest.fixture
+def command(capsys, lake_home):
+    """Run a command on the session's lake; its status, and what it says: an object with --json, else text."""
+
+    def run(*arguments):
+        status = cli.main([*map(str, arguments), "--lake", str(lake_home)])
+        said = capsys.readouterr().out
+        return status, json.loads(said) if "--json" in arguments else said
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path, unique):
+    made = [tmp_path / f"{unique}.{n}" for n in range(2)]
+    for file in made:
+        file.write_bytes(os.urandom(1000))
+    return made
+
+
+@pytest.fixture
+def dataset(lake, files, unique) -> str:
+    """Two files at SARA only."""
+    return ingest.ingest(lake, files, IngestParameters(dataset=f"lofar:{unique}", replicate_to="")).dataset
+
+
+def test_verify_and_repair(command, twice, files, unique, lake_home):
+    did = twice(files, f"lofar:{unique}")
+    assert command("verify", did) == (0, f"{did}: 4 of 4 copies are right\n")
+    bad = next((lake_home / "storage" / "JUELICH").rglob(f"{unique}.1"))
+    bad.write_bytes(b"x" * 1000)
+    assert command("verify", did)[0] == 0  # sizes are right
+    status, said = command("verify", did, "--deep", "--json")
+    assert (status, said["ok"], [(r["did"], r["rse"]) for r in said["rows"]]) == (
+        1, False, [(f"lofar:{unique}.1", "JUELICH")],
+    )  # fmt: skip
+    status, said = command("verify", did, "--deep", "--repair", "--administrator")
+    assert (status, said.splitlines()[-1]) == (0, f"lofar:{unique}.1 JUELICH: mended")
+    assert bad.read_bytes() == files[1].read_bytes()
+
+
+def test_replicate_and_rules(command, dataset):
+    status, said = command("replicate", dataset, "QOS=TAPE", "--lifetime", "30 d", "--wait")
+    assert (status, said.rpartition(": ")[2]) == (0, "2 of 2 files are at QOS=TAPE\n")
+    status, said = command("rules", dataset)
+    assert status == 0
+    assert "QOS=TAPE, lofar: OK, 2 of 2 files are there, ends 20" in said
+    status, said = command("rules", f"{dataset}.0", "--json")
+    assert {(one["rule"]["did"], one["rule"]["rse_expression"]) for one in said["rules"]} == {
+        (dataset, "SARA"), (dataset, "QOS=TAPE"),
+    }  # fmt: skip
+    assert command("replicate", dataset, "SARA", "--lifetime", "soon")[0] == 2
