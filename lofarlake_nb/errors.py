@@ -16,6 +16,8 @@ class LofarlakeError(Exception):
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
+        self.passing = False  # whether the same may go well a little later
+        self.retry_after = 0.0  # seconds that a server asks to wait before that
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
@@ -34,7 +36,7 @@ class LakeNotRunning(LakeError, ConnectionError):
 
 
 class LakeBusy(LakeError, TimeoutError):
-    """Another command is starting, stopping or resetting the same lake."""
+    """Another command is starting, stopping or resetting the same lake, or ingests into the same dataset."""
 
 
 class NotALake(LakeError, ValueError):
@@ -51,6 +53,10 @@ class PortTaken(LakeError, OSError):
 
 class DIDNotFound(LakeError, LookupError):
     """No such data identifier in the lake."""
+
+
+class AlreadyThere(LakeError, FileExistsError):
+    """The catalogue has it already: of two that asked for it, the other was first."""
 
 
 class InvalidDID(UsageError):

@@ -51,6 +51,8 @@ class IngestParameters:
         RSE expression for one more copy (``SARA``, ``QOS=TAPE``); empty for none.
     streams : int
         Files sent at the same time.
+    patience : str
+        How long a server that fails or does not answer is tried again before the ingest ends.
     """
 
     dataset: str
@@ -58,10 +60,13 @@ class IngestParameters:
     rse: str = "SARA"
     replicate_to: str = "JUELICH"
     streams: int = 2
+    patience: str = "5 min"
 
     def __post_init__(self) -> None:
         if self.streams < 1:
             raise UsageError(f"streams: expected 1 or more, got {self.streams}")
+        if not quantity("patience", self.patience, u.s).value >= 0:
+            raise UsageError(f"patience: expected 0 s or more, got {self.patience!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from rucio.common import config as rucio_config
 from rucio.common import exception as rucio_errors
 
 from lofarlake_nb.errors import (
+    AlreadyThere,
     DIDNotFound,
     LakeError,
     LakeNotRunning,
@@ -26,6 +27,7 @@ from lofarlake_nb.errors import (
     UsageError,
 )
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.patience import Patience, PatientSession, Unanswered
 
 BULK = 1000  # entries that Rucio takes in one call
 log = logging.getLogger(__name__)
@@ -44,12 +46,17 @@ class QuietLogger(logging.LoggerAdapter):
 
 
 class CountingClient(Client):
-    """Rucio's client, which counts its requests."""
+    """Rucio's client, which counts its requests, and is as patient as it is told to be."""
 
+    session: requests.Session
     requests_sent = 0
+    patience = Patience()
 
     def _send_request(self, url: str, *args: Any, **kwargs: Any) -> Any:
         self.requests_sent += 1
+        if not isinstance(self.session, PatientSession):  # Rucio takes a new one with a new token
+            self.session = PatientSession()
+        self.session.patience = self.patience
         self.session.trust_env = _is_elsewhere(url)
         return super()._send_request(url, *args, **kwargs)
 
@@ -111,6 +118,18 @@ class Lake:
         with translated(self.url, _start_hint(self.configuration, self.home)):
             result = getattr(self.rucio, method)(*args, **kwargs)
             return list(result) if isinstance(result, Iterator) else result
+
+    @contextmanager
+    def patient(self, patience: Patience) -> Iterator[None]:
+        """While it lasts, calls that fail because of the server or the way to it are tried again."""
+        before = self.rucio.patience, self.rucio.timeout
+        self.rucio.patience = patience
+        if patience.seconds:  # a third for each try: one lost answer is not yet the end
+            self.rucio.timeout = max(patience.seconds / 3, 0.5)
+        try:
+            yield
+        finally:
+            self.rucio.patience, self.rucio.timeout = before
 
     def configured(self) -> AbstractContextManager[None]:
         """While it lasts, those parts of Rucio that read a configuration read this lake's."""
@@ -253,6 +272,10 @@ def _ours(error: Exception, url: str, hint: str) -> LofarlakeError:
     match error:
         case rucio_errors.DataIdentifierNotFound():
             return DIDNotFound(said, "see what there is: lofarlake find, or rucio did list")
+        case Unanswered():
+            return LakeNotRunning(f"the lake at {url}: {said}", hint)
+        case rucio_errors.DataIdentifierAlreadyExists() | rucio_errors.DuplicateRule():
+            return AlreadyThere(said)
         case rucio_errors.ServerConnectionException() | requests.ConnectionError() | requests.Timeout():
             return LakeNotRunning(f"no lake answers at {url}", hint)
         case rucio_errors.InsufficientAccountLimit() | rucio_errors.RSEOverQuota() | rucio_errors.FullStorage():

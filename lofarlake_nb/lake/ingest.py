@@ -1,26 +1,33 @@
 """Ingest: bytes to a site in one stream a file, checked by the storage's own word, registered in bulk, held by rules.
 
-A second run sends nothing that is there; what failed in between is named, and the next run finishes it.
+Journal, catalogue and storage are reconciled at the start of a run: what is there is not read or sent again, what was
+cut off is finished, what is wrong is named. It can be killed at any moment: the same run again ends it.
 """
 
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb.errors import LofarlakeError, NoSpace
+import astropy.units as u
+
+from lofarlake_nb.errors import NoSpace
+from lofarlake_nb.lake import journal, plan, registration, rules
 from lofarlake_nb.lake import metadata as catalogue_metadata
-from lofarlake_nb.lake import plan, registration, rules
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.journal import Journal
+from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.plan import Item
+from lofarlake_nb.lake.registrar import Registrar
 from lofarlake_nb.lake.registration import Known, Stored
-from lofarlake_nb.lake.sending import Entry, Sending
+from lofarlake_nb.lake.sending import Entry, Sending, with_what_is_safe
 from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.ticks import Progress, Sink
-from lofarlake_nb.parameters import IngestParameters
+from lofarlake_nb.parameters import IngestParameters, quantity
 
 _SPARE = 64 << 20  # bytes that stay free on a disk
 
@@ -101,8 +108,12 @@ def ingest(
     ------
     NotAMeasurementSet, InvalidDID, UsageError
         Before anything is sent.
+    LakeBusy
+        When another process ingests into the same dataset.
     NoSpace
         When it does not fit.
+    ObservationError
+        When a file changes or vanishes while it is read; the others are sent.
     ChecksumMismatch
         When the lake has other bytes under the same name, or the storage has other bytes than were sent.
     TransferFailed, LakeRefused
@@ -179,20 +190,57 @@ def _ingest(
     about: Mapping[str, Any],
     progress: Sink | None,
 ) -> Ingested:
+    patience = Patience(quantity("patience", parameters.patience, u.s).value)
+    folder = journal.place(lake, items[0].source)
+    with (
+        journal.alone(folder, dataset),
+        lake.patient(patience),
+        closing(Journal(folder, dataset, parameters.rse)) as book,
+    ):
+        return _reconciled(lake, items, parameters, dataset, container, about, book, patience, progress)
+
+
+def _reconciled(
+    lake: Lake,
+    items: list[Item],
+    parameters: IngestParameters,
+    dataset: DID,
+    container: DID | None,
+    about: Mapping[str, Any],
+    book: Journal,
+    patience: Patience,
+    progress: Sink | None,
+) -> Ingested:
     rse, calls, start = parameters.rse, lake.calls, time.monotonic()
-    storages = Storages(lake)
+    storages = Storages(lake, patience)
     addresses = storages.addresses(rse, [item.did for item in items])
     elsewhere = registration.check_sites(lake, parameters.replicate_to, rse) if parameters.replicate_to else ""
     known = registration.look_up(lake, items, rse)
     _check_space(storages, addresses, items, known)
     attached = registration.prepare(lake, dataset, container, addresses)
-    sending = Sending(storages, addresses, known, Progress("ingest", len(items), progress))
-    failure = sending.run(items, parameters.streams)
-    stored = [Stored(DID(dataset.scope, e.name), e.bytes, e.adler32) for e in sending.entries]
-    registration.register(lake, rse, dataset, stored, known, attached)
-    if failure is not None:
-        raise _said(failure, len(stored), len(items), dataset)
-    catalogue_metadata.write(lake, {**{item.did: item.metadata for item in items}, dataset: about})
+    by_name = {item.did: item for item in items}
+
+    def register(stored: Sequence[Stored]) -> None:
+        """The order is the journal's: each step holds for what was done before it."""
+        files = [one.did for one in stored]
+        registration.add_replicas(lake, rse, stored, known)
+        book.advance(files, "registered")
+        registration.attach(lake, dataset, [did for did in files if did not in attached])
+        book.advance(files, "attached")
+        new = [by_name[did] for did in files if not (did in known and book.is_described(by_name[did]))]
+        catalogue_metadata.write(lake, {item.did: item.metadata for item in new})
+        book.advance(files, "described")
+
+    registrar = Registrar(register, len(items))
+    told = Progress("ingest", len(items), progress, total_bytes=sum(item.size for item in items))
+    sending = Sending(storages, rse, addresses, known, book, told, patience, registrar.add)
+    try:
+        failure = sending.run(items, parameters.streams)
+    finally:
+        refused = registrar.finish()
+    if (failure := refused or failure) is not None:
+        raise with_what_is_safe(failure, sending.entries, items, dataset)
+    catalogue_metadata.write(lake, {dataset: about})
     held = [rules.replicate(lake, dataset, expression) for expression in (rse, elsewhere) if expression]
     seconds = time.monotonic() - start
     sent = sum(entry.bytes for entry in sending.entries if entry.state == "new")
@@ -221,15 +269,10 @@ def _check_space(
     needed, address = sum(item.size for item in new), addresses[new[0].did]
     free = storages.of(address).free(address)
     if free is not None and needed + _SPARE > free:
+        # What an earlier run sent, and had no time to register, lies there already.
+        needed -= sum(i.size for i in new if storages.of(addresses[i.did]).size(addresses[i.did]) == i.size)
+    if free is not None and needed + _SPARE > free:
         raise NoSpace(
             f"the site's disk has {free / 1e6:.0f} MB free, these {len(new)} files need {needed / 1e6:.0f} MB",
             "free some space, or choose another site",
         )
-
-
-def _said(failure: BaseException, done: int, total: int, dataset: DID) -> BaseException:
-    """The failure with what is safe."""
-    if not isinstance(failure, LofarlakeError):
-        return failure
-    said = f"{failure.message} ({done} of {total} files are at the site and in {dataset})"
-    return type(failure)(said, failure.hint or "run it again: what is there is not sent again")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import NotAMeasurementSet, UsageError
-from lofarlake_nb.lake import metadata
+from lofarlake_nb.lake import metadata, names
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.observation import archive, measurement_set, naming
 from lofarlake_nb.observation.measurement_set import Description
@@ -62,14 +62,14 @@ def observation(paths: Sequence[str | Path], scope: str) -> list[Item]:
     NotAMeasurementSet
         When there is nothing at a path, or no Measurement Set in a folder.
     InvalidDID
-        When a name has characters that the lake refuses.
+        When the scope has characters that the lake refuses; in names they are encoded.
     UsageError
         When there are no paths, or two would have the same name in the lake.
     """
     items = []
     for path in map(Path, paths):
         if path.is_file():
-            items.append(_file(path, DID(scope, path.name), metadata.of_name(path.name)))
+            items.append(_file(path, *_named(scope, path.name, metadata.of_name(path.name))))
             continue
         found = measurement_set.find(path)
         if not found:
@@ -105,7 +105,7 @@ def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, An
         if not path.is_file():
             raise UsageError(f"{path}: no such file", "give the files of the result")
         about = {"filename": path.name, **lineage}
-        items.append(_file(path, DID(dataset.scope, f"{dataset.name}.{path.name}"), about))
+        items.append(_file(path, *_named(dataset.scope, f"{dataset.name}.{path.name}", about)))
     return _distinct(items)
 
 
@@ -116,8 +116,19 @@ def _file(path: Path, did: DID, about: Mapping[str, Any]) -> Item:
 def _measurement_set(folder: Path, scope: str) -> Item:
     described = measurement_set.describe(folder)
     packing = archive.pack(folder)
-    did = DID(scope, _tar_name(described, packing.contents_hash))
-    return Item(did, folder, packing.size, metadata.of_measurement_set(described), packing)
+    name = _tar_name(described, packing.contents_hash)
+    did, about = _named(scope, name, metadata.of_measurement_set(described))
+    return Item(did, folder, packing.size, about, packing)
+
+
+def _named(scope: str, name: str, about: Mapping[str, Any]) -> tuple[DID, Mapping[str, Any]]:
+    """DID and metadata of a file; where the lake refuses its name, the metadata has it."""
+    written = names.encode(name)
+    if written == name:
+        return DID(scope, name), about
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise UsageError(f"{name!r}: the name of this file is no UTF-8, which the lake can't keep", "rename it")
+    return DID(scope, written), {**about, names.ORIGINAL: name}
 
 
 def _tar_name(described: Description, contents_hash: str) -> str:

@@ -1,9 +1,10 @@
 """The catalogue's side of an ingest, in bulk: what is known already, replicas, datasets and containers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from lofarlake_nb.errors import ChecksumMismatch, DIDNotFound, LakeError, LakeRefused, UsageError
+from lofarlake_nb.errors import AlreadyThere, ChecksumMismatch, DIDNotFound, LakeError, LakeRefused, UsageError
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.plan import Item
@@ -98,7 +99,8 @@ def prepare(lake: Lake, dataset: DID, container: DID | None, files: Iterable[DID
 def _dataset(lake: Lake, dataset: DID, files: set[DID]) -> set[DID]:
     found = _expected(lake, dataset, "DATASET")
     if found is None:
-        lake.call("add_dataset", dataset.scope, dataset.name)
+        with suppress(AlreadyThere):
+            lake.call("add_dataset", dataset.scope, dataset.name)
         return set()
     held = {DID(row["scope"], row["name"]) for row in lake.call("list_content", dataset.scope, dataset.name)}
     if not found["open"] and (new := sorted(files - held)):
@@ -111,12 +113,13 @@ def _dataset(lake: Lake, dataset: DID, files: set[DID]) -> set[DID]:
 
 def _container(lake: Lake, container: DID, dataset: DID) -> None:
     if _expected(lake, container, "CONTAINER") is None:
-        lake.call("add_container", container.scope, container.name)
+        with suppress(AlreadyThere):
+            lake.call("add_container", container.scope, container.name)
         held = []
     else:
         held = lake.call("list_content", container.scope, container.name)
     if dataset not in {DID(row["scope"], row["name"]) for row in held}:
-        lake.call("attach_dids", container.scope, container.name, [dataset.parts])
+        attach(lake, container, [dataset])
 
 
 def _expected(lake: Lake, did: DID, kind: str) -> dict | None:
@@ -126,10 +129,8 @@ def _expected(lake: Lake, did: DID, kind: str) -> dict | None:
     return found
 
 
-def register(
-    lake: Lake, rse: str, dataset: DID, stored: Sequence[Stored], known: dict[DID, Known], attached: set[DID]
-) -> None:
-    """Tell the catalogue of files that are at a site: replicas, their state, and that the dataset holds them.
+def add_replicas(lake: Lake, rse: str, stored: Sequence[Stored], known: Mapping[DID, Known]) -> None:
+    """Tell the catalogue of files that are at a site.
 
     Parameters
     ----------
@@ -137,14 +138,10 @@ def register(
         Whose catalogue.
     rse : str
         Where they are.
-    dataset : DID
-        That they join.
     stored : sequence of Stored
-        The files.
-    known : dict
+        The files, whole and checked.
+    known : mapping
         From `look_up`.
-    attached : set of DID
-        From `prepare`.
     """
     without = [s for s in stored if not (s.did in known and known[s.did].replica)]
     for some in batches(without):
@@ -154,8 +151,14 @@ def register(
     unavailable = [s for s in stored if s.did in known and known[s.did].replica not in ("", "AVAILABLE")]
     for some in batches(unavailable):
         lake.call("update_replicas_states", rse, [{**s.did.parts, "state": "A"} for s in some])
-    for some in batches([s for s in stored if s.did not in attached]):
-        lake.call("attach_dids", dataset.scope, dataset.name, [s.did.parts for s in some])
+
+
+def attach(lake: Lake, dataset: DID, files: Sequence[DID]) -> None:
+    """Let a dataset hold files; those that it holds already stay."""
+    for some in batches(files):
+        attachment = {**dataset.parts, "dids": [did.parts for did in some]}
+        # A repeated call is no error: the answer to the first may have been lost.
+        lake.call("attach_dids_to_dids", [attachment], ignore_duplicate=True)
 
 
 def check_sites(lake: Lake, rse_expression: str, rse: str) -> str:

@@ -2,19 +2,20 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from lofarlake_nb.errors import ChecksumMismatch, TransferFailed
-from lofarlake_nb.lake import registration
+from lofarlake_nb.errors import ChecksumMismatch, LofarlakeError, ObservationError, TransferFailed
+from lofarlake_nb.lake import journal, registration
+from lofarlake_nb.lake.counted import adler32_of
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.journal import Journal
+from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.plan import Item
-from lofarlake_nb.lake.registration import Known
-from lofarlake_nb.lake.storage import Storage, Storages, adler32_of
+from lofarlake_nb.lake.registration import Known, Stored
+from lofarlake_nb.lake.storage import Storage, Storages
 from lofarlake_nb.lake.ticks import Progress
-
-_ATTEMPTS = 3  # at sending a file
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Entry:
     name: str
     bytes: int
     adler32: str
-    state: str  # "new" or "already there"
+    state: str  # "new"; "registered": its bytes were there, its replica was not; "already there"
 
 
 class Sending:
@@ -36,31 +37,55 @@ class Sending:
     ----------
     storages : Storages
         Of the lake.
+    rse : str
+        The site.
     addresses : mapping
         Where each file goes.
     known : mapping
         What the catalogue has of them.
+    book : Journal
+        What earlier runs did.
     progress : Progress
         Counts files and bytes.
+    patience : Patience
+        With the storage.
+    arrived : callable
+        Takes each file whose bytes are safe at the site, from several threads.
     """
 
     def __init__(
-        self, storages: Storages, addresses: Mapping[DID, str], known: Mapping[DID, Known], progress: Progress
+        self,
+        storages: Storages,
+        rse: str,
+        addresses: Mapping[DID, str],
+        known: Mapping[DID, Known],
+        book: Journal,
+        progress: Progress,
+        patience: Patience,
+        arrived: Callable[[Stored], None],
     ) -> None:
-        self.storages, self.addresses, self.known, self.progress = storages, addresses, known, progress
+        self.storages, self.rse, self.addresses, self.known = storages, rse, addresses, known
+        self.book, self.progress, self.patience, self.arrived = book, progress, patience, arrived
         self.entries: list[Entry] = []
         self.stop = threading.Event()
 
     def run(self, items: Sequence[Item], streams: int) -> BaseException | None:
-        """Send all; the first failure ends it, and is returned."""
+        """Send all; the first failure is returned. One of a single file does not keep the others from being sent."""
         failure: BaseException | None = None
         with ThreadPoolExecutor(streams, thread_name_prefix="ingest") as pool:
-            futures = [pool.submit(self._one, item) for item in items]
+            futures = {pool.submit(self._one, item): item for item in items}
             try:
                 for future in as_completed(futures):
-                    future.result()
+                    error = future.exception()
+                    if error is None:
+                        continue
+                    alone = isinstance(error, ObservationError | ChecksumMismatch)
+                    self.progress.failed(str(futures[future].did), str(error), self.rse, lost=not alone)
+                    failure = failure or error
+                    if not alone:
+                        raise error
             except BaseException as error:  # an interrupt too: what was sent until now is registered
-                failure = error
+                failure = failure or error
                 self.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
         self.entries = [f.result() for f in futures if not f.cancelled() and f.exception() is None]
@@ -68,42 +93,84 @@ class Sending:
         return failure
 
     def _one(self, item: Item) -> Entry:
-        address = self.addresses[item.did]
+        try:
+            mark = journal.mark_of(item)
+        except OSError as error:
+            raise ObservationError(f"{item.source} can't be read: {error.strerror}", "put it back") from error
+        address, known = self.addresses[item.did], self.known.get(item.did)
         storage = self.storages.of(address)
-        known = self.known.get(item.did)
+        adler32 = self.book.adler32(item, mark)
         if known is not None:
-            adler32 = adler32_of(self._while_wanted(item.blocks()))
+            adler32 = adler32 or self._read(item, mark)
             if adler32 != known.adler32:
                 raise registration.other_bytes(item, known, f"{item.size} bytes with adler32 {adler32}")
-            if known.replica == "AVAILABLE" and storage.size(address) == item.size:
-                self.progress.finished()
-                return Entry(item.did.name, item.size, adler32, "already there")
-        sent = self._sent(item, storage, address)
-        self.progress.finished()
-        return Entry(item.did.name, item.size, sent, "new")
+        is_there = storage.size(address) == item.size
+        if is_there and known is not None and known.replica == "AVAILABLE":
+            return self._finished(item, mark, adler32, "already there")
+        if is_there:
+            adler32 = adler32 or self._read(item, mark)
+            if (found := storage.adler32(address)) == adler32:
+                return self._finished(item, mark, adler32, "registered")
+            self._set_aside(item, storage, address, adler32, found)
+        return self._finished(item, mark, self._sent(item, storage, address), "new")
+
+    def _finished(self, item: Item, mark: str, adler32: str, state: str) -> Entry:
+        if not (state == "already there" and self.book.adler32(item, mark)):
+            self.book.note(item, mark, adler32, "sent")
+        self.arrived(Stored(item.did, item.size, adler32))
+        self.progress.finished(self.rse, skipped=0 if state == "new" else item.size)
+        return Entry(item.did.name, item.size, adler32, state)
+
+    def _read(self, item: Item, mark: str) -> str:
+        adler32 = adler32_of(self._while_wanted(item.blocks()))
+        self.book.note(item, mark, adler32, "known")
+        return adler32
 
     def _sent(self, item: Item, storage: Storage, address: str) -> str:
-        for attempt in range(1, _ATTEMPTS + 1):
+        tries = self.patience.tries(self.stop.wait)
+        while True:
             try:
-                blocks = self.progress.count(self._while_wanted(item.blocks()))
+                blocks = self.progress.count(self._while_wanted(item.blocks()), self.rse)
                 adler32 = storage.write(address, blocks, item.size)
                 break
             except TransferFailed as error:
-                if attempt == _ATTEMPTS or self.stop.is_set():
+                self.progress.failed(str(item.did), error.message, self.rse)
+                log.warning("%s: try %d failed: %s", item.did, tries.count, error.message)
+                if self.stop.is_set() or not error.passing or not tries.again(error.retry_after):
                     raise
-                log.warning("%s: attempt %d failed: %s", item.did, attempt, error.message)
-                self.stop.wait(attempt)
         found = storage.adler32(address)
         if found != adler32:
-            storage.remove(address)
+            aside = self._set_aside(item, storage, address, adler32, found)
             raise ChecksumMismatch(
-                f"{item.did}: sent with adler32 {adler32}, the storage has {found} at {address}; it was removed there",
+                f"{item.did}: sent with adler32 {adler32}, the storage has {found}; it is kept apart at {aside}",
                 "send it again; if it comes back, the site's disk or the way to it is broken",
             )
         return adler32
+
+    def _set_aside(self, item: Item, storage: Storage, address: str, expected: str, found: str) -> str:
+        aside = storage.set_aside(address)
+        reason = f"the storage had adler32 {found}, expected {expected}; that file is kept apart at {aside}"
+        self.progress.failed(str(item.did), reason, self.rse)
+        log.warning("%s: %s", item.did, reason)
+        return aside
 
     def _while_wanted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
             if self.stop.is_set():
                 raise TransferFailed("given up because another file failed")
             yield block
+
+
+def with_what_is_safe(
+    failure: BaseException, entries: Sequence[Entry], items: Sequence[Item], to: DID
+) -> BaseException:
+    """The failure, and which files are safe and which are missing."""
+    if not isinstance(failure, LofarlakeError):
+        return failure
+    safe = {entry.name for entry in entries}
+    missing = [item.did.name for item in items if item.did.name not in safe]
+    said = f"{failure.message} ({len(safe)} of {len(items)} files are at the site"
+    if missing:
+        said += f"; missing: {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
+    hint = failure.hint or "what is there is not sent again"
+    return type(failure)(f"{said})", f"{hint}; then run it again, to finish {to}")

@@ -3,24 +3,19 @@
 import errno
 import os
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
 
-import requests
-from requests.adapters import HTTPAdapter
-
-from lofarlake_nb.errors import LakeError, LakeRefused, LofarlakeError, NoSpace, TransferFailed
+from lofarlake_nb.errors import LakeError, LofarlakeError, NoSpace, TransferFailed
 from lofarlake_nb.lake.client import Lake
+from lofarlake_nb.lake.counted import Counted, adler32_of
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.https import WRONG, Https
+from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.observation.archive import CHUNK
 from lofarlake_nb.observation.partial import building
-
-_TIMEOUT = (10, 600)  # seconds to connect, and between two signs of life
-_CONNECTIONS = 32
 
 
 class Storage(Protocol):
@@ -41,36 +36,11 @@ class Storage(Protocol):
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""
 
+    def set_aside(self, address: str) -> str:
+        """Rename a file that is wrong, so that it is kept and in nobody's way; its new address."""
+
     def free(self, address: str) -> int | None:
         """Bytes that still fit; None when the storage does not say."""
-
-
-class Counted:
-    """Blocks that count themselves while they pass: ``size`` and ``adler32`` are of what was taken so far."""
-
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self._blocks = blocks
-        self._sum = 1
-        self.size = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for block in self._blocks:
-            self._sum = zlib.adler32(block, self._sum)
-            self.size += len(block)
-            yield block
-
-    @property
-    def adler32(self) -> str:
-        """8 hexadecimal digits."""
-        return f"{self._sum:08x}"
-
-
-def adler32_of(blocks: Iterable[bytes]) -> str:
-    """Checksum of all blocks, 8 hexadecimal digits."""
-    counted = Counted(blocks)
-    for _ in counted:
-        pass
-    return counted.adler32
 
 
 class Mounted:
@@ -127,104 +97,21 @@ class Mounted:
         except OSError as error:
             raise _disk_error(error, _path(address)) from error
 
+    def set_aside(self, address: str) -> str:
+        """Rename it."""
+        aside = address + WRONG
+        try:
+            os.replace(_path(address), _path(aside))
+        except OSError as error:
+            raise _disk_error(error, _path(address)) from error
+        return aside
+
     def free(self, address: str) -> int | None:
         """Bytes free on its disk."""
         path = _path(address)
         while not path.exists():
             path = path.parent
         return shutil.disk_usage(path).free
-
-
-class Https:
-    """A storage that speaks https, as WebDAV doors of grid storages do.
-
-    Parameters
-    ----------
-    certificate : str or tuple or None
-        Of the client: one file with certificate and key, or two.
-    authority : str or bool
-        What the server's certificate is checked with; True for the public authorities.
-    """
-
-    def __init__(self, certificate: str | tuple[str, str] | None, authority: str | bool) -> None:
-        self.session = requests.Session()
-        # Nothing from the environment: requests would prefer REQUESTS_CA_BUNDLE to the lake's own authority.
-        self.session.trust_env = False
-        self.session.cert = certificate
-        self.session.verify = authority
-        self.session.mount("https://", HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
-
-    def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
-        """PUT, which makes parents and shows no file before it is whole."""
-        counted = Counted(blocks)
-        body = _Body(counted, size) if size else b""
-        self._ask("PUT", address, data=body).close()
-        return counted.adler32
-
-    def read(self, address: str) -> Iterator[bytes]:
-        """Bytes of a file, in blocks."""
-        with self._ask("GET", address, stream=True, headers={"Accept-Encoding": "identity"}) as response:
-            try:
-                while block := response.raw.read(CHUNK):
-                    yield block
-            except (OSError, requests.RequestException, requests.packages.urllib3.exceptions.HTTPError) as error:
-                raise TransferFailed(f"{address}: the connection broke: {error}", "do it again") from error
-
-    def size(self, address: str) -> int | None:
-        """Bytes of a file; None when it is not there."""
-        response = self._ask("HEAD", address, missing=True)
-        return None if response.status_code == 404 else int(response.headers.get("Content-Length", -1))
-
-    def adler32(self, address: str) -> str:
-        """By ``Want-Digest`` (RFC 3230); from a storage that does not know it, of the file as it is read back."""
-        response = self._ask("HEAD", address, headers={"Want-Digest": "adler32"})
-        for digest in response.headers.get("Digest", "").split(","):
-            name, _, value = digest.strip().partition("=")
-            if name.lower() == "adler32":
-                return value.lower().rjust(8, "0")
-        return adler32_of(self.read(address))
-
-    def remove(self, address: str) -> None:
-        """Remove a file, if it is there."""
-        self._ask("DELETE", address, missing=True).close()
-
-    def free(self, address: str) -> int | None:
-        """Not known: it refuses what does not fit."""
-        return None
-
-    def _ask(self, method: str, address: str, *, missing: bool = False, **options: Any) -> requests.Response:
-        try:
-            url = "https" + address.removeprefix("https").removeprefix("davs")
-            response = self.session.request(method, url, timeout=_TIMEOUT, allow_redirects=True, **options)
-        except LofarlakeError:  # of the blocks that were being sent
-            raise
-        except (OSError, requests.RequestException) as error:
-            raise TransferFailed(f"{method} {address}: {_reason(error)}", "see whether the storage is up") from error
-        if response.ok or (missing and response.status_code == 404):
-            return response
-        said = f"{method} {address}: {response.status_code} {response.reason}"
-        response.close()
-        if response.status_code in (401, 403):
-            raise LakeRefused(said, "check the certificate that the storage knows you by")
-        if response.status_code in (413, 507):
-            raise NoSpace(said, "free some space at the site, or choose another")
-        raise TransferFailed(said, "see the storage's log")
-
-
-@dataclass(frozen=True)
-class _Body:
-    """What requests sends with a Content-Length, block by block."""
-
-    blocks: Counted
-    size: int
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.blocks
-        if self.blocks.size != self.size:  # said here, or the server would wait for the rest
-            raise TransferFailed(f"{self.blocks.size} bytes came, expected {self.size}", "do it again")
 
 
 class Storages:
@@ -234,12 +121,14 @@ class Storages:
     ----------
     lake : Lake
         Whose sites; its configuration says which certificate to show.
+    patience : Patience, optional
+        With servers that fail.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, patience: Patience | None = None) -> None:
         self.lake = lake
         self.mounted = Mounted()
-        self.https = Https(*_credentials(lake))
+        self.https = Https(*_credentials(lake), patience)
 
     def of(self, address: str) -> Storage:
         """The storage that takes an address."""
@@ -322,8 +211,3 @@ def _disk_error(error: OSError, path: Path) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"{path.parent}: no space left for {path.name}", "free some space, or choose another site")
     return TransferFailed(f"{path}: {error.strerror or error}", "see whether the storage is mounted, and writable")
-
-
-def _reason(error: Exception) -> str:
-    inner = error.args[0] if error.args else error
-    return str(getattr(inner, "reason", inner)).split(">: ")[-1][:300]

@@ -1,0 +1,32 @@
+"""Blocks of bytes that count and sum themselves while they pass."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+
+class Counted:
+    """Blocks that count themselves while they pass: ``size`` and ``adler32`` are of what was taken so far."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = blocks
+        self._sum = 1
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self._sum = zlib.adler32(block, self._sum)
+            self.size += len(block)
+            yield block
+
+    @property
+    def adler32(self) -> str:
+        """8 hexadecimal digits."""
+        return f"{self._sum:08x}"
+
+
+def adler32_of(blocks: Iterable[bytes]) -> str:
+    """Checksum of all blocks, 8 hexadecimal digits."""
+    counted = Counted(blocks)
+    for _ in counted:
+        pass
+    return counted.adler32

@@ -1,0 +1,77 @@
+"""The catalogue told of files while others are still on their way: in batches, off the byte path."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from lofarlake_nb.lake.client import BULK
+from lofarlake_nb.lake.registration import Stored
+
+_AGE = 10.0  # seconds that a file waits for others, where the batches would be many
+_BATCHES = 50  # at most about so many, however long the files take: three calls each
+_WAITING = 4 * BULK  # files; then those who send wait for the catalogue
+
+
+class Registrar:
+    """One thread that registers what arrives.
+
+    Parameters
+    ----------
+    register : callable
+        Takes up to 1000 files that are safe at a site.
+    total : int
+        Files that may come.
+    """
+
+    def __init__(self, register: Callable[[Sequence[Stored]], None], total: int) -> None:
+        self._register = register
+        self._enough = min(BULK, max(1, total // _BATCHES))
+        self._arrived: queue.Queue[Stored | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="registrar")
+        self.failure: BaseException | None = None
+        self.done = 0  # files that the catalogue knows of
+        self._thread.start()
+
+    def add(self, stored: Stored) -> None:
+        """A file is safe at its site; waits while the catalogue is far behind.
+
+        Raises
+        ------
+        BaseException
+            What the catalogue failed with: sending more makes no sense.
+        """
+        if self.failure is not None:
+            raise self.failure
+        self._arrived.put(stored)
+
+    def finish(self) -> BaseException | None:
+        """Wait until all is registered; the failure, if there was one."""
+        self._arrived.put(None)
+        self._thread.join()
+        return self.failure
+
+    def _run(self) -> None:
+        batch: list[Stored] = []
+        since, ended = time.monotonic(), False
+        while not ended:
+            try:
+                stored = self._arrived.get(timeout=_AGE / 4)
+                ended = stored is None
+                if stored is not None:
+                    batch.append(stored)
+            except queue.Empty:
+                pass
+            old = time.monotonic() - since > _AGE and len(batch) >= self._enough
+            if batch and (ended or old or len(batch) >= BULK):
+                self._tell(batch)
+                batch, since = [], time.monotonic()
+
+    def _tell(self, batch: Sequence[Stored]) -> None:
+        if self.failure is not None:  # what waits is taken from the queue all the same: nobody is to hang
+            return
+        try:
+            self._register(batch)
+            self.done += len(batch)
+        except BaseException as error:
+            self.failure = error
