@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lofarlake_nb.lake import names
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.observation import naming
@@ -129,3 +130,28 @@ def read(lake: Lake, did: DID | str) -> dict[str, Any]:
     did = DID.parse(did)
     lake.get(did)
     return lake.call("get_metadata", did.scope, did.name, plugin="JSON")
+
+
+def original_names(lake: Lake, files: Sequence[DID]) -> dict[DID, str]:
+    """Names of files as they were before the lake: of those that were written otherwise for it.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where they are.
+    files : sequence of DID
+        Only those are asked for whose names look as if.
+
+    Returns
+    -------
+    dict
+        What the catalogue says is taken only where it is what the name was made from.
+    """
+    odd = [did for did in files if names.is_cut(did.name) or names.decode(did.name) != did.name]
+    found: dict[DID, str] = {}
+    for some in batches(odd):
+        for row in lake.call("get_metadata_bulk", [did.parts for did in some], plugin="JSON"):
+            told = row.get(names.ORIGINAL)
+            if isinstance(told, str) and told.isprintable() and names.encode(told) == row["name"]:
+                found[DID(row["scope"], row["name"])] = told
+    return found

@@ -7,7 +7,8 @@ import re
 ORIGINAL = "original_name"  # key in the metadata of a file whose name had to be written otherwise
 _LONGEST = 230  # characters; storages keep names of 255 bytes, and some add an ending while they write
 _START = "0__00"  # before a name that does not start with a letter or a digit; no file name has a byte 0
-_CUT = re.compile(r"__cut-[0-9a-f]{24}$")
+_ENDING = r"(?:\.[A-Za-z0-9]{1,8}){0,2}$"
+_CUT = re.compile(r"__cut-[0-9a-f]{24}" + _ENDING)
 
 
 def encode(name: str) -> str:
@@ -21,7 +22,7 @@ def encode(name: str) -> str:
     Returns
     -------
     str
-        Different for different names. At most 230 characters: a longer one ends in a hash, see `is_cut`.
+        Different for different names. At most 230 characters: a longer one is cut and has a hash, see `is_cut`.
 
     Examples
     --------
@@ -34,7 +35,8 @@ def encode(name: str) -> str:
         written = _START + written
     if len(written) <= _LONGEST:
         return written
-    ending = f"__cut-{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}"
+    kind = re.search(_ENDING, name)
+    ending = f"__cut-{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}{kind[0] if kind else ''}"
     return written[: _LONGEST - len(ending)] + ending
 
 

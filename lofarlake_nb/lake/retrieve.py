@@ -137,12 +137,13 @@ def retrieve(
         Before the first byte, when it does not fit.
     """
     from lofarlake_nb.lake.fetching import Fetching
+    from lofarlake_nb.lake.metadata import original_names
     from lofarlake_nb.lake.replicas import files_of
     from lofarlake_nb.lake.storage import Storages
 
     start, to, did = time.monotonic(), Path(to), DID.parse(dataset)
     files = files_of(lake, did)
-    targets = _targets(files, to, unpack)
+    targets = _targets(files, original_names(lake, [file.did for file in files]), to, unpack)
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
     _check_space(to, sum(file.size for file in missing))
     told = Progress("retrieve", len(missing), progress, total_bytes=sum(file.size for file in missing))
@@ -155,9 +156,9 @@ def retrieve(
     return Retrieved(tuple(sorted(targets.values())), len(files), moved, seconds, problems)
 
 
-def _targets(files: "Sequence[File]", to: Path, unpack: bool) -> dict[DID, Path]:
+def _targets(files: "Sequence[File]", originals: dict[DID, str], to: Path, unpack: bool) -> dict[DID, Path]:
     """Where each file goes; a folder's name has the hash where two tars would share a name without it."""
-    flat = {file.did: file.did.name.replace("/", "_") for file in files}
+    flat = {file.did: originals.get(file.did, file.did.name).replace("/", "_") for file in files}
     if not unpack:
         return {did: to / name for did, name in flat.items()}
     short = {did: naming.folder_name(name) if naming.is_tar(name) else name for did, name in flat.items()}
