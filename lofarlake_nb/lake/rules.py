@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from lofarlake_nb.errors import LakeError, TransferFailed
+from lofarlake_nb.errors import AlreadyThere, LakeError, TransferFailed
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink, Tick
@@ -105,7 +105,10 @@ def replicate(lake: Lake, dataset: DID | str, rse_expression: str, lifetime: int
             if rule.get("expires_at") is not None:  # Rucio has one such rule only: it lives from now as asked
                 lake.call("update_replication_rule", rule["id"], {"lifetime": lifetime})
             return str(rule["id"])
-    ids = lake.call("add_replication_rule", [did.parts], copies=1, rse_expression=rse_expression, lifetime=lifetime)
+    try:
+        ids = lake.call("add_replication_rule", [did.parts], copies=1, rse_expression=rse_expression, lifetime=lifetime)
+    except AlreadyThere:  # made in the meantime, or by this call, whose answer was lost
+        return replicate(lake, did, rse_expression, lifetime)
     return str(ids[0])
 
 
