@@ -1,13 +1,15 @@
 """Bytes at a storage that speaks https, as the WebDAV doors of grid storages do."""
 
+import ssl
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from lofarlake_nb.errors import LakeRefused, LofarlakeError, NoSpace, TransferFailed
+from lofarlake_nb.lake import putting
 from lofarlake_nb.lake.counted import Counted, adler32_of
 from lofarlake_nb.lake.patience import PASSING, Patience, PatientSession, retry_after
 from lofarlake_nb.observation.archive import CHUNK
@@ -47,10 +49,12 @@ class Https:
         self.session.mount("https://", HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
 
     def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
-        """PUT, which makes parents and shows no file before it is whole."""
+        """PUT, which makes parents and shows no file before it is whole; a redirect to elsewhere is followed."""
         counted = Counted(blocks)
-        body = _Body(counted, size) if size else b""
-        self._ask("PUT", address, data=body).close()
+        if size <= CHUNK:
+            self._ask("PUT", address, data=b"".join(_all(counted, size))).close()
+        else:
+            self._put(address, _all(counted, size), size)
         return counted.adler32
 
     def read(self, address: str) -> Iterator[bytes]:
@@ -96,6 +100,30 @@ class Https:
         """Not known: it refuses what does not fit."""
         return None
 
+    def _put(self, address: str, blocks: Iterable[bytes], size: int) -> None:
+        """PUT of what is too large to be sent again after a redirect."""
+        connect, silence = self._timeout
+        try:
+            answer = putting.put(_https(address), blocks, size, self._context(), connect=connect, silence=silence)
+        except LofarlakeError:  # of the blocks that were being sent
+            raise
+        except OSError as error:
+            raise _broken("PUT", address, error) from error
+        if not 200 <= answer.status < 300:
+            raise _refusal("PUT", address, answer.status, answer)
+
+    def _context(self) -> ssl.SSLContext:
+        authority, certificate = self.session.verify, self.session.cert
+        place = Path(authority if isinstance(authority, str) else requests.certs.where())
+        context = (
+            ssl.create_default_context(capath=str(place))
+            if place.is_dir()
+            else ssl.create_default_context(cafile=str(place))
+        )
+        if certificate is not None:
+            context.load_cert_chain(*([certificate] if isinstance(certificate, str) else certificate))
+        return context
+
     def _ask(self, method: str, address: str, *, missing: bool = False, **options: Any) -> requests.Response:
         try:
             ask = self.session.once if "data" in options else self.session.request
@@ -103,36 +131,36 @@ class Https:
         except LofarlakeError:  # of the blocks that were being sent
             raise
         except (OSError, requests.RequestException) as error:
-            failed = TransferFailed(f"{method} {address}: {_reason(error)}", "see whether the storage is up")
-            failed.passing = True
-            raise failed from error
+            raise _broken(method, address, error) from error
         if response.ok or (missing and response.status_code == 404):
             return response
-        said = f"{method} {address}: {response.status_code} {response.reason}"
         response.close()
-        if response.status_code in (401, 403):
-            raise LakeRefused(said, "check the certificate that the storage knows you by")
-        if response.status_code in (413, 507):
-            raise NoSpace(said, "free some space at the site, or choose another")
-        failed = TransferFailed(said, "see the storage's log")
-        failed.passing, failed.retry_after = response.status_code in PASSING, retry_after(response)
-        raise failed
+        raise _refusal(method, address, response.status_code, response)
 
 
-@dataclass(frozen=True)
-class _Body:
-    """What requests sends with a Content-Length, block by block."""
+def _all(blocks: Counted, size: int) -> Iterator[bytes]:
+    """The blocks; an error when they are fewer or more than was announced, or the server would wait for the rest."""
+    yield from blocks
+    if blocks.size != size:
+        raise TransferFailed(f"{blocks.size} bytes came, expected {size}", "do it again")
 
-    blocks: Counted
-    size: int
 
-    def __len__(self) -> int:
-        return self.size
+def _broken(method: str, address: str, error: Exception) -> TransferFailed:
+    failed = TransferFailed(f"{method} {address}: {_reason(error)}", "see whether the storage is up")
+    failed.passing = True
+    return failed
 
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.blocks
-        if self.blocks.size != self.size:  # said here, or the server would wait for the rest
-            raise TransferFailed(f"{self.blocks.size} bytes came, expected {self.size}", "do it again")
+
+def _refusal(method: str, address: str, status: int, answer: requests.Response | putting.Answer) -> LofarlakeError:
+    """What an answer that is no success means."""
+    said = f"{method} {address}: {status} {answer.reason}"
+    if status in (401, 403):
+        return LakeRefused(said, "check the certificate that the storage knows you by")
+    if status in (413, 507):
+        return NoSpace(said, "free some space at the site, or choose another")
+    failed = TransferFailed(said, "see the storage's log")
+    failed.passing, failed.retry_after = status in PASSING, retry_after(answer)
+    return failed
 
 
 def _https(address: str) -> str:

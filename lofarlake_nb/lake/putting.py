@@ -7,8 +7,9 @@ be sent once only, so they must go to the right place at once. requests can't: i
 import io
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from email.message import Message
 from http.client import parse_headers
 from urllib.parse import urljoin, urlsplit
 
@@ -30,14 +31,14 @@ class Answer:
         Of HTTP.
     reason : str
         Its words for it.
-    headers : mapping
-        By name, in lower case.
+    headers : Message
+        By name, in whatever case.
     """
 
     url: str
     status: int
     reason: str
-    headers: Mapping[str, str]
+    headers: Message
 
 
 def put(
@@ -137,5 +138,4 @@ def _answer(connection: ssl.SSLSocket, url: str, head: bytes = b"") -> Answer:
     status, _, reason = words.partition(" ")
     if not version.startswith("HTTP/1.") or not (status.isdigit() and len(status) == 3):
         raise ConnectionError(f"the server does not speak HTTP: {line[:80]!r}")
-    headers = parse_headers(io.BytesIO(rest))
-    return Answer(url, int(status), reason, {name.lower(): value for name, value in headers.items()})
+    return Answer(url, int(status), reason, parse_headers(io.BytesIO(rest)))

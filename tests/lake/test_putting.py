@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lofarlake_nb.errors import LakeRefused, TransferFailed
 from lofarlake_nb.lake import putting
+from lofarlake_nb.lake.https import Https
 
 SIZE, BLOCK = 24 << 20, 1 << 20
 
@@ -39,8 +41,10 @@ class Door(BaseHTTPRequestHandler):
         left = int(self.headers["Content-Length"])
         while left:
             left -= len(self.rfile.read(min(left, BLOCK)))
-        self.send_response(201)
+        asked = "Expect" in self.headers
+        self.send_response(201 if asked else 307)
         self.send_header("Content-Length", "0")
+        self.send_header("Location", self.server.pool + self.path)
         self.end_headers()
 
     def log_message(self, *args) -> None:
@@ -105,6 +109,27 @@ def test_a_server_that_does_not_know_the_question_gets_the_bytes_after_a_while(d
     blocks = Blocks()
     assert put(f"{door}/silent", blocks, context).status == 201
     assert blocks.taken == SIZE
+
+
+@pytest.mark.parametrize("size", [0, 1000, SIZE])
+def test_a_storage_behind_a_door_takes_large_and_small_files(door, lake_home, unique, size):
+    storage = Https(str(lake_home / "tls" / "client.pem"), str(lake_home / "tls" / "ca.pem"))
+    content = b"".join(Blocks())[:size]
+    adler32 = storage.write(
+        f"{door}/redirected/{unique}", (content[n : n + BLOCK] for n in range(0, size, BLOCK)), size
+    )
+    path = Path(lake_home) / "storage" / "SARA" / "redirected" / unique
+    assert path.read_bytes() == content
+    assert adler32 == f"{zlib.adler32(content):08x}"
+    path.unlink()
+
+
+def test_refusals_of_a_door_are_said(door, lake_home):
+    storage = Https(str(lake_home / "tls" / "client.pem"), str(lake_home / "tls" / "ca.pem"))
+    with pytest.raises(LakeRefused, match="403"):
+        storage.write(f"{door}/refused", Blocks(), SIZE)
+    with pytest.raises(TransferFailed, match="not https"):
+        storage.write(f"{door}/away", Blocks(), SIZE)
 
 
 @pytest.mark.parametrize(("path", "says"), [("/away", "not https"), ("/loop", "more than 5 times")])
