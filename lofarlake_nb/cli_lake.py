@@ -3,11 +3,24 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.commands import DEFAULT_HOME, Answer, Parser, add_home, command, home
 from lofarlake_nb.errors import UsageError
+
+# Options of find: fields of search.Query, which is imported when it is needed.
+_QUERY = {
+    "target": "name, with wildcards * and ?",
+    "project": "name, with wildcards * and ?",
+    "min_frequency": 'what has channels above: "130 MHz"',
+    "max_frequency": 'what has channels below: "150 MHz"',
+    "cone": 'right ascension, declination, radius: "123.4deg 48.2deg 2deg"',
+    "since": "ISO date or time, UTC: what was observed after it",
+    "until": "ISO date or time, UTC: what was observed before it",
+    "where": "an expression of metadata keys: 'n_stations >= 50 and not 100 in subbands'",
+}
 
 
 def add(commands: Any) -> None:
@@ -15,6 +28,8 @@ def add(commands: Any) -> None:
     _add_embedded(commands)
     _add_verify(commands)
     _add_rules(commands)
+    _add_retrieve(commands)
+    _add_find(commands)
 
 
 def _connected(commands: Any, name: str, handler: Callable[..., Answer], summary: str) -> argparse.ArgumentParser:
@@ -175,6 +190,60 @@ def _replicate(chosen: argparse.Namespace) -> Answer:
         rules.wait(lake, rule_id, chosen.timeout, terminal())
     rule = rules.state(lake, rule_id)
     return _plain(rule), f"rule {rule_id}: {rule.ok} of {rule.total} files are at {chosen.expression}", 0
+
+
+def _add_retrieve(commands: Any) -> None:
+    retrieve = _connected(
+        commands, "retrieve", _retrieve, "Bring a DID here, verified; what is here is not moved again."
+    )
+    retrieve.add_argument("did", metavar="DID", help="scope:name of a dataset, a container or a file")
+    retrieve.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder that it goes to")
+    retrieve.add_argument("--streams", type=int, default=2, help="files moved at the same time (default 2)")
+    retrieve.add_argument("--keep-tars", action="store_true", help="do not take tars apart")
+
+
+def _retrieve(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb.lake import retrieve
+    from lofarlake_nb.lake.live import terminal
+
+    got = retrieve.retrieve(
+        _lake(chosen), chosen.did, chosen.to, streams=chosen.streams, unpack=not chosen.keep_tars, progress=terminal()
+    )
+    value = {**dataclasses.asdict(got), "paths": [str(path) for path in got.paths]}
+    moved = f"{got.bytes / 1e6:.1f} MB moved in {got.seconds:.1f} s"
+    lines = [*got.problems, *value["paths"], f"{chosen.did}: {got.files} files are in {chosen.to}, {moved}"]
+    return value, "\n".join(lines), 0
+
+
+def _add_find(commands: Any) -> None:
+    find = _connected(commands, "find", _find, "Find datasets or files by what their Measurement Sets say.")
+    for name, said in _QUERY.items():
+        find.add_argument(f"--{name.replace('_', '-')}", default="", help=said)
+    find.add_argument("--kind", default="dataset", help="dataset, container or file (default dataset)")
+    find.add_argument("--scope", default="", help="where to look (default: all scopes)")
+
+
+def _find(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb.lake import search
+
+    query = search.Query(**{name: getattr(chosen, name) for name in _QUERY})
+    found = search.find(_lake(chosen), query, kind=chosen.kind, scope=chosen.scope)
+    value = {"found": [dataclasses.asdict(one) for one in found]}
+    return value, _table(found) if found else found.note, 0
+
+
+def _table(rows: Sequence[Any]) -> str:
+    """Dataclasses of one kind in columns."""
+    names = [field.name for field in dataclasses.fields(rows[0])]
+    cells = [names, *([_cell(getattr(row, name)) for name in names] for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(names))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lofarlake_nb.errors import (
     TransferFailed,
 )
 from lofarlake_nb.lake import records
+from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.replicas import File
 from lofarlake_nb.lake.storage import Counted, Storages
 from lofarlake_nb.lake.ticks import Progress
@@ -42,7 +43,10 @@ class Fetching:
 
     def __init__(self, storages: Storages, progress: Progress, *, unpack: bool) -> None:
         self.storages, self.progress, self.unpack = storages, progress, unpack
-        self.problems: list[str] = []  # copies that were bad
+        self.problems: list[str] = []  # copies that could not be taken, and why
+        # Of these, files and sites whose bytes are missing or others: another copy was good; none was.
+        self.bad: list[tuple[DID, str]] = []
+        self.lost: list[tuple[DID, str]] = []
         self.stop = threading.Event()
 
     def run(self, wanted: Sequence[tuple[File, Path]], streams: int) -> None:
@@ -53,6 +57,8 @@ class Fetching:
         LofarlakeError
             As `fetch`.
         """
+        for rse in {replica.rse for file, _ in wanted for replica in file.replicas}:
+            self.storages.lake.rse(rse)  # asked here once, not by each stream
         with ThreadPoolExecutor(streams, thread_name_prefix="retrieve") as pool:
             futures = [pool.submit(self.fetch, file, target) for file, target in wanted]
             try:
@@ -85,6 +91,7 @@ class Fetching:
             When this disk does not take it.
         """
         failures: list[LofarlakeError] = []
+        bad: list[tuple[DID, str]] = []
         records.expect(target, str(file.did), file.adler32)
         for rse, address in self._candidates(file):
             try:
@@ -95,10 +102,14 @@ class Fetching:
                     raise
                 failures.append(error)
                 self.problems.append(f"{file.did} at {rse}: {error.message}")
+                if isinstance(error, ChecksumMismatch) or self._is_missing(address):
+                    bad.append((file.did, rse))
                 self.progress.failed(str(file.did), error.message, rse)
                 log.warning("%s at %s: %s", file.did, rse, error.message)
         else:
+            self.lost += bad
             raise _no_copy(file, failures)
+        self.bad += bad
         records.keep(target, str(file.did), file.adler32)
         self.progress.finished(rse)
 
@@ -110,6 +121,12 @@ class Fetching:
             if replica.state == "AVAILABLE" and (address := self.storages.best(replica.rse, replica.addresses))
         ]
         return sorted(usable, key=lambda pair: (not pair[1].startswith("file:"), pair[0]))
+
+    def _is_missing(self, address: str) -> bool:
+        try:
+            return self.storages.of(address).size(address) is None
+        except LofarlakeError:  # it does not answer: that says nothing of the file
+            return False
 
     def _from(self, rse: str, address: str, file: File, target: Path) -> None:
         storage = self.storages.of(address)

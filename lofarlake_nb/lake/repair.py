@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lofarlake_nb.errors import LakeRefused
+from lofarlake_nb.errors import LakeError, LakeRefused
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.replicas import File, replicas_of
@@ -126,6 +126,35 @@ def declare_suspicious(lake: Lake, copies: Sequence[tuple[DID, str]], reason: st
     pfns = [r.addresses[0] for did, held in files.items() for r in held if (did, r.rse) in wanted and r.addresses]
     for some in batches(sorted(pfns)):
         lake.call("declare_suspicious_file_replicas", list(some), reason)
+
+
+def tell(lake: Lake, bad: Sequence[tuple[DID, str]], lost: Sequence[tuple[DID, str]]) -> None:
+    """Tell the lake, as far as our account may, of copies that were found bad; no failure to do so is raised.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where they are.
+    bad : sequence of (DID, str)
+        Files and sites; another copy of each file is good.
+    lost : sequence of (DID, str)
+        Those without a good copy: suspicious only, as Rucio would take them out of their datasets.
+    """
+    reason = "lofarlake retrieve: bad bytes"
+    suspicious = list(lost)
+    try:
+        if bad:
+            try:
+                declare_bad(lake, bad, reason)
+            except LakeRefused:
+                suspicious += bad
+        if suspicious:
+            declare_suspicious(lake, suspicious, reason)
+    except LakeError as error:
+        log.warning("bad copies could not be declared: %s", error.message)
+        return
+    if bad or lost:
+        log.info("%d copies were declared bad, %d suspicious", len(bad) + len(lost) - len(suspicious), len(suspicious))
 
 
 def _report(lake: Lake, rows: Sequence[Row]) -> list[Outcome]:

@@ -105,6 +105,9 @@ def retrieve(
 ) -> Retrieved:
     """Bring a dataset here: what is here and right is not moved again.
 
+    A copy that is bad is declared bad where another was good, so that the lake makes it anew; where we may not, or
+    no other was good, it is declared suspicious.
+
     Parameters
     ----------
     lake : Lake
@@ -136,6 +139,7 @@ def retrieve(
     NoSpace
         Before the first byte, when it does not fit.
     """
+    from lofarlake_nb.lake import repair
     from lofarlake_nb.lake.fetching import Fetching
     from lofarlake_nb.lake.metadata import original_names
     from lofarlake_nb.lake.replicas import files_of
@@ -148,7 +152,10 @@ def retrieve(
     _check_space(to, sum(file.size for file in missing))
     told = Progress("retrieve", len(missing), progress, total_bytes=sum(file.size for file in missing))
     fetching = Fetching(Storages(lake), told, unpack=unpack)
-    fetching.run([(file, targets[file.did]) for file in missing], streams)
+    try:
+        fetching.run([(file, targets[file.did]) for file in missing], streams)
+    finally:
+        repair.tell(lake, fetching.bad, fetching.lost)
     moved = fetching.progress.bytes
     seconds = time.monotonic() - start
     log.info("%s: %d files in %s, %d bytes moved in %.1f s", did, len(files), to, moved, seconds)

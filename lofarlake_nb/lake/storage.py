@@ -160,8 +160,22 @@ class Storages:
 
     def best(self, rse: str, addresses: Iterable[str]) -> str | None:
         """Of the addresses of one replica, the one to use; None when there is none that we can."""
-        ranked = [(rank, a) for a in addresses if (rank := self._reach(rse, a)) is not None]
+        known = list(addresses)
+        ranked = [(r, a) for a in (*known, *self._as_files(rse, known)) if (r := self._reach(rse, a)) is not None]
         return min(ranked)[1] if ranked else None
+
+    def _as_files(self, rse: str, addresses: Iterable[str]) -> Iterator[str]:
+        """The same replicas as files: Rucio names no address of a protocol that only the site's own network has.
+
+        All protocols of a site lead to the same path below their prefixes, as Rucio wants it.
+        """
+        protocols = self.lake.rse(rse)["protocols"]
+        starts = {f"{p['scheme']}://{p['hostname']}:{p['port']}{_folder(p)}" for p in protocols}
+        folders = [_folder(p) for p in protocols if p["scheme"] == "file"]
+        for address in addresses:
+            for start in starts:
+                if address.startswith(start):
+                    yield from (f"file://localhost:0{folder}{address.removeprefix(start)}" for folder in folders)
 
     def _reach(self, rse: str, address: str) -> int | None:
         """0 where an address is mounted here, 1 by https, None when out of reach."""

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from lofarlake_nb import cli
-from lofarlake_nb.lake import ingest
+from lofarlake_nb.lake import ingest, metadata
+from lofarlake_nb.lake.did import DID
 from lofarlake_nb.parameters import IngestParameters
 
 
@@ -62,3 +63,24 @@ def test_replicate_and_rules(command, dataset):
         (dataset, "SARA"), (dataset, "QOS=TAPE"),
     }  # fmt: skip
     assert command("replicate", dataset, "SARA", "--lifetime", "soon")[0] == 2
+
+
+def test_retrieve(command, dataset, files, tmp_path):
+    status, said = command("retrieve", dataset, "--to", tmp_path / "back", "--json")
+    assert (status, said["files"], said["bytes"]) == (0, 2, 2000)
+    assert [(tmp_path / "back" / file.name).read_bytes() for file in files] == [file.read_bytes() for file in files]
+    status, said = command("retrieve", dataset, "--to", tmp_path / "back")
+    assert (status, ", 0.0 MB moved" in said) == (0, True)
+
+
+def test_find(command, lake, unique):
+    for n in range(3):
+        lake.call("add_dataset", "lofar", f"{unique}.{n}")
+        about = {"target": unique, "min_frequency_hz": 1e6 * n, "max_frequency_hz": 1e6 * (n + 1)}
+        metadata.write(lake, {DID("lofar", f"{unique}.{n}"): about})
+    status, said = command("find", "--target", unique, "--min-frequency", "2 MHz", "--json")
+    assert (status, [one["did"] for one in said["found"]]) == (0, [f"lofar:{unique}.2"])
+    status, said = command("find", "--target", f"{unique[:-2]}*", "--max-frequency", "1.5 MHz")
+    assert [line.split()[0] for line in said.splitlines()] == ["did", f"lofar:{unique}.0", f"lofar:{unique}.1"]
+    assert command("find", "--target", "none such") == (0, "nothing in the lake is like that\n")
+    assert command("find", "--cone", "here")[0] == 2

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from lofarlake_nb.errors import (
     TransferFailed,
     UsageError,
 )
-from lofarlake_nb.lake import ingest, registration, retrieve
+from lofarlake_nb.lake import client, ingest, registration, retrieve, verify
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.observation import archive, naming
 from lofarlake_nb.parameters import IngestParameters
@@ -108,6 +109,21 @@ def test_a_bad_replica_is_named_and_another_is_taken(lake, lake_home, dataset, f
     assert [tree(path) for path in back.paths] == [tree(folders / path.name) for path in back.paths]
     assert len(back.problems) == 2
     assert all("at JUELICH: " in told and "expected" in told for told in back.problems)
+
+
+def test_the_lake_is_told_and_makes_a_bad_replica_anew(lake, lake_home, dataset, tmp_path):
+    administrator = client.connect(lake_home, administrator=True)
+    name = lake.call("list_content", *dataset.split(":"))[0]["name"]
+    flip_a_byte(lake_home, "JUELICH", name)
+    assert retrieve.retrieve(lake, dataset, tmp_path / "back").problems  # the astronomer may only say so
+    suspicious = [s for some in administrator.call("list_suspicious_replicas") for s in some]
+    assert [s["rse"] for s in suspicious if s["name"] == name] == ["JUELICH"]
+    assert retrieve.retrieve(administrator, dataset, tmp_path / "again").problems
+    for _ in range(60):
+        if verify.verify(lake, dataset).ok:
+            break
+        time.sleep(0.5)
+    assert verify.verify(lake, dataset).ok
 
 
 def test_a_lost_replica_too(lake, lake_home, dataset, tmp_path):

@@ -81,6 +81,13 @@ def test_both_ways_lead_to_the_same_file(lake, remote_lake, unique):
     assert remote.best("SARA", [one, "root://x:1094//a"]) is None
 
 
+def test_a_mounted_copy_is_read_from_its_disk_though_rucio_names_only_the_server(lake, remote_lake, unique):
+    did = DID("lofar", unique)
+    remote = Storages(remote_lake).addresses("SARA", [did])[did]
+    assert Storages(lake).best("SARA", [remote]) == Storages(lake).addresses("SARA", [did])[did]
+    assert Storages(remote_lake).best("SARA", [remote]) == remote
+
+
 def test_the_storage_knows_us_by_the_certificate_and_we_know_it(remote_lake, unique):
     did = DID("lofar", unique)
     address = Storages(remote_lake).addresses("SARA", [did])[did]
