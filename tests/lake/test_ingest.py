@@ -202,7 +202,7 @@ def test_a_file_that_the_site_lost_is_sent_again(lake, lake_home, tmp_path, para
         ({"rse": "NOWHERE"}, LakeError, "no such site"),
         ({"replicate_to": "NOWHERE"}, LakeError, "no such site"),
         ({"replicate_to": "SARA"}, LakeError, "no site but SARA fits 'SARA'"),
-        ({"dataset": "nobody:a"}, LakeError, "no such scope"),
+        ({"dataset": "nobody:a"}, LakeRefused, "scope nobody"),
         ({"dataset": "L1"}, InvalidDID, "expected scope:name"),
         ({"container": "L1"}, InvalidDID, "expected scope:name"),
     ],

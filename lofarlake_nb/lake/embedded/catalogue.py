@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from lofarlake_nb.errors import LakeError
 from lofarlake_nb.lake.embedded import database
 from lofarlake_nb.lake.embedded.configuration import USER
-from lofarlake_nb.lake.embedded.home import SITES, Home, Settings
+from lofarlake_nb.lake.embedded.home import QUOTA, SITES, Home, Settings
 
 _ALL = {"read": 1, "write": 1, "delete": 1}
 _THIRD_PARTY = {"third_party_copy_read": 1, "third_party_copy_write": 1}
@@ -49,9 +49,10 @@ def settle(home: Home, settings: Settings) -> None:
                 pair = (ids[source], ids[destination])
                 if source != destination and not distance.get_distances(*pair, session=session):
                     distance.add_distance(*pair, distance=1, session=session)
-        for name in ("root", USER):
-            for rse_id in ids.values():  # -1: as much as they like
-                account_limit.set_local_account_limit(InternalAccount(name), rse_id, -1, session=session)
+        for rse_id in ids.values():
+            account_limit.set_local_account_limit(InternalAccount("root"), rse_id, -1, session=session)  # no limit
+            if account_limit.get_local_account_limit(InternalAccount(USER), session=session, rse_ids=rse_id) is None:
+                account_limit.set_local_account_limit(InternalAccount(USER), rse_id, QUOTA, session=session)
 
 
 def survive_restarts() -> None:
@@ -87,13 +88,12 @@ def _tables(settings: Settings) -> None:
 
 
 def _astronomer(settings: Settings, session: Session) -> None:
-    """The account that people use, who may log in as it, its scope."""
+    """The account that people use, who may log in as it, its scope: no administrator, see `policy.permission`."""
     user, email = InternalAccount(USER), f"{USER}@localhost"
     if not account.account_exists(user, session=session):
         account.add_account(user, AccountType.USER, email, session=session)
-    # Rucio's generic policy lets only administrators register replicas, which ingest does in bulk.
-    if not account.has_account_attribute(user, "admin", session=session):
-        account.add_account_attribute(user, "admin", True, session=session)
+    if account.has_account_attribute(user, "admin", session=session):  # a lake that was made by an earlier version
+        account.del_account_attribute(user, "admin", session=session)
     if not identity.exist_identity_account(USER, IdentityType.USERPASS, user, session=session):
         identity.add_account_identity(
             USER, IdentityType.USERPASS, user, email, default=True, password=settings.user_password, session=session

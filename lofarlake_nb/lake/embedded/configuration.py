@@ -36,6 +36,7 @@ ssh_identity =
 ssh_email =
 
 [policy]
+package = lofarlake_nb.lake.embedded.policy
 permission = generic
 schema = generic
 

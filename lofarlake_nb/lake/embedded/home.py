@@ -19,6 +19,7 @@ FREE_BYTES_TO_START = 300_000_000  # an empty PostgreSQL with its log takes some
 
 # Names are the LOFAR archive's; what stands behind each is a folder on this machine, POZNAN's "tape" too.
 SITES = {"SARA": "DISK", "JUELICH": "DISK", "POZNAN": "TAPE"}
+QUOTA = 100 * 10**12  # bytes that the astronomer's rules may hold at each, until an administrator changes it
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""What the astronomer's account may do on a lake, and what it is told where it may not."""
+
+import time
+
+import pytest
+
+from lofarlake_nb.errors import LakeError, LakeRefused, NoSpace
+from lofarlake_nb.lake import client, ingest, rules
+from lofarlake_nb.lake.embedded.home import QUOTA
+from lofarlake_nb.parameters import IngestParameters
+
+
+@pytest.fixture(scope="module")
+def astronomer(lake_home):
+    return client.connect(lake_home)
+
+
+@pytest.fixture(scope="module")
+def administrator(lake_home):
+    return client.connect(lake_home, administrator=True)
+
+
+@pytest.fixture
+def name():
+    return f"policy{time.time_ns()}"
+
+
+@pytest.fixture
+def replica(name):
+    return {"scope": "lofar", "name": name, "bytes": 3, "adler32": "024d0127"}
+
+
+def test_the_astronomer_is_no_administrator_and_has_a_quota(astronomer):
+    about = astronomer.call("list_account_attributes", "lofar")
+    assert not [row for attributes in about for row in attributes if row["key"] == "admin"]
+    limits = astronomer.call("get_local_account_limits", "lofar")
+    assert limits == {"SARA": QUOTA, "JUELICH": QUOTA, "POZNAN": QUOTA}
+
+
+def test_who_has_a_quota_at_a_site_registers_replicas_there(astronomer, replica):
+    assert astronomer.call("add_replicas", "SARA", [{**replica, "state": "C"}])
+    did = {"scope": "lofar", "name": replica["name"]}
+    astronomer.call("update_replicas_states", "SARA", [{**did, "state": "A"}])
+    assert [r["states"] for r in astronomer.call("list_replicas", [did], all_states=True)] == [{"SARA": "AVAILABLE"}]
+
+
+def test_who_has_none_is_told_whom_to_ask(astronomer, administrator, replica):
+    administrator.call("delete_local_account_limit", "lofar", "POZNAN")
+    try:
+        with pytest.raises(LakeRefused, match="can not add file replicas on POZNAN") as refused:
+            astronomer.call("add_replicas", "POZNAN", [replica])
+    finally:
+        administrator.call("set_local_account_limit", "lofar", "POZNAN", QUOTA)
+    assert "administrator" in refused.value.hint
+
+
+def test_a_rule_that_goes_over_the_quota_says_so(astronomer, administrator, tmp_path, name):
+    (tmp_path / f"{name}.dat").write_bytes(b"x" * 1000)
+    parameters = IngestParameters(dataset=f"lofar:{name}", rse="SARA", replicate_to="")
+    ingest.ingest(astronomer, [tmp_path / f"{name}.dat"], parameters)
+    administrator.call("set_local_account_limit", "lofar", "JUELICH", 1)
+    try:
+        with pytest.raises(NoSpace) as refused:
+            rules.replicate(astronomer, f"lofar:{name}", "JUELICH")
+    finally:
+        administrator.call("set_local_account_limit", "lofar", "JUELICH", QUOTA)
+    assert "quota" in refused.value.hint
+
+
+def test_the_owner_changes_and_ends_a_rule_and_nobody_elses(astronomer, administrator, replica):
+    did = {"scope": "lofar", "name": replica["name"]}
+    astronomer.call("add_replicas", "SARA", [replica])
+    own = astronomer.call("add_replication_rule", [did], copies=1, rse_expression="SARA")[0]
+    other = administrator.call("add_replication_rule", [did], copies=1, rse_expression="SARA")[0]
+    astronomer.call("update_replication_rule", own, {"lifetime": 3600})
+    assert astronomer.call("get_replication_rule", own)["expires_at"] is not None
+    for options in ({"lifetime": 3600}, {"account": "lofar"}):
+        with pytest.raises(LakeRefused):
+            astronomer.call("update_replication_rule", other, options)
+    with pytest.raises(LakeRefused):  # a rule of one's own can't be given to another
+        astronomer.call("update_replication_rule", own, {"account": "root"})
+    with pytest.raises(LakeRefused):
+        astronomer.call("delete_replication_rule", other)
+    astronomer.call("delete_replication_rule", own)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("add_scope", ("lofar", "another")),
+        ("add_rse", ("MINE",)),
+        ("set_local_account_limit", ("lofar", "SARA", -1)),
+        ("add_account_attribute", ("lofar", "admin", True)),
+        ("add_did", ("root", "notmine", "DATASET")),
+    ],
+)
+def test_what_stays_with_administrators_is_refused(astronomer, method, arguments):
+    with pytest.raises((LakeRefused, LakeError), match="(?i)not|refuse"):
+        astronomer.call(method, *arguments)
+
+
+def test_a_bad_replica_is_for_administrators_and_suspicion_for_all(astronomer, administrator, replica):
+    astronomer.call("add_replicas", "SARA", [replica])
+    did = {"scope": "lofar", "name": replica["name"]}
+    [found] = astronomer.call("list_replicas", [did])
+    address = found["rses"]["SARA"][0]
+    with pytest.raises(LakeRefused):
+        astronomer.call("declare_bad_file_replicas", [address], "wrong bytes")
+    astronomer.call("declare_suspicious_file_replicas", [address], "wrong bytes")
+    assert administrator.call("declare_bad_file_replicas", [address], "wrong bytes") == {}
