@@ -99,7 +99,7 @@ class _Plain:
         self.told: tuple[Failure, ...] = ()
 
     def __call__(self, tick: Tick) -> None:
-        new = [failure for failure in tick.failures if not any(failure is old for old in self.told)]
+        new = [failure for failure in tick.failures if failure not in self.told]
         self.told = tick.failures
         lines = [f"  {_safe(failure_words(failure))}" for failure in new]
         now = time.monotonic()

@@ -7,7 +7,7 @@ from typing import Any
 from lofarlake_nb.errors import AlreadyThere, LakeError, TransferFailed
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
-from lofarlake_nb.lake.ticks import Sink, Tick
+from lofarlake_nb.lake.ticks import Failure, Sink, Site, Tick
 
 _PAUSE = 1.0  # seconds between two questions
 _PATIENCE = 60.0  # seconds that a rule may be stuck: the lake's own daemons repair it meanwhile
@@ -237,13 +237,21 @@ def wait(lake: Lake, rule_id: str, timeout: float = 600.0, progress: Sink | None
         rule = state(lake, rule_id)
         now = time.monotonic()
         if progress is not None:
-            progress(Tick("replicate", rule.ok, rule.total, 0, 0.0, "done" if rule.state == "OK" else "running"))
+            progress(_tick(rule, now - start))
         if rule.state == "OK":
             return rule
         stuck_since = (stuck_since or now) if rule.state in ("STUCK", "SUSPENDED") else None
         if now - start > timeout or (stuck_since is not None and now - stuck_since > _PATIENCE):
             raise _unfinished(lake, rule, now - start)
         time.sleep(min(_PAUSE, max(0.05, timeout / 10)))
+
+
+def _tick(rule: Rule, seconds: float) -> Tick:
+    """How far a rule is, for who looks on: Rucio counts files, not bytes."""
+    site = Site(rule.rse_expression, rule.ok, rule.stuck, state="yellow" if rule.stuck else "green")
+    failures = (Failure(str(rule.did), rule.rse_expression, rule.error),) if rule.error else ()
+    ended = "done" if rule.state == "OK" else "running"
+    return Tick("replicate", rule.ok, rule.total, 0, 0.0, ended, seconds=seconds, sites=(site,), failures=failures)
 
 
 def _unfinished(lake: Lake, rule: Rule, seconds: float) -> TransferFailed:
