@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID
 """
 
+_ROWS = "SELECT did, source, size, mark, adler32, about, state FROM files WHERE dataset = ? AND rse = ?"
+
 log = logging.getLogger(__name__)
 
 
@@ -110,24 +112,32 @@ class Journal:
         self._key = (str(dataset), rse)
         self._lock = threading.Lock()
         try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            log.warning("%s: %s; a new one is begun", self.path, error)
-            for ending in ("", "-wal", "-shm"):
-                with suppress(OSError):
-                    Path(f"{self.path}{ending}").replace(f"{self.path}{ending}.broken")
-            self._open()
+            try:
+                self._open(self.path)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                log.warning("%s: %s; a new one is begun", self.path, error)
+                for ending in ("", "-wal", "-shm"):
+                    with suppress(OSError):
+                        Path(f"{self.path}{ending}").replace(f"{self.path}{ending}.broken")
+                self._open(self.path)
+        except sqlite3.OperationalError as error:  # a full disk: one in memory does for this run
+            log.warning("%s: %s; this run goes without", self.path, error)
+            self._open(":memory:")
 
-    def _open(self) -> None:
-        self._file = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        # A lost last row costs time only, so no row waits for the disk.
-        self._file.execute("PRAGMA journal_mode=WAL")
-        self._file.execute("PRAGMA synchronous=NORMAL")
-        self._file.execute(_TABLE)
-        rows = self._file.execute(
-            "SELECT did, source, size, mark, adler32, about, state FROM files WHERE dataset = ? AND rse = ?", self._key
-        )
-        self._rows = {row[0]: row[1:] for row in rows}
+    def _open(self, path: Path | str) -> None:
+        self._file = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        try:
+            # A lost last row costs time only, so no row waits for the disk.
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=NORMAL")
+            self._file.execute(_TABLE)
+            rows = self._file.execute(_ROWS, self._key)
+            self._rows = {row[0]: row[1:] for row in rows}
+        except sqlite3.Error:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
