@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
     _add_rules(commands)
     _add_retrieve(commands)
     _add_find(commands)
+    _add_retire(commands)
 
 
 def _connected(commands: Any, name: str, handler: Callable[..., Answer], summary: str) -> argparse.ArgumentParser:
@@ -230,6 +231,51 @@ def _find(chosen: argparse.Namespace) -> Answer:
     found = search.find(_lake(chosen), query, kind=chosen.kind, scope=chosen.scope)
     value = {"found": [dataclasses.asdict(one) for one in found]}
     return value, _table(found) if found else found.note, 0
+
+
+def _add_retire(commands: Any) -> None:
+    retire = _connected(commands, "retire", _retire, "End the rules of a dataset: its copies go, its record stays.")
+    retire.add_argument("did", metavar="DID", help="scope:name of a dataset")
+    retire.add_argument("--yes", action="store_true", help="do not ask")
+    retire.add_argument("--timeout", type=float, default=600.0, help="seconds to wait (default 600)")
+    audit = _connected(commands, "audit", _audit, "Report dark data (on storage, in no catalogue) and lost files.")
+    audit.add_argument("--older-than", default="1 h", help='how long dark data must have lain there (default "1 h")')
+    audit.add_argument("--remove-dark", action="store_true", help="remove what is dark")
+
+
+def _retire(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb.lake import housekeeping
+
+    if not chosen.yes:
+        _agree(f"End the rules of {chosen.did}, so that its copies go?")
+    done = housekeeping.retire(_lake(chosen), chosen.did, timeout=chosen.timeout)
+    lines = [f"still held by rule {holder}" for holder in done.holders]
+    lines.append(
+        f"{done.dataset}: {len(done.rules)} rules ended, {done.replicas} copies of {done.files} files are left"
+    )
+    return done.summary(), "\n".join(lines), 0 if done.ok else 1
+
+
+def _audit(chosen: argparse.Namespace) -> Answer:
+    from astropy import units as u
+
+    from lofarlake_nb.lake import housekeeping
+    from lofarlake_nb.parameters import quantity
+
+    older = quantity("older-than", chosen.older_than, u.s).value
+    done = housekeeping.audit(_lake(chosen), older_than=older, remove_dark=chosen.remove_dark)
+    word = "removed" if chosen.remove_dark else "dark"
+    lines = [f"{word}: {site} {path}, {size} bytes" for site, path, size in done.dark]
+    lines += [f"lost: {site} {did}" for site, did in done.lost]
+    lines += [f"not mounted here: {site}" for site in done.unseen]
+    lines.append(f"{done.files} copies in the catalogue, {len(done.lost)} lost; {len(done.dark)} dark files")
+    return done.summary(), "\n".join(lines), 0 if done.ok else 1
+
+
+def _agree(question: str) -> None:
+    """Ask a person; whoever is no person at a terminal must have said --yes."""
+    if sys.stdin is None or not sys.stdin.isatty() or input(f"{question} [y/N] ").lower() != "y":
+        raise UsageError("nothing was done", "answer y, or give --yes")
 
 
 def _table(rows: Sequence[Any]) -> str:

@@ -1,15 +1,15 @@
 """Search: datasets and files by what their Measurement Sets say, over all scopes, with ranges, a cone and booleans.
 
-Rucio's own filters of JSON metadata are right for text only: one entry somewhere with a text where others have a number
-makes each comparison with numbers fail, types are guessed, keys of different plug-ins can't be mixed, and the kind of a
-DID is not looked at. So the catalogue is asked for what text narrows down, and the rest is compared here, on metadata
-that come in calls of up to 1000.
+Rucio's own filters of JSON metadata narrow the search down and no more: one entry somewhere with a text where others
+have a number makes each comparison with numbers fail, types are guessed, keys of different plug-ins can't be mixed, and
+the kind of a DID is not looked at. Whatever fits is compared here, on metadata that come in calls of up to 1000.
 """
 
 import ast
+import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -18,8 +18,9 @@ from typing import Any
 from astropy import units as u
 from astropy.coordinates import Angle
 
-from lofarlake_nb.errors import UsageError
+from lofarlake_nb.errors import LakeError, UsageError
 from lofarlake_nb.lake.client import Lake, batches
+from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.rows import Rows
 from lofarlake_nb.parameters import quantity
 
@@ -27,6 +28,8 @@ KINDS = ("dataset", "container", "file")
 # What Rucio takes as it is: it guesses types, and replaces true and false wherever they stand.
 _TEXT = re.compile(r"(?!.*(?:true|false))[A-Za-z0-9 +.\-_]+", re.IGNORECASE)
 _NONE = "nothing in the lake is like that"
+
+log = logging.getLogger(__name__)
 
 Test = Callable[[Mapping[str, Any]], bool]
 
@@ -103,15 +106,15 @@ def find(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") ->
     if kind not in KINDS:
         raise UsageError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")
     tests = tests_of(query)
-    entries: list[dict[str, str]] = []
+    fitting: dict[DID, Mapping[str, Any]] = {}
     for one in [scope] if scope else sorted(lake.call("list_scopes")):
-        names = lake.call("list_dids", one, filters=[_narrowed(query)], did_type=kind)
-        entries += [{"scope": one, "name": name} for name in names]
-    found = []
-    for some in batches(entries):
-        for about in lake.call("get_metadata_bulk", list(some), plugin="ALL"):
-            if str(about["did_type"]).lower() == kind and all(test(about) for test in tests):
-                found.append(_found(about))
+        for about in _metadata(lake, _candidates(lake, one, kind, query), "JSON"):
+            if all(test(about) for test in tests):
+                fitting[DID(about["scope"], about["name"])] = about
+    found = [
+        _found({**column, **fitting[DID(column["scope"], column["name"])]})
+        for column in _metadata(lake, list(fitting), "DID_COLUMN")
+    ]
     found.sort(key=lambda one: (one.start, one.did))
     return Rows(found, "" if found else _NONE)
 
@@ -148,14 +151,41 @@ def tests_of(query: Query) -> list[Test]:
     return tests
 
 
-def _narrowed(query: Query) -> dict[str, str]:
-    """Filter of Rucio's that lets through at least all that fits: texts that begin alike."""
-    filters = {}
+def _candidates(lake: Lake, scope: str, kind: str, query: Query) -> list[DID]:
+    """All of a scope that may fit: fewer, where Rucio's filters can be trusted."""
+    names = lake.call("list_dids", scope, filters=[{"name": "*"}], did_type=kind)
+    texts, numbers = _narrowed(query)
+    for filters in ({**texts, **numbers}, texts):
+        if not (names and filters):
+            continue
+        try:
+            fitting = set(lake.call("list_dids", scope, filters=[filters], did_type="all"))
+        except LakeError as error:  # of one text among the numbers; a lake that is down says so at the next call
+            if filters == texts:
+                raise
+            log.debug("the lake can't compare numbers: %s", error.message)
+            continue
+        return [DID(scope, name) for name in names if name in fitting]
+    return [DID(scope, name) for name in names]
+
+
+def _metadata(lake: Lake, dids: Sequence[DID], plugin: str) -> Iterator[dict[str, Any]]:
+    for some in batches(dids):
+        yield from lake.call("get_metadata_bulk", [did.parts for did in some], plugin=plugin)
+
+
+def _narrowed(query: Query) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Filters of Rucio's that let through at least all that fits: texts that begin alike, numbers."""
+    texts, numbers = {}, {}
     for key, pattern in (("target", query.target), ("project_name", query.project)):
         start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
         if start and _TEXT.fullmatch(start):
-            filters[key] = f"{start}*"
-    return filters or {"name": "*"}
+            texts[key] = f"{start}*"
+    if query.min_frequency:
+        numbers["max_frequency_hz.gte"] = quantity("min_frequency", query.min_frequency, u.Hz).value
+    if query.max_frequency:
+        numbers["min_frequency_hz.lte"] = quantity("max_frequency", query.max_frequency, u.Hz).value
+    return texts, numbers
 
 
 def _number(about: Mapping[str, Any], key: str) -> float:

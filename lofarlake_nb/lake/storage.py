@@ -48,7 +48,7 @@ class Mounted:
 
     def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
         """Write beside the final name, flush to the disk, rename."""
-        path = _path(address)
+        path = path_of(address)
         counted = Counted(blocks)
         try:
             with building(path) as part:
@@ -69,7 +69,7 @@ class Mounted:
 
     def read(self, address: str) -> Iterator[bytes]:
         """Bytes of a file, in blocks."""
-        path = _path(address)
+        path = path_of(address)
         try:
             with open(path, "rb", buffering=0) as file:
                 while block := file.read(CHUNK):
@@ -80,11 +80,11 @@ class Mounted:
     def size(self, address: str) -> int | None:
         """Bytes of a file; None when it is not there."""
         try:
-            return _path(address).stat().st_size
+            return path_of(address).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _disk_error(error, _path(address)) from error
+            raise _disk_error(error, path_of(address)) from error
 
     def adler32(self, address: str) -> str:
         """Of the file as it is read back."""
@@ -93,22 +93,22 @@ class Mounted:
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""
         try:
-            _path(address).unlink(missing_ok=True)
+            path_of(address).unlink(missing_ok=True)
         except OSError as error:
-            raise _disk_error(error, _path(address)) from error
+            raise _disk_error(error, path_of(address)) from error
 
     def set_aside(self, address: str) -> str:
         """Rename it."""
         aside = address + WRONG
         try:
-            os.replace(_path(address), _path(aside))
+            os.replace(path_of(address), path_of(aside))
         except OSError as error:
-            raise _disk_error(error, _path(address)) from error
+            raise _disk_error(error, path_of(address)) from error
         return aside
 
     def free(self, address: str) -> int | None:
         """Bytes free on its disk."""
-        path = _path(address)
+        path = path_of(address)
         while not path.exists():
             path = path.parent
         return shutil.disk_usage(path).free
@@ -164,6 +164,14 @@ class Storages:
         ranked = [(r, a) for a in (*known, *self._as_files(rse, known)) if (r := self._reach(rse, a)) is not None]
         return min(ranked)[1] if ranked else None
 
+    def folder(self, rse: str) -> Path | None:
+        """Where a site's files are on this machine; None when it is not mounted here."""
+        for protocol in self.lake.rse(rse)["protocols"]:
+            folder = Path(_folder(protocol))
+            if protocol["scheme"] == "file" and self._is_mounted(rse, folder) and folder.is_dir():
+                return folder
+        return None
+
     def _as_files(self, rse: str, addresses: Iterable[str]) -> Iterator[str]:
         """The same replicas as files: Rucio names no address of a protocol that only the site's own network has.
 
@@ -181,7 +189,7 @@ class Storages:
         """0 where an address is mounted here, 1 by https, None when out of reach."""
         scheme = urlparse(address).scheme
         if scheme == "file":
-            return 0 if self._is_mounted(rse, _path(address)) else None
+            return 0 if self._is_mounted(rse, path_of(address)) else None
         return 1 if scheme in ("https", "davs") else None
 
     def _is_mounted(self, rse: str, path: Path) -> bool:
@@ -206,7 +214,7 @@ def _folder(protocol: dict[str, Any]) -> str:
     return f"/{protocol['prefix'].strip('/')}/"
 
 
-def _path(address: str) -> Path:
+def path_of(address: str) -> Path:
     """Path of a file's PFN: ``file://host:port/path``."""
     return Path(os.path.normpath(unquote(address.split("://", 1)[1].partition("/")[2].join(["/", ""]))))
 
