@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from lofarlake_nb.errors import BadArchive, LofarlakeError, NoSpace, ObservationError
 from lofarlake_nb.observation.partial import building
 
-CHUNK = 4 << 20  # bytes read, sent or written at a time
+# Read, sent or written at a time, bytes: larger blocks are fresh memory each time, and cost twice the time of a copy.
+CHUNK = 1 << 20
 MAX_MEMBERS = 100_000  # a Measurement Set has some hundreds of files
 _MAX_HEADER = 1 << 20  # bytes of a long name or of extended headers, which tarfile holds in memory
 _BUFFER = 1 << 18  # bytes that tarfile asks for; it copies what is left of them at each small read

@@ -28,7 +28,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from lofarlake_nb.lake.embedded.home import SITES, Home
 
-CHUNK = 4 << 20  # bytes
+CHUNK = 1 << 20  # bytes
 THREADS = 16
 INCOMING = ".incoming"  # in each site's folder: bytes on their way in
 
