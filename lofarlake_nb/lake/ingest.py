@@ -215,7 +215,7 @@ def _reconciled(
     storages = Storages(lake, patience)
     addresses = storages.addresses(rse, [item.did for item in items])
     elsewhere = registration.check_sites(lake, parameters.replicate_to, rse) if parameters.replicate_to else ""
-    known = registration.look_up(lake, items, rse)
+    known = registration.look_up(lake, items, rse, dataset)
     _check_space(storages, addresses, items, known)
     attached = registration.prepare(lake, dataset, container, addresses)
     by_name = {item.did: item for item in items}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lofarlake_nb.errors import AlreadyThere, ChecksumMismatch, DIDNotFound, LakeError, LakeRefused, UsageError
 from lofarlake_nb.lake.client import Lake, batches
@@ -38,8 +38,19 @@ class Stored:
     adler32: str
 
 
-def look_up(lake: Lake, items: Sequence[Item], rse: str) -> dict[DID, Known]:
+def look_up(lake: Lake, items: Sequence[Item], rse: str, dataset: DID) -> dict[DID, Known]:
     """What the catalogue has of these files; replicas are asked for only where a file is known.
+
+    Parameters
+    ----------
+    lake : Lake
+        Whose catalogue.
+    items : sequence of Item
+        The files.
+    rse : str
+        The site in question.
+    dataset : DID
+        That they join; it need not be there yet.
 
     Raises
     ------
@@ -59,12 +70,27 @@ def look_up(lake: Lake, items: Sequence[Item], rse: str) -> dict[DID, Known]:
     for item in items:
         if item.did in known and known[item.did].size != item.size:
             raise other_bytes(item, known[item.did], f"{item.size} bytes")
-    for group in batches(sorted(known)):
+    held = _held(lake, dataset, rse) if known else set()
+    for did in held & known.keys():
+        known[did] = replace(known[did], replica="AVAILABLE")
+    for group in batches(sorted(known.keys() - held)):
         rows = lake.call("list_replicas", [did.parts for did in group], rse_expression=rse, all_states=True)
         for row in rows:
             did = DID(row["scope"], row["name"])
-            known[did] = Known(known[did].size, known[did].adler32, row.get("states", {}).get(rse, ""))
+            known[did] = replace(known[did], replica=row.get("states", {}).get(rse, ""))
     return known
+
+
+def _held(lake: Lake, dataset: DID, rse: str) -> set[DID]:
+    """Files that a rule holds at a site: their replicas are available. Told in a tenth of the time of the replicas."""
+    try:
+        rules = lake.call("list_did_rules", dataset.scope, dataset.name)
+    except DIDNotFound:
+        return set()
+    locks = [
+        lock for rule in rules if rule["rse_expression"] == rse for lock in lake.call("list_replica_locks", rule["id"])
+    ]
+    return {DID(lock["scope"], lock["name"]) for lock in locks if (lock["rse"], lock["state"]) == (rse, "OK")}
 
 
 def other_bytes(item: Item, known: Known, found: str) -> ChecksumMismatch:
