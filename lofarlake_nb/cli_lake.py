@@ -26,6 +26,7 @@ _QUERY = {
 def add(commands: Any) -> None:
     """Add them to the parser of all commands."""
     _add_embedded(commands)
+    _add_ingest(commands)
     _add_verify(commands)
     _add_rules(commands)
     _add_retrieve(commands)
@@ -120,6 +121,30 @@ def _lake_env(chosen: argparse.Namespace) -> Answer:
 
 
 # ---- looking after what is in a lake
+
+
+def _add_ingest(commands: Any) -> None:
+    ingest = _connected(commands, "ingest", _ingest, "Bring Measurement Sets or ready files into a dataset.")
+    ingest.add_argument("paths", nargs="+", metavar="PATH", help="Measurement Sets, folders of them, or ready files")
+    ingest.add_argument("--dataset", required=True, metavar="DID", help="scope:name of the dataset that they go into")
+    ingest.add_argument("--container", default="", metavar="DID", help="that the dataset is put into")
+    ingest.add_argument("--rse", default="SARA", help="site that receives the files (default SARA)")
+    ingest.add_argument(
+        "--replicate-to", default="", metavar="SITES", help="ask for a copy elsewhere: JUELICH, QOS=TAPE"
+    )
+    ingest.add_argument("--streams", type=int, default=2, help="files sent at the same time (default 2)")
+
+
+def _ingest(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb.lake import ingest
+    from lofarlake_nb.lake.live import terminal
+    from lofarlake_nb.parameters import IngestParameters
+
+    names = ("dataset", "container", "rse", "replicate_to", "streams")
+    parameters = IngestParameters(**{name: getattr(chosen, name) for name in names})
+    done = ingest.ingest(_lake(chosen), chosen.paths, parameters, progress=terminal())
+    sent = f"{done.bytes / 1e6:.1f} MB sent in {done.seconds:.1f} s"
+    return done.summary(), f"{done.dataset}: {done.files} files are verified at {done.rse}, {sent}", 0
 
 
 def _add_verify(commands: Any) -> None:

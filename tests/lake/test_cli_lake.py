@@ -84,3 +84,20 @@ def test_find(command, lake, unique):
     assert [line.split()[0] for line in said.splitlines()] == ["did", f"lofar:{unique}.0", f"lofar:{unique}.1"]
     assert command("find", "--target", "none such") == (0, "nothing in the lake is like that\n")
     assert command("find", "--cone", "here")[0] == 2
+
+
+def test_ingest(command, files, unique):
+    status, said = command("ingest", *files, "--dataset", f"lofar:{unique}")
+    assert status == 0
+    assert said.startswith(f"lofar:{unique}: 2 files are verified at SARA, 0.0 MB sent in ")
+    status, said = command("ingest", *files, "--dataset", f"lofar:{unique}", "--json")
+    assert (status, said["files"], said["bytes"]) == (0, 2, 0)
+    assert command("ingest", files[0], "--dataset", "nothing")[0] == 2
+
+
+def test_retire_and_audit(command, dataset):
+    assert command("retire", dataset)[0] == 2  # nobody is there to ask
+    status, said = command("retire", dataset, "--yes")
+    assert (status, said) == (0, f"{dataset}: 1 rules ended, 0 copies of 2 files are left\n")
+    status, said = command("audit", "--administrator", "--json")
+    assert (status, said["unseen"]) == (0 if said["ok"] else 1, [])
