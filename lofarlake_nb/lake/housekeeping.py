@@ -12,10 +12,12 @@ from lofarlake_nb.errors import LakeError, LakeRefused, UsageError
 from lofarlake_nb.lake import metadata, rules
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.replicas import files_of, replicas_of
 from lofarlake_nb.lake.storage import Storages, path_of
 
 _PAUSE = 1.0  # seconds between two questions
+_PATIENCE = Patience(30.0)  # the lake's own daemons work on the same rows meanwhile
 RETIRED = "lofarlake_retired"  # key of a dataset's metadata: when, by whom, which files it had
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,18 @@ def retire(lake: Lake, dataset: DID | str, *, timeout: float = 600.0) -> Retired
         "files": {str(file.did): [file.size, file.adler32] for file in files},
     }
     metadata.write(lake, {did: {RETIRED: about}})
-    ended, holders = [], []
+    with lake.patient(_PATIENCE):
+        ended, holders = _ended(lake, did)
+        left = _wait(lake, [file.did for file in files], 0.0 if holders else timeout)
+    size = sum(file.size for file in files)
+    log.info("%s: %d rules ended, %d copies are left", did, len(ended), left)
+    return Retired(str(did), len(files), size, tuple(ended), tuple(holders), left)
+
+
+def _ended(lake: Lake, did: DID) -> tuple[list[str], list[str]]:
+    """Ids of the rules that we could end; of the others, what they are and why we could not."""
+    ended: list[str] = []
+    holders: list[str] = []
     for held in rules.of(lake, did, limit=0):
         rule = held.rule
         try:
@@ -105,10 +118,7 @@ def retire(lake: Lake, dataset: DID | str, *, timeout: float = 600.0) -> Retired
             ended.append(rule.rule_id)
         except LakeRefused as error:
             holders.append(f"{rule.rule_id} at {rule.rse_expression}, {rule.account}: {error.message}")
-    left = _wait(lake, [file.did for file in files], 0.0 if holders else timeout)
-    size = sum(file.size for file in files)
-    log.info("%s: %d rules ended, %d copies are left", did, len(ended), left)
-    return Retired(str(did), len(files), size, tuple(ended), tuple(holders), left)
+    return ended, holders
 
 
 def _wait(lake: Lake, dids: list[DID], timeout: float) -> int:
