@@ -104,6 +104,6 @@ def test_rucio_s_errors_are_ours(lake):
         lake.get(DID("lofar", "nothing"))
     with pytest.raises(LakeError, match="no such site"):
         lake.rse("NOWHERE")
-    with pytest.raises(LakeError, match="no such scope"):
+    with pytest.raises(LakeRefused, match="can not add data identifier to scope nobody"):
         lake.call("add_dataset", "nobody", "a")
     assert lake.find(DID("lofar", "nothing")) is None
