@@ -245,7 +245,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few minutes, small sizes: no verdict")
     for name, what in CHANGED.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=what)
-    parser.add_argument("--scratch", type=Path, help="folder on the disk to measure (default: beside this one)")
+    parser.add_argument("--scratch", type=Path, help="folder on the disk to measure (default: for temporary files)")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     chosen = parser.parse_args()
     size = QUICK if chosen.quick else FULL
