@@ -14,7 +14,7 @@ AMPLITUDE = 2.0
 OUTLIER = 3.0
 # A station whose phases don't come back on the next slot, where those of the others do.
 PHASE_DEG = 60.0
-PHASE_RATIO = 3.0
+PHASE_RATIO = 2.0
 
 
 def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:

@@ -22,7 +22,8 @@ def held_out(rms_deg, thermal_deg, weight=100.0):
         (35, 4, "doubtful"),
         (72, 4, "failed"),
         (40, 38, "good"),
-        (30, np.nan, "doubtful"),
+        (6, np.nan, "doubtful"),
+        (90, np.nan, "doubtful"),
     ],
 )
 def test_phases_are_held_against_the_noise(rms, thermal, expected):
