@@ -13,14 +13,15 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing import gain_checks, results, solutions, verdict
-from lofarlake_nb.processing.applying import apply_one
+from lofarlake_nb.processing import results
 from lofarlake_nb.processing.averaging import Averaged
-from lofarlake_nb.processing.components import SkyModel
-from lofarlake_nb.processing.flag_statistics import BadStation
-from lofarlake_nb.processing.solutions import Gains
-from lofarlake_nb.processing.solver import refer
-from lofarlake_nb.processing.solving import Solved, solve_window
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
+from lofarlake_nb.processing.gains import gain_checks, solutions, verdict
+from lofarlake_nb.processing.gains.applying import apply_one
+from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.gains.solver import refer
+from lofarlake_nb.processing.gains.solving import Solved, solve_window
+from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.windows import blocks, groups
 
 logger = logging.getLogger(__name__)

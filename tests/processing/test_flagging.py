@@ -4,7 +4,8 @@ import pytest
 from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import flag_statistics, flag_store, flagging
+from lofarlake_nb.processing import flagging
+from lofarlake_nb.processing.flags import flag_statistics, flag_store
 
 STATIONS = ("CS001HBA0", "CS002HBA0", "CS003HBA0", "RS106HBA", "RS205HBA")
 P, Q = np.triu_indices(5)

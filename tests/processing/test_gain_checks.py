@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing import gain_checks
+from lofarlake_nb.processing.gains import gain_checks
 
 N = 8
 P, Q = np.triu_indices(N, 1)

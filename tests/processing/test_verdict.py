@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lofarlake_nb.processing import verdict
+from lofarlake_nb.processing.gains import verdict
 
 USUAL = {"n_good": 60, "n_bad": 1, "failed_fraction": 0.0, "distance_deg": 0.0}
 

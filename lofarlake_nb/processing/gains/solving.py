@@ -8,9 +8,10 @@ import numpy as np
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing import noise, solver
-from lofarlake_nb.processing.components import SkyModel
-from lofarlake_nb.processing.predict import LIGHT_M_S, visibilities
+from lofarlake_nb.processing import noise
+from lofarlake_nb.processing.gains import solver
+from lofarlake_nb.processing.sky.components import SkyModel
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S, visibilities
 from lofarlake_nb.processing.windows import groups, scans
 
 # Variance of a phase that can be anything.

@@ -8,8 +8,8 @@ from astropy.io import fits
 from astropy.time import Time
 
 from lofarlake_nb import __version__
-from lofarlake_nb.processing.geometry import Geometry
-from lofarlake_nb.processing.restoring import Beam
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.restoring import Beam
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing.flag_statistics import BadStation
-from lofarlake_nb.processing.verdict import phase_rms
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
+from lofarlake_nb.processing.gains.verdict import phase_rms
 
 # Station fields of one kind differ by a few tens of percent (missing tiles); amplitudes beyond a factor 2 are faults.
 AMPLITUDE = 2.0
