@@ -37,7 +37,7 @@ def show() -> Callable[[Tick], None]:
 def line(tick: Tick) -> str:
     """Tick as a line of HTML, with a bar that needs no script."""
     share = tick.done / tick.total if tick.total else 1.0
-    words = f"{tick.stage}: {tick.done} of {tick.total}"
+    words = f"{tick.stage}: {tick.done} of {tick.total} files" if tick.total else f"{tick.stage}: all was there"
     if tick.bytes:
         words += f", {tick.bytes / 1e6:.0f} MB at {tick.rate / 1e6:.0f} MB/s"
     return (
