@@ -1,6 +1,7 @@
 """A simulated observation is what its truth says, the same for the same seed, and never mixed with another one."""
 
 import hashlib
+import re
 import json
 import shutil
 
