@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 # The first Python on PATH that the engines have wheels for.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -50,8 +51,8 @@ $(READY): requirements.lock pyproject.toml
 		{ echo "lofarlake needs Python's venv module, which $(PYTHON) lacks (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing what requirements.lock names into $(VENV) (about two minutes, 2 GB) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(INSTALL) --require-hashes --use-pep517 -r requirements.lock
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 # rucio-jupyterlab asks for notebook<7, which it never imports and which is broken on Python 3.12.

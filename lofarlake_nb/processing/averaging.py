@@ -13,9 +13,10 @@ from lofarlake_nb import steps
 from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import AverageParameters, quantity
-from lofarlake_nb.processing import engines, flag_store, results
-from lofarlake_nb.processing.flag_statistics import BadStation
+from lofarlake_nb.processing import engines, results
 from lofarlake_nb.processing.flagging import Flagged
+from lofarlake_nb.processing.flags import flag_store
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.windows import blocks, groups, scans
 
 logger = logging.getLogger(__name__)

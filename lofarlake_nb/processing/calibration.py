@@ -13,14 +13,15 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing import gain_checks, results, solutions, verdict
-from lofarlake_nb.processing.applying import apply_one
+from lofarlake_nb.processing import results
 from lofarlake_nb.processing.averaging import Averaged
-from lofarlake_nb.processing.components import SkyModel
-from lofarlake_nb.processing.flag_statistics import BadStation
-from lofarlake_nb.processing.solutions import Gains
-from lofarlake_nb.processing.solver import refer
-from lofarlake_nb.processing.solving import Solved, solve_window
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
+from lofarlake_nb.processing.gains import gain_checks, solutions, verdict
+from lofarlake_nb.processing.gains.applying import apply_one
+from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.gains.solver import refer
+from lofarlake_nb.processing.gains.solving import Solved, solve_window
+from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.windows import blocks, groups
 
 logger = logging.getLogger(__name__)
@@ -149,20 +150,9 @@ def _calibrate(
         failed_fraction=_failed_fraction(usable, solved, indices),
         distance_deg=float(np.rad2deg(model.distance(first.phase_centre))),
     )
-    referred = [
-        Gains(np.stack([refer(gains[..., hand], reference) for hand in (0, 1)], axis=-1), *_axes(layout, parameters))
-        for gains, layout in zip(usable, layouts, strict=True)
-    ]
-    outputs = [folder / path.name for path in averaged.measurement_sets]
-    files = [
-        solutions.write(folder / f"{path.stem}.h5", gains, layout)
-        for path, gains, layout in zip(outputs, referred, layouts, strict=True)
-    ]
-    futures = [
-        client.submit(apply_one, path, output, file, one.noise, pure=False)
-        for path, output, file, one in zip(averaged.measurement_sets, outputs, files, solved, strict=True)
-    ]
-    counts = np.sum(client.gather(futures), axis=0)
+    outputs, files, flagged_fraction = _apply(
+        averaged.measurement_sets, layouts, solved, usable, reference, parameters, folder, client
+    )
     measured, thermal = verdict.phase_rms(held_out)
     logger.info("calibrated on %s: %s, %s", model.name, judged.verdict, "; ".join(judged.reasons))
     return Calibrated(
@@ -178,10 +168,38 @@ def _calibrate(
         bad_stations=tuple(bad[name] for name in sorted(bad)),
         reference_station=first.stations[reference],
         iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in solved]))),
-        flagged_fraction=float(counts[1] / counts[0]),
+        flagged_fraction=flagged_fraction,
         weights_are_noise=all(np.isfinite(s.noise).any() for s in solved),
         key=step_key,
     )
+
+
+def _apply(
+    paths: tuple[Path, ...],
+    layouts: list[Layout],
+    solved: list[Solved],
+    usable: list[np.ndarray],
+    reference: int,
+    parameters: CalibrationParameters,
+    folder: Path,
+    client: distributed.Client,
+) -> tuple[list[Path], list[Path], float]:
+    """Write solutions and calibrated Measurement Sets; their paths, and the fraction flagged."""
+    referred = [
+        Gains(np.stack([refer(gains[..., hand], reference) for hand in (0, 1)], axis=-1), *_axes(layout, parameters))
+        for gains, layout in zip(usable, layouts, strict=True)
+    ]
+    outputs = [folder / path.name for path in paths]
+    files = [
+        solutions.write(folder / f"{path.stem}.h5", gains, layout)
+        for path, gains, layout in zip(outputs, referred, layouts, strict=True)
+    ]
+    futures = [
+        client.submit(apply_one, path, output, file, one.noise, pure=False)
+        for path, output, file, one in zip(paths, outputs, files, solved, strict=True)
+    ]
+    counts = np.sum(client.gather(futures), axis=0)
+    return outputs, files, float(counts[1] / counts[0])
 
 
 def _layouts(paths: tuple[Path, ...]) -> list[Layout]:

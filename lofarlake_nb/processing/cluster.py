@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
+CONNECT = "5s"
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[distributed.Client]:
     try:
-        client = distributed.Client(scheduler, timeout="10s")
+        client = distributed.Client(scheduler, timeout=CONNECT)
     except (OSError, ValueError) as error:
         raise ProcessingError(f"no Dask scheduler answers at {scheduler}", "check the address") from error
     with client:

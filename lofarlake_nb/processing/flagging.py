@@ -14,8 +14,9 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import engines, flag_statistics, flag_store, noise, results
-from lofarlake_nb.processing.flag_statistics import BadStation
+from lofarlake_nb.processing import engines, noise, results
+from lofarlake_nb.processing.flags import flag_statistics, flag_store
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.windows import windows
 
 logger = logging.getLogger(__name__)

@@ -12,12 +12,13 @@ from lofarlake_nb.errors import CalibrationFailed
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing import fits_image, image_figures, results
+from lofarlake_nb.processing import results
 from lofarlake_nb.processing.calibration import Calibrated
-from lofarlake_nb.processing.deconvolution import deconvolve
-from lofarlake_nb.processing.geometry import Geometry, geometry, matched
-from lofarlake_nb.processing.held import load
-from lofarlake_nb.processing.restoring import Beam, convolve, fit_beam
+from lofarlake_nb.processing.gains.held import load
+from lofarlake_nb.processing.images import fits_image, image_figures
+from lofarlake_nb.processing.images.deconvolution import deconvolve
+from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
+from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
 

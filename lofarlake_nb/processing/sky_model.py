@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.processing import sky_model_file
-from lofarlake_nb.processing.calibrators import CALIBRATORS, REFERENCE_HZ, Component
-from lofarlake_nb.processing.components import ARCSEC, SkyModel
+from lofarlake_nb.processing.sky import sky_model_file
+from lofarlake_nb.processing.sky.calibrators import CALIBRATORS, REFERENCE_HZ, Component
+from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
 
 __all__ = ["SkyModel", "calibrator", "load"]
 

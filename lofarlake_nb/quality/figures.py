@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from lofarlake_nb.observation import measurement_set
-from lofarlake_nb.processing import solutions
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
+from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.quality.sources import Picture, read_picture
 
 ZOOM_BEAMS = 12.0  # half the width of the enlarged centre, in beams: the source and its first sidelobes

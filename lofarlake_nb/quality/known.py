@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lofarlake_nb.processing.components import ARCSEC, SkyModel
 from lofarlake_nb.processing.simulate import truth as simulated
+from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
 from lofarlake_nb.quality.sources import KnownSource
 
 # Apparent flux, Jy, from which a source of the truth is listed.

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.processing.calibration import Calibrated
-from lofarlake_nb.processing.components import SkyModel
-from lofarlake_nb.processing.flag_statistics import BadStation
 from lofarlake_nb.processing.flagging import Flagged
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.imaging import Imaged
+from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.quality import known, sources, summary
 
 

@@ -84,7 +84,7 @@ def facts_of(summary: Mapping[str, Any]) -> list[Fact]:
         rate = "" if ingest["rate_mb_s"] is None else f", {ingest['rate_mb_s']:.0f} MB/s"
         facts.append(
             Fact(
-                "ingested",
+                "sent into the lake",
                 f"{ingest['bytes'] / 1e6:.0f} MB",
                 f"{ingest['files']} files verified{rate}",
             )

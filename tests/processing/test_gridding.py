@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lofarlake_nb.processing import gridding, restoring, weighting
-from lofarlake_nb.processing.chunks import Chunk, stokes_i, sums, weigh
-from lofarlake_nb.processing.geometry import Geometry
-from lofarlake_nb.processing.predict import LIGHT_M_S
+from lofarlake_nb.processing.images import gridding, restoring, weighting
+from lofarlake_nb.processing.images.chunks import Chunk, stokes_i, sums, weigh
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 NPIX = 256
 CELL = np.deg2rad(20 / 3600)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lofarlake_nb.processing import predict, sky_model_file
+from lofarlake_nb.processing.sky import predict, sky_model_file
 
 CENTRE = (np.deg2rad(123.4), np.deg2rad(48.2))
 WAVE = predict.LIGHT_M_S / 150e6

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lofarlake_nb.errors import BadSkyModel, UsageError
-from lofarlake_nb.processing import sky_model, sky_model_file
+from lofarlake_nb.processing import sky_model
+from lofarlake_nb.processing.sky import sky_model_file
 
 CENTRE_3C196 = (np.deg2rad(123.4), np.deg2rad(48.2))
 HEADER = "FORMAT = Name, Type, Patch, Ra, Dec, I, ReferenceFrequency='150e6', SpectralIndex='[]', MajorAxis, MinorAxis, Orientation\n"  # noqa: E501

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lofarlake_nb.processing import solver
+from lofarlake_nb.processing.gains import solver
 
 STATIONS = 12
 P, Q = np.triu_indices(STATIONS, 1)

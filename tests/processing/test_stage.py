@@ -13,16 +13,9 @@ from astropy.wcs import WCS
 from lofarlake_nb.errors import CalibrationFailed, ProcessingError, UsageError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
-from lofarlake_nb.processing import (
-    averaging,
-    calibration,
-    cluster,
-    flag_store,
-    flagging,
-    imaging,
-    sky_model,
-    solutions,
-)
+from lofarlake_nb.processing import averaging, calibration, cluster, flagging, imaging, sky_model
+from lofarlake_nb.processing.flags import flag_store
+from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.simulate import load_truth
 
 IMAGE = ImageParameters(field="5 deg", npix=512, robust=-0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lofarlake_nb.processing import verdict
+from lofarlake_nb.processing.gains import verdict
 
 USUAL = {"n_good": 60, "n_bad": 1, "failed_fraction": 0.0, "distance_deg": 0.0}
 
@@ -22,7 +22,8 @@ def held_out(rms_deg, thermal_deg, weight=100.0):
         (35, 4, "doubtful"),
         (72, 4, "failed"),
         (40, 38, "good"),
-        (30, np.nan, "doubtful"),
+        (6, np.nan, "doubtful"),
+        (90, np.nan, "doubtful"),
     ],
 )
 def test_phases_are_held_against_the_noise(rms, thermal, expected):

@@ -8,9 +8,10 @@ import numpy as np
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing import noise, solver
-from lofarlake_nb.processing.components import SkyModel
-from lofarlake_nb.processing.predict import LIGHT_M_S, visibilities
+from lofarlake_nb.processing import noise
+from lofarlake_nb.processing.gains import solver
+from lofarlake_nb.processing.sky.components import SkyModel
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S, visibilities
 from lofarlake_nb.processing.windows import groups, scans
 
 # Variance of a phase that can be anything.
@@ -203,7 +204,9 @@ def _held_out(block: Block, gains: np.ndarray, factors: np.ndarray, layout: Layo
     power = (block.model.real**2 + block.model.imag**2)[..., None]
     variance = (factors[layout.antenna1] * factors[layout.antenna2])[None, :, None, None]
     known = np.isfinite(factors).any()
-    signal_to_noise = power * block.weight[..., [0, -1]] / np.where(np.isfinite(variance), variance, 1)
+    if not known:
+        variance = np.ones_like(variance)  # then the weights are relative only
+    signal_to_noise = power * block.weight[..., [0, -1]] / np.where(np.isfinite(variance), variance, np.inf)
     used = (data != 0) & ~block.flag[..., None] & block.long[..., None] & (signal_to_noise > 0)
     weight = np.where(used, signal_to_noise, 0)
     phase = np.angle(data * np.conj(block.model)[..., None])

@@ -6,8 +6,8 @@ import distributed
 import ducc0
 import numpy as np
 
-from lofarlake_nb.processing.chunks import Chunk
-from lofarlake_nb.processing.geometry import Geometry
+from lofarlake_nb.processing.images.chunks import Chunk
+from lofarlake_nb.processing.images.geometry import Geometry
 
 # Relative error of the gridder: 1e-4 of 90 Jy, spread over the image, stays below the noise of a few hours.
 ACCURACY = 1e-4

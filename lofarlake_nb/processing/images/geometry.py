@@ -10,8 +10,8 @@ import numpy as np
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters, quantity
-from lofarlake_nb.processing.predict import LIGHT_M_S
-from lofarlake_nb.processing.restoring import Beam
+from lofarlake_nb.processing.images.restoring import Beam
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 # With fewer pixels a beam, the clean leaves fringes.
 FEWEST_PIXELS_A_BEAM = 3.0

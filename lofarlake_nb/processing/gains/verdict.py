@@ -88,7 +88,7 @@ def judge(held_out: np.ndarray, *, n_good: int, n_bad: int, failed_fraction: flo
         return Verdict("failed", (f"{n_good} stations have solutions",), None)
     measured, thermal = phase_rms(held_out)
     if any(value is None for value in measured):
-        return Verdict("doubtful", ("no slots next to each other, on which solutions could be tested",), None)
+        return Verdict("doubtful", ("no solutions with slots beside them to test them on",), None)
     verdict, reason, figure = _of_phases([m or 0.0 for m in measured], thermal)
     reasons = [reason]
     doubts = []
@@ -111,12 +111,9 @@ def _of_phases(measured: list[float], thermal: list[float | None]) -> tuple[str,
     rms = measured[worse]
     expected = thermal[worse]
     if expected is None:
-        alone = "noise unknown"
-        excess = rms
-    else:
-        alone = f"noise alone {expected:.1f}°"
-        excess = float(np.sqrt(max(0.0, rms**2 - expected**2)))
-        if expected > NOISE_DEG:
-            return "doubtful", f"noise alone leaves a phase rms of {expected:.0f}°: no signal to tell from", None
+        return "doubtful", f"phase rms {rms:.1f}° on held-out slots, and the noise is not known", rms
+    if expected > NOISE_DEG:
+        return "doubtful", f"noise alone leaves a phase rms of {expected:.0f}°: no signal to tell from", None
+    excess = float(np.sqrt(max(0.0, rms**2 - expected**2)))
     verdict = "good" if excess <= GOOD_DEG else "doubtful" if excess <= FAILED_DEG else "failed"
-    return verdict, f"phase rms {rms:.1f}° on held-out slots ({alone})", rms
+    return verdict, f"phase rms {rms:.1f}° on held-out slots (noise alone {expected:.1f}°)", rms

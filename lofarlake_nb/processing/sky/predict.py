@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lofarlake_nb.processing.components import SkyModel
+from lofarlake_nb.processing.sky.components import SkyModel
 
 LIGHT_M_S = 299_792_458.0
 

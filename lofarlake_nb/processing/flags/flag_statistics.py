@@ -100,8 +100,11 @@ def bad_stations(counts: Counts, parameters: FlagParameters) -> tuple[BadStation
         Sorted by name.
     """
     bad = {}
+    everywhere = {name for name in _stations(counts) if _fraction(counts, _pairs(counts, name), column=2) == 1}
     for name in _stations(counts):
-        fraction = _fraction(counts, [p for p in counts.samples if name in p], column=2)
+        # A station is not to blame for partners that have no data at all.
+        pairs = [p for p in _pairs(counts, name) if name in everywhere or not everywhere & set(p)]
+        fraction = _fraction(counts, pairs, column=2) if pairs else 1.0
         factor = float(np.median(counts.noise[name])) if name in counts.noise else None
         if fraction > parameters.flagged:
             bad[name] = BadStation(name, f"{100 * fraction:.1f} % of its samples are flagged or 0", fraction)
@@ -128,12 +131,16 @@ def fractions(counts: Counts, bad: Iterable[str]) -> Fractions:
     left_out = set(bad)
     pairs = {p: np.array([n[0], n[1], n[0] if left_out & set(p) else n[2]]) for p, n in counts.samples.items()}
     counted = Counts(pairs, counts.noise)
-    stations = {name: _fraction(counted, [p for p in pairs if name in p], column=2) for name in _stations(counts)}
+    stations = {name: _fraction(counted, _pairs(counted, name), column=2) for name in _stations(counts)}
     return Fractions(_fraction(counted, list(pairs), column=2), _fraction(counted, list(pairs), column=1), stations)
 
 
 def _stations(counts: Counts) -> list[str]:
     return sorted({name for pair in counts.samples for name in pair})
+
+
+def _pairs(counts: Counts, name: str) -> list[tuple[str, str]]:
+    return [pair for pair in counts.samples if name in pair]
 
 
 def _fraction(counts: Counts, pairs: list[tuple[str, str]], *, column: int) -> float:

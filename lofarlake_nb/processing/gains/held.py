@@ -10,9 +10,9 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing import chunks, gridding
-from lofarlake_nb.processing.geometry import Geometry
-from lofarlake_nb.processing.restoring import Beam, fit_beam
+from lofarlake_nb.processing.images import chunks, gridding
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.restoring import Beam, fit_beam
 
 PREVIEW_PIXELS = 512
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage
 
-from lofarlake_nb.processing.geometry import Geometry
-from lofarlake_nb.processing.restoring import Beam
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.restoring import Beam
 
 # Noise is measured this far from what is bright.
 BEAMS_AWAY = 10

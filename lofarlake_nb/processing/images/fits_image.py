@@ -8,8 +8,8 @@ from astropy.io import fits
 from astropy.time import Time
 
 from lofarlake_nb import __version__
-from lofarlake_nb.processing.geometry import Geometry
-from lofarlake_nb.processing.restoring import Beam
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.restoring import Beam
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,19 @@ def write(
     Path
         `path`.
     """
+    header = _header(geometry, origin)
+    header["BUNIT"] = unit
+    if beam is not None:
+        header["BMAJ"] = (np.rad2deg(beam.major), "deg")
+        header["BMIN"] = (np.rad2deg(beam.minor), "deg")
+        header["BPA"] = (np.rad2deg(beam.position_angle), "deg")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.writeto(path, image[None, None].astype(np.float32), header, overwrite=True)
+    return path
+
+
+def _header(geometry: Geometry, origin: Origin) -> fits.Header:
+    """What holds for every image: its axes and where it comes from."""
     header = fits.Header()
     cell = np.rad2deg(geometry.cell)
     ra, dec = np.rad2deg(geometry.phase_centre)
@@ -75,7 +88,6 @@ def write(
     header["RADESYS"] = "ICRS"
     header["SPECSYS"] = "TOPOCENT"
     header["RESTFRQ"] = origin.frequency
-    header["BUNIT"] = unit
     header["BTYPE"] = "Intensity"
     header["OBJECT"] = origin.target
     header["TELESCOP"] = origin.telescope
@@ -83,10 +95,4 @@ def write(
     header["MJD-OBS"] = Time(origin.start.removesuffix("Z"), scale="utc").mjd
     header["TIMESYS"] = "UTC"
     header["ORIGIN"] = f"lofarlake {__version__}"
-    if beam is not None:
-        header["BMAJ"] = (np.rad2deg(beam.major), "deg")
-        header["BMIN"] = (np.rad2deg(beam.minor), "deg")
-        header["BPA"] = (np.rad2deg(beam.position_angle), "deg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fits.writeto(path, image[None, None].astype(np.float32), header, overwrite=True)
-    return path
+    return header

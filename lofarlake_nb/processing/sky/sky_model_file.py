@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.errors import BadSkyModel
-from lofarlake_nb.processing.components import ARCSEC, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
 
 MOST_BYTES = 200_000_000
 NEEDED = ("name", "type", "ra", "dec", "i")

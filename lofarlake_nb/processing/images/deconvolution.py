@@ -12,7 +12,7 @@ import radler
 
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.geometry import Geometry
+from lofarlake_nb.processing.images.geometry import Geometry
 
 logger = logging.getLogger(__name__)
 

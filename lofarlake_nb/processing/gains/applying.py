@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.observation import measurement_set, writer
-from lofarlake_nb.processing import engines, solutions
-from lofarlake_nb.processing.solving import corrected
+from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.gains.solving import corrected
 from lofarlake_nb.processing.windows import blocks
 
 

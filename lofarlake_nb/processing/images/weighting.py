@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lofarlake_nb.processing.geometry import Geometry
+from lofarlake_nb.processing.images.geometry import Geometry
 
 # Density is counted in cells this many times as wide as those that the image can tell apart. Scans with pauses leave
 # most of the narrow ones empty, and every visibility alone in its cell: then no weighting can bring up the long

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing.flag_statistics import BadStation
-from lofarlake_nb.processing.verdict import phase_rms
+from lofarlake_nb.processing.flags.flag_statistics import BadStation
+from lofarlake_nb.processing.gains.verdict import phase_rms
 
 # Station fields of one kind differ by a few tens of percent (missing tiles); amplitudes beyond a factor 2 are faults.
 AMPLITUDE = 2.0
@@ -14,7 +14,7 @@ AMPLITUDE = 2.0
 OUTLIER = 3.0
 # A station whose phases don't come back on the next slot, where those of the others do.
 PHASE_DEG = 60.0
-PHASE_RATIO = 3.0
+PHASE_RATIO = 2.0
 
 
 def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:

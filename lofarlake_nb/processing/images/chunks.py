@@ -9,9 +9,9 @@ import numpy as np
 
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing import weighting
-from lofarlake_nb.processing.geometry import Geometry
-from lofarlake_nb.processing.predict import LIGHT_M_S
+from lofarlake_nb.processing.images import weighting
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 # Visibilities in one chunk: enough that gridding them costs more than the gridder's Fourier transforms.
 MOST_VISIBILITIES = 2_500_000

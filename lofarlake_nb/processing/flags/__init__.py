@@ -1,0 +1,1 @@
+"""Flags: where they are kept, and what they say of stations."""

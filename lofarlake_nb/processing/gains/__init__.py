@@ -1,0 +1,1 @@
+"""Station gains: solved, checked on data they have not seen, applied, kept."""

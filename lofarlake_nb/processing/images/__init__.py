@@ -1,0 +1,1 @@
+"""Images: weights, grids, clean components, beams, FITS."""

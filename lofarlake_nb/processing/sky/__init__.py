@@ -1,0 +1,1 @@
+"""What the sky looks like, and the visibilities that it gives."""

@@ -1,0 +1,37 @@
+import os
+
+import pytest
+
+from lofarlake_nb.errors import ProcessingError, UsageError
+from lofarlake_nb.processing import cluster, engines
+
+
+def thread_settings():
+    return {name: os.environ.get(name) for name in engines.VARIABLES}
+
+
+def test_workers_are_processes_of_one_thread_that_the_engines_agree_with(client):
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    assert len(workers) == 2
+    assert all(worker["nthreads"] == 1 for worker in workers.values())
+    assert os.getpid() not in client.run(os.getpid).values()
+    assert all(found == engines.VARIABLES for found in client.run(thread_settings).values())
+
+
+def test_a_running_scheduler_is_used_and_left_running(client):
+    with cluster.start(scheduler=client.scheduler.address) as other:
+        assert other.submit(sum, [1, 2]).result() == 3
+    assert client.submit(sum, [2, 2]).result() == 4
+
+
+def test_no_scheduler_there():
+    with (
+        pytest.raises(ProcessingError, match="no Dask scheduler answers"),
+        cluster.start(scheduler="tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_negative_workers():
+    with pytest.raises(UsageError, match="workers"), cluster.start(-1):
+        pass
