@@ -14,7 +14,7 @@ _PLAIN_PAUSE = 10.0  # seconds between two lines where they can't be replaced
 
 def headline(tick: Tick) -> str:
     """The whole stage in one line."""
-    words = [f"{tick.stage}: {tick.done} of {tick.total} files"]
+    words = [f"{tick.stage}: {tick.done} of {tick.total} files" if tick.total else f"{tick.stage}: all was there"]
     if tick.bytes:
         whole = f" of {size(tick.total_bytes)}" if tick.total_bytes else ""
         words.append(f"{size(tick.bytes)}{whole}")
