@@ -166,13 +166,17 @@ def _members(process: Process) -> list[int]:
 
 
 def _stat(pid: int) -> tuple[str, int, int] | None:
-    """State, start in clock ticks, and session of a process; None where there is none."""
+    """State, start in clock ticks, and session of a process; None where there is none.
+
+    A process whose first thread has ended while others still do is not a zombie yet: it holds its ports until the last.
+    """
     try:
         # The name, in parentheses, may hold blanks and parentheses itself.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return fields[0], int(fields[19]), int(fields[3])
+    state = "R" if fields[0] in "ZX" and int(fields[17]) > 1 else fields[0]
+    return state, int(fields[19]), int(fields[3])
 
 
 def _boot() -> str:
