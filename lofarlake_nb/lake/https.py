@@ -84,6 +84,9 @@ class Https:
         """Remove a file, if it is there."""
         self._ask("DELETE", address, missing=True).close()
 
+    def clear(self, address: str) -> None:
+        """Nothing: where a server keeps what arrives is its own matter."""
+
     def set_aside(self, address: str) -> str:
         """MOVE it; a storage that can't move is asked to delete it."""
         aside = address + WRONG

@@ -108,6 +108,7 @@ class Sending:
         if is_there and known is not None and known.replica == "AVAILABLE":
             return self._finished(item, mark, adler32, "already there")
         if is_there:
+            storage.clear(address)  # who was killed after the rename left the place where it was made
             adler32 = adler32 or self._read(item, mark)
             if (found := storage.adler32(address)) == adler32:
                 return self._finished(item, mark, adler32, "registered")

@@ -15,7 +15,7 @@ from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.https import WRONG, Https
 from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.observation.archive import CHUNK
-from lofarlake_nb.observation.partial import building
+from lofarlake_nb.observation.partial import building, clear
 
 
 class Storage(Protocol):
@@ -35,6 +35,9 @@ class Storage(Protocol):
 
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""
+
+    def clear(self, address: str) -> None:
+        """Remove what a killed ingest left beside a file."""
 
     def set_aside(self, address: str) -> str:
         """Rename a file that is wrong, so that it is kept and in nobody's way; its new address."""
@@ -89,6 +92,10 @@ class Mounted:
     def adler32(self, address: str) -> str:
         """Of the file as it is read back."""
         return adler32_of(self.read(address))
+
+    def clear(self, address: str) -> None:
+        """Remove what a killed ingest left beside a file."""
+        clear(path_of(address))
 
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""

@@ -26,9 +26,8 @@ def building(target: Path) -> Iterator[Path]:
         Folder on the same file system, locked as long as we live: only those of the dead are removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    start = f".{target.name[:100]}."
-    _remove_left_over(target.parent, start)
-    part = tempfile.mkdtemp(prefix=start, suffix=_END, dir=target.parent)
+    clear(target)
+    part = tempfile.mkdtemp(prefix=_start(target), suffix=_END, dir=target.parent)
     lock = None
     try:
         lock = _locked(part)
@@ -37,6 +36,29 @@ def building(target: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def clear(target: Path) -> None:
+    """Remove what killed processes left beside a target; places of the living stay.
+
+    Parameters
+    ----------
+    target : Path
+        File or folder that was being made; its parent exists.
+    """
+    with os.scandir(target.parent) as entries:
+        names = [e.path for e in entries if e.name.startswith(_start(target)) and e.name.endswith(_END)]
+    for name in names:
+        lock = None
+        with suppress(OSError):  # it went meanwhile, or is no folder
+            lock = _locked(name)
+        if lock is not None:
+            shutil.rmtree(name, ignore_errors=True)
+            os.close(lock)
+
+
+def _start(target: Path) -> str:
+    return f".{target.name[:100]}."
 
 
 def _locked(folder: str) -> int | None:
@@ -48,15 +70,3 @@ def _locked(folder: str) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
-
-
-def _remove_left_over(folder: Path, start: str) -> None:
-    with os.scandir(folder) as entries:
-        names = [e.path for e in entries if e.name.startswith(start) and e.name.endswith(_END)]
-    for name in names:
-        lock = None
-        with suppress(OSError):  # it went meanwhile, or is no folder
-            lock = _locked(name)
-        if lock is not None:
-            shutil.rmtree(name, ignore_errors=True)
-            os.close(lock)
