@@ -3,16 +3,18 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
+from lofarlake_nb.observation.archive import Block
+
 
 class Counted:
     """Blocks that count themselves while they pass: ``size`` and ``adler32`` are of what was taken so far."""
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(self, blocks: Iterable[Block]) -> None:
         self._blocks = blocks
         self._sum = 1
         self.size = 0
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Block]:
         for block in self._blocks:
             self._sum = zlib.adler32(block, self._sum)
             self.size += len(block)
@@ -24,7 +26,7 @@ class Counted:
         return f"{self._sum:08x}"
 
 
-def adler32_of(blocks: Iterable[bytes]) -> str:
+def adler32_of(blocks: Iterable[Block]) -> str:
     """Checksum of all blocks, 8 hexadecimal digits."""
     counted = Counted(blocks)
     for _ in counted:

@@ -22,7 +22,8 @@ from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.replicas import File
 from lofarlake_nb.lake.storage import Counted, Storages
 from lofarlake_nb.lake.ticks import Progress
-from lofarlake_nb.observation import archive, naming
+from lofarlake_nb.observation import naming, unpacking
+from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.partial import building
 
 log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class Fetching:
             _write(blocks, target)
             return
         try:
-            archive.unpack(blocks, target, name=str(file.did))
+            unpacking.unpack(blocks, target, name=str(file.did))
         except BadArchive:
             # A flipped byte may break the tar before its checksum is known to be wrong.
             found = storage.adler32(address)
@@ -143,7 +144,7 @@ class Fetching:
                 raise
             raise _mismatch(address, file, f"adler32 {found}") from None
 
-    def _verified(self, blocks: Iterable[bytes], file: File, address: str) -> Iterator[bytes]:
+    def _verified(self, blocks: Iterable[Block], file: File, address: str) -> Iterator[Block]:
         """The same blocks; an error in the place of their end when they are not the file's."""
         counted = Counted(blocks)
         for block in counted:
@@ -167,12 +168,14 @@ def _no_copy(file: File, failures: list[LofarlakeError]) -> LofarlakeError:
     return type(failures[-1])(f"{file.did}: no copy is good: {said}", hint)
 
 
-def _write(blocks: Iterable[bytes], target: Path) -> None:
+def _write(blocks: Iterable[Block], target: Path) -> None:
     try:
         with building(target) as part:
             with open(part / "content", "wb") as file:
                 for block in blocks:
                     file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
             os.rename(part / "content", target)
     except LofarlakeError:
         raise

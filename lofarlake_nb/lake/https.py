@@ -12,7 +12,7 @@ from lofarlake_nb.errors import LakeRefused, LofarlakeError, NoSpace, TransferFa
 from lofarlake_nb.lake import putting
 from lofarlake_nb.lake.counted import Counted, adler32_of
 from lofarlake_nb.lake.patience import PASSING, Patience, PatientSession, retry_after
-from lofarlake_nb.observation.archive import CHUNK
+from lofarlake_nb.observation.archive import CHUNK, Block
 
 WRONG = ".wrong"  # ending of what is kept apart
 _CONNECT = 10.0  # seconds
@@ -33,6 +33,8 @@ class Https:
         With a server that fails. Sending is not tried again here, for its bytes are gone: `TransferFailed.passing`.
     """
 
+    is_ours = False
+
     def __init__(
         self,
         certificate: str | tuple[str, str] | None,
@@ -48,16 +50,16 @@ class Https:
         self.session.verify = authority
         self.session.mount("https://", HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
 
-    def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
         """PUT, which makes parents and shows no file before it is whole; a redirect to elsewhere is followed."""
         counted = Counted(blocks)
         if size <= CHUNK:
-            self._ask("PUT", address, data=b"".join(_all(counted, size))).close()
+            self._ask("PUT", address, data=b"".join(map(bytes, _all(counted, size)))).close()
         else:
             self._put(address, _all(counted, size), size)
         return counted.adler32
 
-    def read(self, address: str) -> Iterator[bytes]:
+    def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
         with self._ask("GET", address, stream=True, headers={"Accept-Encoding": "identity"}) as response:
             try:
@@ -103,7 +105,7 @@ class Https:
         """Not known: it refuses what does not fit."""
         return None
 
-    def _put(self, address: str, blocks: Iterable[bytes], size: int) -> None:
+    def _put(self, address: str, blocks: Iterable[Block], size: int) -> None:
         """PUT of what is too large to be sent again after a redirect."""
         connect, silence = self._timeout
         try:
@@ -141,7 +143,7 @@ class Https:
         raise _refusal(method, address, response.status_code, response)
 
 
-def _all(blocks: Counted, size: int) -> Iterator[bytes]:
+def _all(blocks: Counted, size: int) -> Iterator[Block]:
     """The blocks; an error when they are fewer or more than was announced, or the server would wait for the rest."""
     yield from blocks
     if blocks.size != size:

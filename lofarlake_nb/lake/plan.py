@@ -10,6 +10,7 @@ from lofarlake_nb.errors import NotAMeasurementSet, UsageError
 from lofarlake_nb.lake import metadata, names
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.observation import archive, measurement_set, naming
+from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.measurement_set import Description
 
 
@@ -37,7 +38,7 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     packing: archive.Packing | None = None
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[Block]:
         """Its bytes."""
         return self.packing.blocks() if self.packing else archive.blocks_of(self.source, self.size)
 

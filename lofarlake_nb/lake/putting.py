@@ -13,6 +13,8 @@ from email.message import Message
 from http.client import parse_headers
 from urllib.parse import urljoin, urlsplit
 
+from lofarlake_nb.observation.archive import Block
+
 _HOPS = 5  # redirects that are followed
 _PATIENCE = 2.0  # seconds to wait for word from a server that may not know the question
 _LONGEST_HEAD = 1 << 16  # bytes
@@ -42,7 +44,7 @@ class Answer:
 
 
 def put(
-    url: str, blocks: Iterable[bytes], size: int, context: ssl.SSLContext, *, connect: float, silence: float
+    url: str, blocks: Iterable[Block], size: int, context: ssl.SSLContext, *, connect: float, silence: float
 ) -> Answer:
     """Send a stream to where the server wants it.
 
@@ -107,7 +109,7 @@ def _early(connection: ssl.SSLSocket, url: str, silence: float) -> Answer | None
     return _answer(connection, url, first)
 
 
-def _after(connection: ssl.SSLSocket, blocks: Iterable[bytes], url: str) -> Answer:
+def _after(connection: ssl.SSLSocket, blocks: Iterable[Block], url: str) -> Answer:
     """Send all, then listen; a server that hangs up half way may have said why."""
     broken: OSError | None = None
     for block in blocks:

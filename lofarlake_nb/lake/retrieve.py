@@ -13,7 +13,7 @@ from lofarlake_nb.errors import NoSpace, NotAMeasurementSet, UsageError
 from lofarlake_nb.lake import records
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Progress, Sink
-from lofarlake_nb.observation import archive, measurement_set, naming
+from lofarlake_nb.observation import archive, measurement_set, naming, unpacking
 
 if TYPE_CHECKING:  # local files need no lake, and no Rucio
     from lofarlake_nb.lake.client import Lake
@@ -201,7 +201,7 @@ def _local(paths: Sequence[Path], to: Path) -> Retrieved:
         origin, mark = str(path.resolve()), f"{told.st_size} {told.st_mtime_ns}"
         if not records.is_here(target, origin, mark):
             records.expect(target, origin, mark)
-            archive.unpack(archive.blocks_of(path), target, name=str(path))
+            unpacking.unpack(archive.blocks_of(path), target, name=str(path))
             if not measurement_set.find(target):
                 records.forget(target)
                 raise NotAMeasurementSet(f"{path}: no Measurement Set in this tar", "check which tar it is")

@@ -16,6 +16,7 @@ from lofarlake_nb.lake.plan import Item
 from lofarlake_nb.lake.registration import Known, Stored
 from lofarlake_nb.lake.storage import Storage, Storages
 from lofarlake_nb.lake.ticks import Progress
+from lofarlake_nb.observation.archive import Block
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class Sending:
                 log.warning("%s: try %d failed: %s", item.did, tries.count, error.message)
                 if self.stop.is_set() or not error.passing or not tries.again(error.retry_after):
                     raise
-        found = storage.adler32(address)
+        found = adler32 if storage.is_ours else storage.adler32(address)
         if found != adler32:
             aside = self._set_aside(item, storage, address, adler32, found)
             raise ChecksumMismatch(
@@ -155,7 +156,7 @@ class Sending:
         log.warning("%s: %s", item.did, reason)
         return aside
 
-    def _while_wanted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def _while_wanted(self, blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
             if self.stop.is_set():
                 raise TransferFailed("given up because another file failed")

@@ -14,17 +14,22 @@ from lofarlake_nb.lake.counted import Counted, adler32_of
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.https import WRONG, Https
 from lofarlake_nb.lake.patience import Patience
-from lofarlake_nb.observation.archive import CHUNK
+from lofarlake_nb.observation.archive import CHUNK, Block
 from lofarlake_nb.observation.partial import building, clear
 
 
 class Storage(Protocol):
-    """What ingest, retrieve and verify need of a storage. Addresses are Rucio's PFNs."""
+    """What ingest, retrieve and verify need of a storage. Addresses are Rucio's PFNs.
 
-    def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
+    Blocks of bytes, given or taken, are valid until the next one is taken.
+    """
+
+    is_ours: bool  # written by us, on this machine: that the system took and flushed all is word enough
+
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
         """Write a file whole or not at all, durably; adler32 of what was sent."""
 
-    def read(self, address: str) -> Iterator[bytes]:
+    def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
 
     def size(self, address: str) -> int | None:
@@ -49,7 +54,9 @@ class Storage(Protocol):
 class Mounted:
     """A storage whose folders are on this machine."""
 
-    def write(self, address: str, blocks: Iterable[bytes], size: int) -> str:
+    is_ours = True
+
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
         """Write beside the final name, flush to the disk, rename."""
         path = path_of(address)
         counted = Counted(blocks)
@@ -70,13 +77,14 @@ class Mounted:
             raise _disk_error(error, path) from error
         return counted.adler32
 
-    def read(self, address: str) -> Iterator[bytes]:
+    def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
         path = path_of(address)
         try:
             with open(path, "rb", buffering=0) as file:
-                while block := file.read(CHUNK):
-                    yield block
+                buffer = memoryview(bytearray(CHUNK))
+                while count := file.readinto(buffer):
+                    yield buffer[:count]
         except OSError as error:
             raise _disk_error(error, path) from error
 

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from lofarlake_nb.observation.archive import Block
+
 _PAUSE = 0.2  # seconds between two ticks
 _WINDOW = 5.0  # seconds that the rate of now is over
 _KEPT = 20  # failures that a tick carries, the newest
@@ -149,7 +151,7 @@ class Progress:
         """Since the stage began."""
         return time.monotonic() - self._start
 
-    def count(self, blocks: Iterable[bytes], site: str = "") -> Iterator[bytes]:
+    def count(self, blocks: Iterable[Block], site: str = "") -> Iterator[Block]:
         """The same blocks, counted as they pass, for the site that they go to or come from."""
         for block in blocks:
             yield block

@@ -1,23 +1,20 @@
-"""A Measurement Set is a folder and a lake stores files: it travels as one tar, made and taken apart as a stream."""
+"""A Measurement Set is a folder and a lake stores files: it travels as one tar, made as a stream."""
 
-import errno
 import hashlib
+import io
 import os
-import shutil
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from lofarlake_nb.errors import BadArchive, LofarlakeError, NoSpace, ObservationError
-from lofarlake_nb.observation.partial import building
+from lofarlake_nb.errors import ObservationError
 
-# Read, sent or written at a time, bytes: larger blocks are fresh memory each time, and cost twice the time of a copy.
-CHUNK = 1 << 20
-MAX_MEMBERS = 100_000  # a Measurement Set has some hundreds of files
-_MAX_HEADER = 1 << 20  # bytes of a long name or of extended headers, which tarfile holds in memory
-_BUFFER = 1 << 18  # bytes that tarfile asks for; it copies what is left of them at each small read
+# Bytes read, sent or written at a time, in memory that is used again: fresh memory costs more than the copy.
+CHUNK = 1 << 19
+
+Block = bytes | memoryview
 
 
 @dataclass(frozen=True)
@@ -51,33 +48,32 @@ class Packing:
     size: int
     contents_hash: str
 
-    def blocks(self) -> Iterator[bytes]:
-        """Bytes of the tar, in blocks of about 4 MiB.
+    def blocks(self) -> Iterator[Block]:
+        """Bytes of the tar, in blocks of `CHUNK`; each is valid until the next is taken.
 
         Raises
         ------
         ObservationError
             When a file vanishes or changes while it is read.
         """
-        pending = bytearray()
-        for piece in self._pieces():
-            if not pending and len(piece) >= CHUNK:
-                yield piece
-                continue
-            pending += piece
-            if len(pending) >= CHUNK:
-                yield bytes(pending)
-                pending.clear()
-        if pending:
-            yield bytes(pending)
+        buffer, used = memoryview(bytearray(CHUNK)), 0
+        for source in self._sources():
+            with source:
+                while count := source.readinto(buffer[used:]):
+                    used += count
+                    if used == CHUNK:
+                        yield buffer
+                        used = 0
+        if used:
+            yield buffer[:used]
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _sources(self) -> "Iterator[_Steady | io.BytesIO]":
         for member in self.members:
-            yield _header(member)
+            yield io.BytesIO(_header(member))
             if not member.is_folder:
-                yield from blocks_of(member.path, member.size)
-                yield bytes(-member.size % tarfile.BLOCKSIZE)
-        yield bytes(self.size - sum(map(_room, self.members)))
+                yield _Steady(member.path, member.size)
+                yield io.BytesIO(bytes(-member.size % tarfile.BLOCKSIZE))
+        yield io.BytesIO(bytes(self.size - sum(map(_room, self.members))))
 
 
 def pack(folder: str | Path) -> Packing:
@@ -139,8 +135,8 @@ def _room(member: Member) -> int:
     return len(_header(member)) + member.size + -member.size % tarfile.BLOCKSIZE
 
 
-def blocks_of(path: Path, size: int | None = None) -> Iterator[bytes]:
-    """Bytes of a file, in blocks of 4 MiB.
+def blocks_of(path: Path, size: int | None = None) -> Iterator[Block]:
+    """Bytes of a file, in blocks of `CHUNK`; each is valid until the next is taken.
 
     Parameters
     ----------
@@ -154,170 +150,48 @@ def blocks_of(path: Path, size: int | None = None) -> Iterator[bytes]:
     ObservationError
         When it can't be read, or changes while it is read.
     """
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
-            before = os.fstat(file.fileno())
-            size = before.st_size if size is None else size
-            left = size
-            # One byte more than expected is asked for: a file that grew is noticed.
-            while piece := file.read(min(CHUNK, left + 1)):
-                left -= len(piece)
-                if left < 0:
-                    break
-                yield piece
-            after = os.fstat(file.fileno())
-    except OSError as error:
-        raise ObservationError(f"{path} can't be read: {error.strerror}") from error
-    if left or after.st_mtime_ns != before.st_mtime_ns or not stat.S_ISREG(after.st_mode):
-        raise ObservationError(
-            f"{path} changed while it was read: {size} bytes before, {after.st_size} now",
-            "wait until nothing writes to it, and do it again",
-        )
+    buffer = memoryview(bytearray(CHUNK))
+    with _Steady(path, size) as file:
+        while count := file.readinto(buffer):
+            yield buffer[:count]
 
 
-def unpack(blocks: Iterable[bytes], target: Path, *, name: str = "") -> Path:
-    """Take a tar apart while it arrives; the target appears whole, or not at all.
+class _Steady:
+    """A regular file that has `size` bytes, and must not change while it is read."""
 
-    Parameters
-    ----------
-    blocks : iterable of bytes
-        The tar, plain or compressed (gzip, bzip2, xz). All of it is read, the padding after its end too.
-    target : Path
-        What it becomes: the tar's top folder where it has exactly one, else a folder with all that it holds.
-    name : str
-        What the tar is called in messages; the target's name when empty.
-
-    Returns
-    -------
-    Path
-        `target`.
-
-    Raises
-    ------
-    BadArchive
-        When it is truncated or no tar, or a member leaves the folder, is there twice, or is no file and no folder.
-    ObservationError
-        When the target exists, or can't be written.
-    NoSpace
-        When the disk is too small.
-    """
-    name = name or target.name
-    if os.path.lexists(target):
-        raise ObservationError(f"{target} exists", "remove it, or choose another folder")
-    try:
-        with building(target) as part:
-            content = part / "content"
-            content.mkdir()
-            _extract(blocks, content, name)
-            top = list(content.iterdir())
-            if not top:
-                raise BadArchive(f"{name}: the tar is empty")
-            os.rename(top[0] if len(top) == 1 and top[0].is_dir() else content, target)
-    except LofarlakeError:
-        raise
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise BadArchive(f"{name}: not a whole tar: {error}", "fetch or make it again") from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"{target.parent}: no space left while {name} was unpacked", "free some space") from error
-        raise ObservationError(f"{name} can't be unpacked to {target}: {error.strerror}") from error
-    return target
-
-
-class _Reader:
-    """What tarfile reads from: an iterable of bytes as a file that is read once, forwards."""
-
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self.blocks = iter(blocks)
-        self.block = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        while not self.block:
-            block = next(self.blocks, None)
-            if block is None:
-                return b""
-            self.block = memoryview(block)
-        piece, self.block = self.block[:size], self.block[size:]
-        return bytes(piece)
-
-    def drain(self) -> None:
-        for _ in self.blocks:
-            pass
-
-
-class _StrictHeader(tarfile.TarInfo):
-    """A header that does not forgive: tarfile takes a missing end, or a broken header, for the end of the archive."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_StrictHeader":
+    def __init__(self, path: Path, size: int | None = None) -> None:
+        self.path = path
         try:
-            return super().fromtarfile(tarfile_)  # type: ignore[return-value]
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"{error} at byte {tarfile_.offset}") from error
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._before = os.fstat(self._descriptor)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        self.size = self._left = self._before.st_size if size is None else size
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_StrictHeader":
-        info = super().frombuf(buf, encoding, errors)
-        if info.size > _MAX_HEADER and info.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE):
-            raise tarfile.ReadError(f"member {info.name!r} has a size of {info.size} bytes")
-        return info  # type: ignore[return-value]
+    def __enter__(self) -> "_Steady":
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        os.close(self._descriptor)
 
-def _extract(blocks: Iterable[bytes], folder: Path, name: str) -> None:
-    reader = _Reader(blocks)
-    seen: set[PurePosixPath] = set()
-    with tarfile.open(fileobj=reader, mode="r|*", bufsize=_BUFFER, tarinfo=_StrictHeader) as tar:  # type: ignore[call-overload]
-        for count, info in enumerate(tar):
-            if count >= MAX_MEMBERS:
-                raise BadArchive(f"{name}: more than {MAX_MEMBERS} members; {info.name!r} is one too many")
-            inside = _checked(info, name)
-            if info.isdir():
-                if inside in seen:
-                    raise BadArchive(f"{name}: member {info.name!r} is there twice")
-                _made(folder / inside, name, info.name)
-                continue
-            if inside in seen or not inside.parts:
-                raise BadArchive(f"{name}: member {info.name!r} is there twice")
-            seen.add(inside)
-            _made((folder / inside).parent, name, info.name)
-            _write(tar, info, folder / inside, name)
-    reader.drain()
+    def readinto(self, room: memoryview) -> int:
+        """Fill what there is room for; 0 at the end, which must be where it was expected."""
+        try:
+            count = os.readv(self._descriptor, [room[: self._left]]) if self._left else 0
+            if not count:
+                self._check()
+        except OSError as error:
+            raise self._unreadable(error) from error
+        self._left -= count
+        return count
 
+    def _check(self) -> None:
+        grew, after = os.read(self._descriptor, 1), os.fstat(self._descriptor)
+        if grew or self._left or after.st_mtime_ns != self._before.st_mtime_ns or not stat.S_ISREG(after.st_mode):
+            raise ObservationError(
+                f"{self.path} changed while it was read: {self.size} bytes before, {after.st_size} now",
+                "wait until nothing writes to it, and do it again",
+            )
 
-def _checked(info: tarfile.TarInfo, name: str) -> PurePosixPath:
-    """Path of a member inside the folder."""
-    inside = PurePosixPath(info.name)
-    if info.size < 0:
-        raise BadArchive(f"{name}: member {info.name!r} has a size of {info.size} bytes", "don't trust this tar")
-    if inside.is_absolute() or ".." in inside.parts or "\0" in info.name:
-        raise BadArchive(f"{name}: member {info.name!r} would be written outside of its folder", "don't trust this tar")
-    if not (info.isreg() or info.isdir()):
-        kind = "a link" if info.issym() or info.islnk() else "no file and no folder"
-        raise BadArchive(f"{name}: member {info.name!r} is {kind}", "make the tar of files and folders only")
-    return inside
-
-
-def _made(folder: Path, name: str, member: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise BadArchive(f"{name}: member {member!r} is both a file and a folder") from error
-
-
-def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, path: Path, name: str) -> None:
-    if info.size > shutil.disk_usage(path.parent).free:
-        raise NoSpace(f"{path.parent}: member {info.name!r} of {name} needs {info.size} bytes", "free some space")
-    source = tar.extractfile(info)
-    assert source is not None  # a regular file
-    try:
-        with open(path, "xb") as file:
-            left = info.size
-            while left and (piece := source.read(min(_BUFFER, left))):
-                file.write(piece)
-                left -= len(piece)
-    except (FileExistsError, IsADirectoryError) as error:
-        raise BadArchive(f"{name}: member {info.name!r} is both a file and a folder") from error
-    if left:
-        raise BadArchive(f"{name}: member {info.name!r} ends {left} bytes too early", "fetch or make it again")
+    def _unreadable(self, error: OSError) -> ObservationError:
+        return ObservationError(f"{self.path} can't be read: {error.strerror}")

@@ -12,9 +12,9 @@ import requests
 
 
 class Failing(ThreadingHTTPServer):
-    """Answers with the next of `failures`, as long as there are some: a status, ``pass``, ``drop`` or ``hang``.
+    """Answers with the next of `failures`, while there are some: a status, ``pass``, ``drop``, ``flip`` or ``hang``.
 
-    ``drop`` passes the request on and loses the answer.
+    ``drop`` passes the request on and loses the answer; ``flip`` flips a bit of the first byte that is sent.
     """
 
     daemon_threads = True
@@ -57,6 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if failure == "flip" and body:
+            body = bytes([body[0] ^ 1]) + body[1:]
         hop = ("host", "connection", "content-length", "accept-encoding")
         headers = {k: v for k, v in self.headers.items() if k.lower() not in hop}
         tls = {"cert": str(server.home / "tls" / "client.pem"), "verify": str(server.home / "tls" / "ca.pem")}

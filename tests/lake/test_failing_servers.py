@@ -6,7 +6,7 @@ import time
 import pytest
 from failing import failing
 
-from lofarlake_nb.errors import LakeNotRunning, TransferFailed
+from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, TransferFailed
 from lofarlake_nb.lake import client, ingest, verify
 from lofarlake_nb.lake.patience import Patience, PatientSession, Unanswered
 from lofarlake_nb.parameters import IngestParameters
@@ -102,6 +102,25 @@ def test_a_storage_that_stays_away_is_said_in_the_stated_time(lake, storage, fil
     assert time.monotonic() - start < 10
     server.failures = []
     assert ingest.ingest(reached, files, parameters(number)).files == 4
+    assert_whole(lake, files, number)
+
+
+def test_a_byte_that_flips_on_its_way_is_found_kept_apart_and_sent_again(lake, storage, lake_home, tmp_path, number):
+    reached, server = storage
+    files = [tmp_path / f"L{number}.{n}" for n in range(3)]
+    for file in files:
+        file.write_bytes(os.urandom(100))
+    alone = IngestParameters(dataset=f"lofar:L{number}", replicate_to="", streams=1)
+    server.only, server.failures = ("PUT",), ["pass", "flip"]
+    said = rf"kept apart at .*2 of 3 files are at the site; missing: L{number}\.1\)"
+    with pytest.raises(ChecksumMismatch, match=said):
+        ingest.ingest(reached, files, alone)
+    at_site = {path.name: path for path in (lake_home / "storage" / "SARA").rglob(f"L{number}.*")}
+    assert set(at_site) == {f"L{number}.0", f"L{number}.1.wrong", f"L{number}.2"}
+    right = files[1].read_bytes()
+    assert at_site[f"L{number}.1.wrong"].read_bytes() == bytes([right[0] ^ 1]) + right[1:]
+    done = ingest.ingest(reached, files, alone)
+    assert [entry.state for entry in done.entries] == ["already there", "new", "already there"]
     assert_whole(lake, files, number)
 
 

@@ -53,7 +53,7 @@ def dataset(twice, folders, tmp_path, number) -> str:
     for folder in sorted(folders.iterdir()):
         packing = archive.pack(folder)
         tars.append(tmp_path / naming.tar_name(folder.name, packing.contents_hash))
-        tars[-1].write_bytes(b"".join(packing.blocks()))
+        tars[-1].write_bytes(b"".join(map(bytes, packing.blocks())))
     return twice(tars, f"lofar:L{number}")
 
 

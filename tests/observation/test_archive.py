@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from lofarlake_nb.errors import BadArchive, ObservationError
-from lofarlake_nb.observation import archive
+from lofarlake_nb.errors import BadArchive, NoSpace, ObservationError
+from lofarlake_nb.observation import archive, unpacking
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
     """What a folder holds, by path inside it; None for a folder."""
     return {str(p.relative_to(folder)): None if p.is_dir() else p.read_bytes() for p in sorted(folder.rglob("*"))}
+
+
+def joined(blocks) -> bytes:
+    """All of it; a block is valid until the next is taken."""
+    return b"".join(map(bytes, blocks))
 
 
 def blocks(data: bytes, size: int = 10_000) -> list[bytes]:
@@ -54,20 +59,20 @@ def folder(tmp_path):
 
 
 def test_the_same_folder_gives_the_same_bytes_whoever_owns_it_and_whenever(folder, tmp_path):
-    first = b"".join(archive.pack(folder).blocks())
+    first = joined(archive.pack(folder).blocks())
     copy = tmp_path / "elsewhere" / folder.name
     copy.parent.mkdir()
     subprocess.run(["cp", "-r", folder, copy], check=True)
     for path in copy.rglob("*"):
         os.utime(path, (1, 1))
         path.chmod(0o700)
-    assert b"".join(archive.pack(copy).blocks()) == first
+    assert joined(archive.pack(copy).blocks()) == first
     assert archive.pack(copy).contents_hash == archive.pack(folder).contents_hash
 
 
 def test_the_size_is_known_beforehand_and_gnu_tar_reads_it(folder, tmp_path):
     packing = archive.pack(folder)
-    data = b"".join(packing.blocks())
+    data = joined(packing.blocks())
     assert len(data) == packing.size
     (tmp_path / "a.tar").write_bytes(data)
     (tmp_path / "out").mkdir()
@@ -137,7 +142,7 @@ def test_a_file_is_no_folder(folder):
 
 
 def test_there_and_back(folder, tmp_path):
-    back = archive.unpack(archive.pack(folder).blocks(), tmp_path / "new" / "back.MS")
+    back = unpacking.unpack(archive.pack(folder).blocks(), tmp_path / "new" / "back.MS")
     assert tree(back) == tree(folder)
     assert os.listdir(tmp_path / "new") == ["back.MS"]
 
@@ -148,12 +153,12 @@ def test_tars_by_others_are_read(tmp_path, mode, format):
     data = tar_of(
         ("./", "DIRTYPE"), ("./a.MS/table.dat", b"1"), ("./a.MS/ANTENNA/table.dat", b"2"), mode=mode, format=format
     )
-    made = archive.unpack(blocks(data, 100), tmp_path / "b.MS")
+    made = unpacking.unpack(blocks(data, 100), tmp_path / "b.MS")
     assert tree(made) == {"table.dat": b"1", "ANTENNA": None, "ANTENNA/table.dat": b"2"}
 
 
 def test_a_tar_without_a_top_folder_becomes_one(tmp_path):
-    made = archive.unpack([tar_of(("table.dat", b"1"), ("ANTENNA/table.dat", b"2"))], tmp_path / "b.MS")
+    made = unpacking.unpack([tar_of(("table.dat", b"1"), ("ANTENNA/table.dat", b"2"))], tmp_path / "b.MS")
     assert tree(made) == {"table.dat": b"1", "ANTENNA": None, "ANTENNA/table.dat": b"2"}
 
 
@@ -178,16 +183,16 @@ def test_a_tar_without_a_top_folder_becomes_one(tmp_path):
 def test_what_does_not_belong_in_a_tar_is_named_and_nothing_stays(tmp_path, members, says):
     into = tmp_path / "into"
     with pytest.raises(BadArchive, match=f"bad.tar: .*{says}"):
-        archive.unpack([tar_of(("first", b"1"), *members) if members else tar_of()], into / "target", name="bad.tar")
+        unpacking.unpack([tar_of(("first", b"1"), *members) if members else tar_of()], into / "target", name="bad.tar")
     assert list(into.iterdir()) == []
     assert not (tmp_path / "evil").exists()
     assert not Path("/tmp/evil").exists()
 
 
 def test_too_many_members(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(unpacking, "MAX_MEMBERS", 3)
     with pytest.raises(BadArchive, match="'3' is one too many"):
-        archive.unpack([tar_of(*((str(n), b"") for n in range(4)))], tmp_path / "a")
+        unpacking.unpack([tar_of(*((str(n), b"") for n in range(4)))], tmp_path / "a")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -201,7 +206,7 @@ def test_a_truncated_tar_is_found_wherever_it_ends(tmp_path, mode):
     )
     for cut in cuts:
         with pytest.raises(BadArchive, match=r"short\.tar"):
-            archive.unpack(blocks(data[:cut]), tmp_path / "short", name="short.tar")
+            unpacking.unpack(blocks(data[:cut]), tmp_path / "short", name="short.tar")
         assert list(tmp_path.iterdir()) == [], cut
 
 
@@ -209,7 +214,7 @@ def test_a_broken_header_is_no_end(tmp_path):
     data = bytearray(tar_of(("a/1", b"x" * 600), ("a/2", b"y" * 600)))
     data[512 + 1024 + 20] ^= 1
     with pytest.raises(BadArchive, match="bad checksum at byte 1536"):
-        archive.unpack([bytes(data)], tmp_path / "a")
+        unpacking.unpack([bytes(data)], tmp_path / "a")
 
 
 def test_a_header_does_not_fill_the_memory(tmp_path):
@@ -217,20 +222,20 @@ def test_a_header_does_not_fill_the_memory(tmp_path):
     info.type = tarfile.GNUTYPE_LONGNAME
     info.size = 1 << 40
     with pytest.raises(BadArchive, match="1099511627776 bytes"):
-        archive.unpack([info.tobuf(tarfile.GNU_FORMAT)], tmp_path / "a")
+        unpacking.unpack([info.tobuf(tarfile.GNU_FORMAT)], tmp_path / "a")
 
 
 def test_a_member_larger_than_the_disk_is_refused_before_it_is_written(tmp_path):
     info = tarfile.TarInfo("a/huge")
     info.size = 1 << 60
-    with pytest.raises(archive.NoSpace, match=r"'a/huge' of a\.tar needs"):
-        archive.unpack([info.tobuf(tarfile.GNU_FORMAT)], tmp_path / "a", name="a.tar")
+    with pytest.raises(NoSpace, match=r"'a/huge' of a\.tar needs"):
+        unpacking.unpack([info.tobuf(tarfile.GNU_FORMAT)], tmp_path / "a", name="a.tar")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_exists_is_never_overwritten(folder, tmp_path):
     with pytest.raises(ObservationError, match="exists"):
-        archive.unpack(archive.pack(folder).blocks(), folder)
+        unpacking.unpack(archive.pack(folder).blocks(), folder)
 
 
 def test_an_error_of_the_source_comes_through_and_nothing_stays(folder, tmp_path):
@@ -239,14 +244,14 @@ def test_an_error_of_the_source_comes_through_and_nothing_stays(folder, tmp_path
         raise ObservationError("the line went down")
 
     with pytest.raises(ObservationError, match="the line went down"):
-        archive.unpack(breaks(), tmp_path / "into" / "a")
+        unpacking.unpack(breaks(), tmp_path / "into" / "a")
     assert list((tmp_path / "into").iterdir()) == []
 
 
 @pytest.mark.real_data
 def test_real_observations_travel_unharmed(real_data, tmp_path):
     for tar in sorted(real_data.glob("*.tar")):
-        first = archive.unpack(archive.blocks_of(tar), tmp_path / tar.stem)
-        second = archive.unpack(archive.pack(first).blocks(), tmp_path / f"{tar.stem}.again")
+        first = unpacking.unpack(archive.blocks_of(tar), tmp_path / tar.stem)
+        second = unpacking.unpack(archive.pack(first).blocks(), tmp_path / f"{tar.stem}.again")
         assert (first / "table.dat").is_file()
         assert tree(first) == tree(second)

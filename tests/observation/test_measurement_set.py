@@ -8,7 +8,8 @@ from casacore.tables import table
 
 from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
 from lofarlake_nb.observation import measurement_set, uvw
-from lofarlake_nb.observation.archive import blocks_of, unpack
+from lofarlake_nb.observation.archive import blocks_of
+from lofarlake_nb.observation.unpacking import unpack
 
 READ = ("DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW")
 EVERYTHING = slice(None)

@@ -9,8 +9,9 @@ from casacore.tables import table
 
 from lofarlake_nb.errors import ObservationError
 from lofarlake_nb.observation import measurement_set, stations, writer
-from lofarlake_nb.observation.archive import blocks_of, unpack
+from lofarlake_nb.observation.archive import blocks_of
 from lofarlake_nb.observation.subtables import Identity
+from lofarlake_nb.observation.unpacking import unpack
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, small_layout):
