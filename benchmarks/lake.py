@@ -86,6 +86,11 @@ class Bench:
         self._number += 1
         return self._number
 
+    @property
+    def bytes(self) -> int:
+        """Of all Measurement Sets, about."""
+        return self.size.sets * self.size.set_bytes
+
     def work(self, do: str, **task: Any) -> dict[str, Any]:
         """Do our part in a process of its own; what it took, `whole` with Python's start and the log-in."""
         task = {"do": do, "lake": str(self.home), **task}
@@ -129,16 +134,16 @@ def copies(bench: Bench) -> None:
         for old in sorted(source.iterdir()):
             old.rename(named / f"L{1000 + number}_{old.name.partition('_')[2]}")
         paths = sorted(named.iterdir())
-        done = bench.work("ingest", paths=[str(p) for p in paths], dataset=f"lofar:sets{number}")
+        task = {"dataset": f"lofar:sets{number}", "settle": bench.bytes}
+        done = bench.work("ingest", paths=[str(p) for p in paths], **task)
         ours_in.append(done["count"] / done["seconds"] / 1e6)
         costs.append(done)
         to = bench.scratch / "retrieved"
-        back = bench.work("retrieve", dataset=f"lofar:sets{number}", to=str(to))
-        start = os.times().elapsed
-        peers.flush(to)
-        ours_out.append(back["count"] / (back["seconds"] + os.times().elapsed - start) / 1e6)
+        back = bench.work("retrieve", to=str(to), **task)
+        ours_out.append(back["count"] / back["seconds"] / 1e6)
         bench.clear(to)
         copied = bench.scratch / "copied"
+        peers.settle(bench.bytes)
         peer.append(done["count"] / peers.copy(paths, copied) / 1e6)
         bench.clear(copied)
         shutil.rmtree(source)
@@ -155,17 +160,21 @@ def clients(bench: Bench, scheme: str, bound: float) -> None:
     rucio = peers.Rucio(bench.home, scheme)
     lake = str(bench.home if scheme == "file" else bench.by_https)
     figures: dict[str, list[float]] = {key: [] for key in ("in", "out", "peer in", "peer out")}
-    total = bench.size.sets * bench.size.set_bytes / 1e6
+    total = bench.bytes / 1e6
     for _ in range(bench.size.repeats):
         number = bench.number()
         folders = [_tars(bench, f"{who}{number}") for who in ("ours", "peers")]
         task = {"dataset": f"lofar:tars{number}", "lake": lake, "fsync": False}
+        peers.settle(bench.bytes)
         figures["in"].append(total / bench.work("ingest", paths=[str(folders[0])], **task)["whole"])
         to = bench.scratch / "retrieved"
+        peers.settle(bench.bytes)
         figures["out"].append(total / bench.work("retrieve", to=str(to), unpack=False, **task)["whole"])
         bench.clear(to)
+        peers.settle(bench.bytes)
         figures["peer in"].append(total / rucio.upload(folders[1]))
         dids = [f"lofar:{path.name}" for path in sorted(folders[1].iterdir())]
+        peers.settle(bench.bytes)
         figures["peer out"].append(total / rucio.download(dids, to))
         bench.clear(to, *folders)
     got = {key: median(values) for key, values in figures.items()}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import peers
 from lofarlake_nb.lake import client, ingest, retrieve, verify
 from lofarlake_nb.parameters import IngestParameters
 
@@ -60,6 +61,8 @@ def main() -> None:
 
     client.CountingClient._send_request = timed  # type: ignore[method-assign]
     lake = client.connect(task["lake"])
+    if "settle" in task:
+        peers.settle(task["settle"])
     calls, spent[0], start = lake.calls, 0.0, time.monotonic()
     before = resource.getrusage(resource.RUSAGE_SELF)
     count = {"ingest": do_ingest, "retrieve": do_retrieve, "verify": do_verify}[task["do"]](lake, task)
