@@ -1,10 +1,11 @@
 """The catalogue's side of an ingest, in bulk: what is known already, replicas, datasets and containers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from lofarlake_nb.errors import AlreadyThere, ChecksumMismatch, DIDNotFound, LakeError, LakeRefused, UsageError
+from lofarlake_nb.lake import replicas
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.patience import Patience
@@ -60,40 +61,43 @@ def look_up(lake: Lake, items: Sequence[Item], rse: str, dataset: DID) -> dict[D
     ChecksumMismatch
         When a file of the same name has another size: the message names both.
     """
-    known: dict[DID, Known] = {}
-    for some in batches(items):
-        for row in lake.call("get_metadata_bulk", [item.did.parts for item in some]):
+    try:
+        held = replicas.held_by(lake, dataset)
+    except DIDNotFound:
+        held = {}
+    known = {item.did: Known(*held[item.did]) for item in items if item.did in held}
+    known |= _registered(lake, [item.did for item in items if item.did not in held])
+    for item in items:
+        if item.did in known and known[item.did].size != item.size:
+            raise other_bytes(item, known[item.did], f"{item.size} bytes")
+    in_dataset = known.keys() & held.keys()
+    if in_dataset and rse in replicas.whole_sites(lake, dataset, len(held)):
+        states = dict.fromkeys(in_dataset, "AVAILABLE")
+    else:  # of the whole dataset, only files that have a copy there are listed
+        states = dict(_states(lake, [dataset], rse)) if in_dataset else {}
+    for some in batches(sorted(known.keys() - held.keys())):
+        states |= _states(lake, some, rse)
+    return {did: replace(about, replica=states.get(did, "")) for did, about in known.items()}
+
+
+def _registered(lake: Lake, dids: Sequence[DID]) -> dict[DID, Known]:
+    """Those of these files that the catalogue knows."""
+    known = {}
+    for some in batches(dids):
+        for row in lake.call("get_metadata_bulk", [did.parts for did in some]):
             if row["did_type"] != "FILE":
                 raise UsageError(
                     f"{row['scope']}:{row['name']} is a {row['did_type'].lower()} in the lake, not a file",
                     "rename what you ingest",
                 )
-            adler32 = (row["adler32"] or "").rjust(8, "0")
-            known[DID(row["scope"], row["name"])] = Known(row["bytes"], adler32)
-    for item in items:
-        if item.did in known and known[item.did].size != item.size:
-            raise other_bytes(item, known[item.did], f"{item.size} bytes")
-    held = _held(lake, dataset, rse) if known else set()
-    for did in held & known.keys():
-        known[did] = replace(known[did], replica="AVAILABLE")
-    for group in batches(sorted(known.keys() - held)):
-        rows = lake.call("list_replicas", [did.parts for did in group], rse_expression=rse, all_states=True)
-        for row in rows:
-            did = DID(row["scope"], row["name"])
-            known[did] = replace(known[did], replica=row.get("states", {}).get(rse, ""))
+            known[DID(row["scope"], row["name"])] = Known(row["bytes"], (row["adler32"] or "").rjust(8, "0"))
     return known
 
 
-def _held(lake: Lake, dataset: DID, rse: str) -> set[DID]:
-    """Files that a rule holds at a site: their replicas are available. Told in a tenth of the time of the replicas."""
-    try:
-        rules = lake.call("list_did_rules", dataset.scope, dataset.name)
-    except DIDNotFound:
-        return set()
-    locks = [
-        lock for rule in rules if rule["rse_expression"] == rse for lock in lake.call("list_replica_locks", rule["id"])
-    ]
-    return {DID(lock["scope"], lock["name"]) for lock in locks if (lock["rse"], lock["state"]) == (rse, "OK")}
+def _states(lake: Lake, dids: Sequence[DID], rse: str) -> Iterator[tuple[DID, str]]:
+    """States of the replicas at a site, of files and of the files of datasets; those without may be left out."""
+    for did, found in replicas.listed(lake, dids, rse):
+        yield did, next((replica.state for replica in found if replica.rse == rse), "")
 
 
 def other_bytes(item: Item, known: Known, found: str) -> ChecksumMismatch:
@@ -131,7 +135,7 @@ def _dataset(lake: Lake, dataset: DID, files: set[DID]) -> set[DID]:
         with suppress(AlreadyThere):
             lake.call("add_dataset", dataset.scope, dataset.name)
         return set()
-    held = {DID(row["scope"], row["name"]) for row in lake.call("list_content", dataset.scope, dataset.name)}
+    held = set(replicas.held_by(lake, dataset))
     if not found["open"] and (new := sorted(files - held)):
         raise LakeRefused(
             f"{dataset} is closed and does not hold {new[0]}" + (f" and {len(new) - 1} more" if new[1:] else ""),

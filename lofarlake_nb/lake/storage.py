@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
 
 from lofarlake_nb.errors import LakeError, LofarlakeError, NoSpace, TransferFailed
+from lofarlake_nb.lake import paths
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.counted import Counted, adler32_of
 from lofarlake_nb.lake.did import DID
@@ -166,12 +167,7 @@ class Storages:
             raise LakeError(f"{rse} can't be reached from here: it speaks {schemes}", "choose a site with https")
         best = min(usable, key=lambda p: p["scheme"] != "file")
         start = f"{best['scheme']}://{best['hostname']}:{best['port']}{_folder(best)}"
-        with self.lake.configured():
-            # Imported here because it reads the lake's naming algorithm when it is.
-            from rucio.rse.translation import RSEDeterministicTranslation
-
-            translation = RSEDeterministicTranslation(rse, {**settings, **settings["attributes"]}, best)
-            return {did: start + translation.path(did.scope, did.name) for did in dids}
+        return {did: start + path for did, path in paths.made(self.lake, rse, dids, best).items()}
 
     def best(self, rse: str, addresses: Iterable[str]) -> str | None:
         """Of the addresses of one replica, the one to use; None when there is none that we can."""

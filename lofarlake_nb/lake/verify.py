@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lofarlake_nb.errors import ChecksumMismatch, LofarlakeError
-from lofarlake_nb.lake.client import Lake
+from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.replicas import File, Replica, files_of
 from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.ticks import Progress, Sink
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One file at one site.
 
@@ -117,21 +117,25 @@ def verify(
     files = files_of(lake, did)
     storages = Storages(lake)
     pairs: Sequence[tuple[File, Replica | None]] = [(f, r) for f in files for r in (f.replicas or (None,))]
-    addresses = {(f.did, r.rse): storages.best(r.rse, r.addresses) for f, r in pairs if r is not None}
+    for rse in {replica.rse for _, replica in pairs if replica is not None}:
+        lake.rse(rse)  # asked here: it is one client for all streams
     told = Progress("verify", len(pairs), progress)
 
     def look(pair: tuple[File, Replica | None]) -> Row:
         file, replica = pair
-        row = row_of(storages, file, replica, addresses.get((file.did, replica.rse)) if replica else None, deep)
+        address = storages.best(replica.rse, replica.addresses) if replica else None
+        row = row_of(storages, file, replica, address, deep)
         told.finished(row.rse)
         if row.problem:
             told.failed(row.did, row.problem, row.rse, lost=True)
         return row
 
+    rows: list[Row] = []
     with ThreadPoolExecutor(streams, thread_name_prefix="verify") as pool:
-        rows = tuple(pool.map(look, pairs))
+        for some in batches(pairs):  # not all at once: what waits for a thread takes more memory than a row
+            rows += pool.map(look, some)
     told.end()
-    return Verified(str(did), len(files), rows)
+    return Verified(str(did), len(files), tuple(rows))
 
 
 def row_of(storages: Storages, file: File, replica: Replica | None, address: str | None, deep: bool) -> Row:
