@@ -1,6 +1,7 @@
 """A place beside a target to build it in: what appears at the target is whole, and what a killed process left goes."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _END = ".part"
+_LONGEST = 200  # bytes of a name that still has room for its beginning and its ending
 
 
 @contextmanager
@@ -27,10 +29,8 @@ def building(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     clear(target)
-    part = tempfile.mkdtemp(prefix=_start(target), suffix=_END, dir=target.parent)
-    lock = None
+    part, lock = _new(target)
     try:
-        lock = _locked(part)
         yield Path(part)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -57,15 +57,34 @@ def clear(target: Path) -> None:
             os.close(lock)
 
 
+def _new(target: Path) -> tuple[str, int | None]:
+    """A folder, and our lock on it: a new one where another, clearing up, took the first for a dead one's."""
+    while True:
+        part = tempfile.mkdtemp(prefix=_start(target), suffix=_END, dir=target.parent)
+        with suppress(FileNotFoundError, BlockingIOError):
+            lock = _locked(part)
+            if os.path.isdir(part):
+                return part, lock
+            if lock is not None:
+                os.close(lock)
+
+
 def _start(target: Path) -> str:
-    return f".{target.name[:100]}."
+    """What their names begin with: another for each target, however long its name is."""
+    name = os.fsencode(target.name)
+    if len(name) <= _LONGEST:
+        return f".{target.name}."
+    return f".{hashlib.sha256(name).hexdigest()[:24]}."
 
 
 def _locked(folder: str) -> int | None:
-    """Open folder that only we have locked; None when another has, or the file system has no locks."""
+    """Open folder that only we have locked; None when the file system has no locks, BlockingIOError when another has."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
     except OSError:
         os.close(descriptor)
         return None

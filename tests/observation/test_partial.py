@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from lofarlake_nb.observation.partial import building
 
@@ -37,3 +38,21 @@ with building(Path(sys.argv[1])) as part:
     (tmp_path / ".target.a file.part").write_bytes(b"no folder")
     with building(target) as ours:
         assert sorted(os.listdir(tmp_path)) == sorted([".target.a file.part", ours.name])
+
+
+def test_many_at_once_do_not_take_each_other_for_dead(tmp_path):
+    def build(n: int) -> None:
+        for _ in range(200):
+            with building(tmp_path / "target") as part:
+                (part / "content").write_bytes(b"whole")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(build, range(4)))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path):
+    target = tmp_path / ("\u00e5" * 127)
+    with building(target) as part:
+        os.rename(part, target)
+    assert os.listdir(tmp_path) == [target.name]
