@@ -78,7 +78,7 @@ def _start(target: Path) -> str:
 
 
 def _locked(folder: str) -> int | None:
-    """Open folder that only we have locked; None when the file system has no locks, BlockingIOError when another has."""
+    """A folder, open and locked by us; None when the file system has no locks, BlockingIOError when another has."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
