@@ -1,4 +1,4 @@
-"""Ingest: bytes to a site in one stream a file, checked by the storage's own word, registered in bulk, held by rules.
+"""Ingest: bytes to a site in one stream a file, checked as they are written, registered in bulk, held by rules.
 
 Journal, catalogue and storage are reconciled at the start of a run: what is there is not read or sent again, what was
 cut off is finished, what is wrong is named. It can be killed at any moment: the same run again ends it.
