@@ -97,6 +97,7 @@ class _Reader:
     def begins(self, magic: bytes) -> bool:
         """Whether the next bytes are these; nothing is read."""
         while len(self._block) < len(magic):
+            self._block = memoryview(bytes(self._block))  # a copy: the next block may take its place
             more = next(self._blocks, None)
             if more is None:
                 return False

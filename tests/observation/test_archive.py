@@ -157,6 +157,38 @@ def test_tars_by_others_are_read(tmp_path, mode, format):
     assert tree(made) == {"table.dat": b"1", "ANTENNA": None, "ANTENNA/table.dat": b"2"}
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_blocks_that_share_their_memory_may_be_tiny(tmp_path, mode):
+    data, buffer = tar_of(("a/b", b"content"), mode=mode), bytearray(3)
+
+    def shared():
+        for at in range(0, len(data), 3):
+            count = len(data[at : at + 3])
+            buffer[:count] = data[at : at + 3]
+            yield memoryview(buffer)[:count]
+
+    made = unpacking.unpack(shared(), tmp_path / "a")
+    assert tree(made) == {"b": b"content"}
+
+
+def test_a_sparse_member_is_refused(tmp_path):
+    (tmp_path / "holes").write_bytes(b"")
+    os.truncate(tmp_path / "holes", 1 << 20)
+    subprocess.run(["tar", "-C", tmp_path, "-S", "-cf", tmp_path / "sparse.tar", "holes"], check=True)
+    with pytest.raises(BadArchive, match="'holes' is sparse"):
+        unpacking.unpack(archive.blocks_of(tmp_path / "sparse.tar"), tmp_path / "a")
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_broken_compression_is_named_and_nothing_stays(tmp_path, mode):
+    data = bytearray(tar_of(("a/b", os.urandom(100_000)), mode=mode))
+    data[len(data) // 2] ^= 0xFF
+    into = tmp_path / "into"
+    with pytest.raises(BadArchive, match="not a whole tar"):
+        unpacking.unpack([bytes(data)], into / "a")
+    assert not list(into.iterdir())
+
+
 def test_a_tar_without_a_top_folder_becomes_one(tmp_path):
     made = unpacking.unpack([tar_of(("table.dat", b"1"), ("ANTENNA/table.dat", b"2"))], tmp_path / "b.MS")
     assert tree(made) == {"table.dat": b"1", "ANTENNA": None, "ANTENNA/table.dat": b"2"}
