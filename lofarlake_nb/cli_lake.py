@@ -100,13 +100,8 @@ def _lake_reset(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb.lake.embedded import supervisor
 
     place = home(chosen)
-    if (
-        not chosen.yes
-        and sys.stdin is not None
-        and sys.stdin.isatty()
-        and input(f"Remove the lake in {place} and all that is in it? [y/N] ").lower() != "y"
-    ):
-        raise UsageError("nothing was removed", "answer y, or give --yes")
+    if not chosen.yes:
+        _agree(f"Remove the lake in {place} and all that is in it?")
     supervisor.reset(place)
     return {"home": str(place), "reset": True}, f"the lake in {place} is gone", 0
 

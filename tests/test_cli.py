@@ -59,6 +59,13 @@ def test_a_folder_with_other_things_is_never_reset(command, tmp_path):
     assert (tmp_path / "mine.txt").exists()
 
 
+def test_who_is_no_person_at_a_terminal_must_say_yes_to_a_reset(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    (tmp_path / "lake").mkdir()
+    assert "--yes" in refused(command, "lake", "reset", "--home", tmp_path / "lake")
+    assert (tmp_path / "lake").exists()
+
+
 def test_a_notebook_that_is_not_there(command):
     assert "no such notebook" in refused(command, "run", "9_nothing")
 

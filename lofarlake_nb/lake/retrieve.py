@@ -138,6 +138,8 @@ def retrieve(
         When something else is in the place of a file, or it was changed since it came.
     NoSpace
         Before the first byte, when it does not fit.
+    UsageError
+        Before the first byte, when two files would have one name here.
     """
     from lofarlake_nb.lake import repair
     from lofarlake_nb.lake.fetching import Fetching
@@ -167,10 +169,21 @@ def _targets(files: "Sequence[File]", originals: dict[DID, str], to: Path, unpac
     """Where each file goes; a folder's name has the hash where two tars would share a name without it."""
     flat = {file.did: originals.get(file.did, file.did.name).replace("/", "_") for file in files}
     if not unpack:
-        return {did: to / name for did, name in flat.items()}
+        return _distinct({did: to / name for did, name in flat.items()})
     short = {did: naming.folder_name(name) if naming.is_tar(name) else name for did, name in flat.items()}
     times = Counter(short.values())
-    return {did: to / (name if times[name] == 1 else flat[did].removesuffix(".tar")) for did, name in short.items()}
+    return _distinct(
+        {did: to / (name if times[name] == 1 else flat[did].removesuffix(".tar")) for did, name in short.items()}
+    )
+
+
+def _distinct(targets: dict[DID, Path]) -> dict[DID, Path]:
+    """The same; an error where two files, of two scopes it may be, would be in one place."""
+    owners: dict[Path, DID] = {}
+    for did, target in targets.items():
+        if owners.setdefault(target, did) != did:
+            raise UsageError(f"{owners[target]} and {did} would both be {target}", "retrieve them to two folders")
+    return targets
 
 
 def _check_space(to: Path, needed: int) -> None:

@@ -165,6 +165,21 @@ def test_a_file_whose_only_replica_is_on_its_way(lake, tmp_path, unique):
         retrieve.retrieve(lake, f"lofar:{unique}", tmp_path / "back")
 
 
+def test_files_of_one_name_from_two_scopes_do_not_overwrite_each_other(lake_home, tmp_path, unique):
+    administrator, scope = client.connect(lake_home, administrator=True), f"other{unique[-8:]}"
+    administrator.call("add_scope", "root", scope)
+    (tmp_path / unique).write_bytes(b"1")
+    both = [DID(owner, f"{unique}.data") for owner in ("lofar", scope)]
+    for dataset in both:
+        ingest.ingest(administrator, [tmp_path / unique], IngestParameters(dataset=str(dataset), replicate_to=""))
+    administrator.call("add_container", "lofar", f"{unique}.both")
+    registration.attach(administrator, DID("lofar", f"{unique}.both"), both)
+    for unpack in (True, False):
+        with pytest.raises(UsageError, match=f"lofar:{unique} and {scope}:{unique} would both be"):
+            retrieve.retrieve(administrator, f"lofar:{unique}.both", tmp_path / "back", unpack=unpack)
+    assert not (tmp_path / "back").exists()
+
+
 def test_what_is_not_in_the_lake(lake, tmp_path, unique):
     with pytest.raises(DIDNotFound, match="lofar:nothing is not in the lake"):
         retrieve.retrieve(lake, "lofar:nothing", tmp_path / "back")
