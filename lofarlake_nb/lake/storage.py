@@ -207,8 +207,11 @@ class Storages:
         """Whether a path at a site is that path here: any machine may have a folder of the same name."""
         if self.lake.home is not None:
             return path.is_relative_to(Path(os.path.abspath(self.lake.home)) / "storage")
-        here = self.lake.settings.get("site") or ""
-        return bool(here) and here == self.lake.rse(rse)["attributes"].get("site") and os.path.isdir(path.anchor)
+        here, site = self.lake.settings.get("site") or "", self.lake.rse(rse)
+        if not here or here != site["attributes"].get("site"):
+            return False
+        folders = [Path(_folder(p)) for p in site["protocols"] if p["scheme"] == "file"]
+        return any(path.is_relative_to(folder) and folder.is_dir() for folder in folders)
 
 
 def _credentials(lake: Lake) -> tuple[str | tuple[str, str] | None, str | bool]:

@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from lofarlake_nb.errors import LakeError, LakeRefused, TransferFailed
+from lofarlake_nb.lake import client
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.storage import Https, Storages
 
@@ -135,3 +136,15 @@ def test_a_full_disk(lake_home, measurement_set, number, unique):
     assert "no space left for c; free some space" in written
     assert "2 MB free, these 1 files need" in ingested
     assert left == "[]"
+
+
+def test_a_site_whose_folder_is_not_here_is_no_mounted_one(remote_lake, tmp_path):
+    told = remote_lake.configuration.read_text().replace("[client]", "[client]\nsite = SARA", 1)
+    (tmp_path / "rucio.cfg").write_text(told)
+    (tmp_path / "rucio.cfg").chmod(0o600)
+    lake, did = client.connect(tmp_path / "rucio.cfg"), DID("lofar", "somewhere")
+    lake.rse("SARA")["attributes"]["site"] = "SARA"
+    assert Storages(lake).addresses("SARA", [did])[did].startswith("file:")
+    [mounted] = [protocol for protocol in lake.rse("SARA")["protocols"] if protocol["scheme"] == "file"]
+    mounted["prefix"] = str(tmp_path / "not mounted")
+    assert Storages(lake).addresses("SARA", [did])[did].startswith("https:")
