@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 def rehearse(
-    output: Path, simulation: SimulationParameters | None = None, processing: Mapping[str, Any] | None = None
+    output: Path,
+    simulation: SimulationParameters | None = None,
+    processing: Mapping[str, Any] | None = None,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
     """Run both stages end to end on an embedded lake.
 
@@ -32,6 +35,8 @@ def rehearse(
         The observation; by default 4 subbands around 135 MHz over 2 hours.
     processing : mapping, optional
         Parameters of ``2_process.ipynb`` besides those that the rehearsal sets.
+    protocol : str, optional
+        Of the lake, as `supervisor.start` takes it.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def rehearse(
     (output / stages.MARK).touch()
     lake, products = output / "lake", output / "products"
     with _told("embedded lake"):
-        supervisor.start(lake)
+        supervisor.start(lake, protocol=protocol)
     with _told("observation"):
         made = simulate.simulate(output / "observation", simulation or SimulationParameters())
     with _told("stage 1: ingest"):

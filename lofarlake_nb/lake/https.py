@@ -2,10 +2,12 @@
 
 import ssl
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import requests
+from cryptography import x509
 from requests.adapters import HTTPAdapter
 
 from lofarlake_nb.errors import LakeRefused, LofarlakeError, NoSpace, TransferFailed
@@ -73,6 +75,11 @@ class Https:
         response = self._ask("HEAD", address, missing=True)
         return None if response.status_code == 404 else int(response.headers.get("Content-Length", -1))
 
+    def mark(self, address: str) -> str:
+        """What changes when a file does, as far as the server says; empty when it says nothing of the kind."""
+        told = self._ask("HEAD", address).headers
+        return " ".join([*(told[name] for name in ("ETag", "Last-Modified") if name in told)])
+
     def adler32(self, address: str) -> str:
         """By ``Want-Digest`` (RFC 3230); from a storage that does not know it, of the file as it is read back."""
         response = self._ask("HEAD", address, headers={"Want-Digest": "adler32"})
@@ -81,6 +88,17 @@ class Https:
             if name.lower() == "adler32":
                 return value.lower().rjust(8, "0")
         return adler32_of(self.read(address))
+
+    def json(self, method: str, address: str, body: Any = None, *, missing: bool = False) -> Any:
+        """Answer of a service that speaks JSON; None when it is empty, or, where that may be, not there."""
+        given = {} if body is None else {"json": body}
+        response = self._ask(method, address, missing=missing, headers={"Accept": "application/json"}, **given)
+        if response.status_code == 404 or not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError as error:
+            raise TransferFailed(f"{method} {address}: the answer is no JSON", "see what answers there") from error
 
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""
@@ -113,7 +131,7 @@ class Https:
         except LofarlakeError:  # of the blocks that were being sent
             raise
         except OSError as error:
-            raise _broken("PUT", address, error) from error
+            raise self._broken("PUT", address, error) from error
         if not 200 <= answer.status < 300:
             raise _refusal("PUT", address, answer.status, answer)
 
@@ -131,16 +149,39 @@ class Https:
 
     def _ask(self, method: str, address: str, *, missing: bool = False, **options: Any) -> requests.Response:
         try:
-            ask = self.session.once if "data" in options else self.session.request
+            # What has a body is not asked for twice here: staging would begin twice.
+            ask = self.session.once if {"data", "json"} & options.keys() else self.session.request
             response = ask(method, _https(address), timeout=self._timeout, allow_redirects=True, **options)
         except LofarlakeError:  # of the blocks that were being sent
             raise
         except (OSError, requests.RequestException) as error:
-            raise _broken(method, address, error) from error
+            raise self._broken(method, address, error) from error
         if response.ok or (missing and response.status_code == 404):
             return response
         response.close()
         raise _refusal(method, address, response.status_code, response)
+
+    def _broken(self, method: str, address: str, error: Exception) -> TransferFailed:
+        """It may pass, a certificate that has expired too: it is read again with each connection."""
+        said, hint = f"{method} {address}: {_reason(error)}", "see whether the storage is up"
+        certificate = self.session.cert
+        if certificate is not None:
+            path = Path(certificate if isinstance(certificate, str) else certificate[0])
+            ends = _end_of(path)
+            if ends is not None and ends <= datetime.now(UTC):
+                said += f" (the certificate in {path} expired at {ends:%Y-%m-%d %H:%M:%S} UTC)"
+                hint = "renew the certificate"
+        failed = TransferFailed(said, hint)
+        failed.passing = True
+        return failed
+
+
+def _end_of(path: Path) -> datetime | None:
+    """When the first certificate of a file, or one that vouches for it, ends; None when it can't be read."""
+    try:
+        return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(path.read_bytes()))
+    except (OSError, ValueError):
+        return None
 
 
 def _all(blocks: Counted, size: int) -> Iterator[Block]:
@@ -148,12 +189,6 @@ def _all(blocks: Counted, size: int) -> Iterator[Block]:
     yield from blocks
     if blocks.size != size:
         raise TransferFailed(f"{blocks.size} bytes came, expected {size}", "do it again")
-
-
-def _broken(method: str, address: str, error: Exception) -> TransferFailed:
-    failed = TransferFailed(f"{method} {address}: {_reason(error)}", "see whether the storage is up")
-    failed.passing = True
-    return failed
 
 
 def _refusal(method: str, address: str, status: int, answer: requests.Response | putting.Answer) -> LofarlakeError:

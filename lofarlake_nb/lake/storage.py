@@ -1,4 +1,4 @@
-"""Bytes at a site: a mounted storage by its files, any other by https; both write whole files and know adler32."""
+"""Bytes at a site: a mounted storage by its files, others by https or XRootD; all write whole files, know adler32."""
 
 import errno
 import os
@@ -15,8 +15,11 @@ from lofarlake_nb.lake.counted import Counted, adler32_of
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.https import WRONG, Https
 from lofarlake_nb.lake.patience import Patience
+from lofarlake_nb.lake.xrootd import XRootD, grid_environment
 from lofarlake_nb.observation.archive import CHUNK, Block
 from lofarlake_nb.observation.partial import building, clear
+
+_XROOTD = {"root", "roots", "xroot", "xroots"}
 
 
 class Storage(Protocol):
@@ -145,13 +148,16 @@ class Storages:
         self.lake = lake
         self.mounted = Mounted()
         self.https = Https(*_credentials(lake), patience)
+        self.xrootd = XRootD(_grid_credentials(lake), patience)
 
     def of(self, address: str) -> Storage:
         """The storage that takes an address."""
-        return self.mounted if address.startswith("file:") else self.https
+        if address.startswith("file:"):
+            return self.mounted
+        return self.xrootd if urlparse(address).scheme in _XROOTD else self.https
 
     def addresses(self, rse: str, dids: Iterable[DID]) -> dict[DID, str]:
-        """Where files are written at a site: mounted where it can be, else by https.
+        """Where files are written at a site: mounted where it can be, else by https, else by XRootD.
 
         Raises
         ------
@@ -160,12 +166,17 @@ class Storages:
         """
         settings = self.lake.rse(rse)
         if not settings["deterministic"]:
-            raise LakeError(f"{rse} expects files where they already are", "choose a deterministic site")
+            raise LakeError(
+                f"{rse} takes no files: it knows those that lie there already",
+                "choose another site, or register what lies there: lofarlake ingest --in-place",
+            )
         usable = [p for p in settings["protocols"] if self._reach(rse, f"{p['scheme']}://x{_folder(p)}") is not None]
         if not usable:
             schemes = ", ".join(p["scheme"] for p in settings["protocols"]) or "none"
-            raise LakeError(f"{rse} can't be reached from here: it speaks {schemes}", "choose a site with https")
-        best = min(usable, key=lambda p: p["scheme"] != "file")
+            raise LakeError(
+                f"{rse} can't be reached from here: it speaks {schemes}", "choose a site with https or root"
+            )
+        best = min(usable, key=lambda p: self._reach(rse, f"{p['scheme']}://x{_folder(p)}") or 0)
         start = f"{best['scheme']}://{best['hostname']}:{best['port']}{_folder(best)}"
         return {did: start + path for did, path in paths.made(self.lake, rse, dids, best).items()}
 
@@ -181,7 +192,20 @@ class Storages:
             folder = Path(_folder(protocol))
             if protocol["scheme"] == "file" and self._is_mounted(rse, folder) and folder.is_dir():
                 return folder
+        speaks = {protocol["scheme"] for protocol in self.lake.rse(rse)["protocols"]}
+        if self.lake.home is not None and speaks <= _XROOTD:  # not to go by, but to look after
+            folder = Path(os.path.abspath(self.lake.home)) / "storage" / rse
+            return folder if folder.is_dir() else None
         return None
+
+    def own(self, rse: str, address: str) -> Path | None:
+        """Where a replica of an embedded lake lies, whatever it is reached by; None of another lake."""
+        if address.startswith("file:"):
+            return path_of(address)
+        if self.lake.home is None or urlparse(address).scheme not in _XROOTD:
+            return None
+        inside = address.split("://", 1)[1].partition("/")[2].strip("/").removeprefix(f"{rse}/")
+        return Path(os.path.abspath(self.lake.home)) / "storage" / rse / inside
 
     def _as_files(self, rse: str, addresses: Iterable[str]) -> Iterator[str]:
         """The same replicas as files: Rucio names no address of a protocol that only the site's own network has.
@@ -197,21 +221,25 @@ class Storages:
                     yield from (f"file://localhost:0{folder}{address.removeprefix(start)}" for folder in folders)
 
     def _reach(self, rse: str, address: str) -> int | None:
-        """0 where an address is mounted here, 1 by https, None when out of reach."""
+        """0 where an address is mounted here, 1 by https, 2 by XRootD, None when out of reach."""
         scheme = urlparse(address).scheme
         if scheme == "file":
             return 0 if self._is_mounted(rse, path_of(address)) else None
-        return 1 if scheme in ("https", "davs") else None
+        return 1 if scheme in ("https", "davs") else 2 if scheme in _XROOTD else None
 
     def _is_mounted(self, rse: str, path: Path) -> bool:
         """Whether a path at a site is that path here: any machine may have a folder of the same name."""
-        if self.lake.home is not None:
-            return path.is_relative_to(Path(os.path.abspath(self.lake.home)) / "storage")
-        here, site = self.lake.settings.get("site") or "", self.lake.rse(rse)
-        if not here or here != site["attributes"].get("site"):
-            return False
+        site, here = self.lake.rse(rse), self.lake.settings.get("site") or ""
+        if self.lake.home is not None and path.is_relative_to(Path(os.path.abspath(self.lake.home)) / "storage"):
+            return True
+        # Of an embedded lake, what is registered in place lies in a folder of this machine's.
+        at_site = (
+            self.lake.is_in_place(rse)
+            if self.lake.home is not None
+            else here and here == site["attributes"].get("site")
+        )
         folders = [Path(_folder(p)) for p in site["protocols"] if p["scheme"] == "file"]
-        return any(path.is_relative_to(folder) and folder.is_dir() for folder in folders)
+        return bool(at_site) and any(path.is_relative_to(folder) and folder.is_dir() for folder in folders)
 
 
 def _credentials(lake: Lake) -> tuple[str | tuple[str, str] | None, str | bool]:
@@ -224,8 +252,20 @@ def _credentials(lake: Lake) -> tuple[str | tuple[str, str] | None, str | bool]:
     return settings.get("client_x509_proxy"), authority
 
 
+def _grid_credentials(lake: Lake) -> dict[str, str]:
+    """What XRootD's tools need set; without it they find the user's own (proxy, token, ticket) as they always do."""
+    if lake.home is not None:
+        return grid_environment(Path(os.path.abspath(lake.home)) / "tls" / "grid")
+    settings = lake.settings
+    if "client_cert" in settings:
+        key = settings.get("client_key", settings["client_cert"])
+        return {"X509_USER_CERT": settings["client_cert"], "X509_USER_KEY": key, "XrdSecGSICREATEPROXY": "0"}
+    return {"X509_USER_PROXY": settings["client_x509_proxy"]} if "client_x509_proxy" in settings else {}
+
+
 def _folder(protocol: dict[str, Any]) -> str:
-    return f"/{protocol['prefix'].strip('/')}/"
+    """Path that a site's files are below; of XRootD with the slash that makes it absolute."""
+    return f"{'/' if protocol['scheme'] in _XROOTD else ''}/{protocol['prefix'].strip('/')}/"
 
 
 def path_of(address: str) -> Path:

@@ -1,16 +1,21 @@
 """The lake's own certificate authority, and the certificates of its storage and of those who may use it."""
 
 import datetime
+import hashlib
 import ipaddress
+import shutil
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lofarlake_nb.lake.embedded.home import Home, write_private
 
 LIFETIME = datetime.timedelta(days=3650)
+_RSA_BITS = 2048
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def make(home: Home) -> None:
@@ -33,11 +38,44 @@ def make(home: Home) -> None:
     write_private(files["ca"], _pem(authority))
 
 
+def make_grid(home: Home) -> None:
+    """The same for XRootD, whose GSI takes RSA keys only, and authorities from a folder by the hash of their name.
+
+    Made are ``tls/grid/server.pem`` and ``client.pem`` (with their keys), and the folder ``tls/grid/ca``.
+    """
+    if home.grid.is_dir():
+        return
+    partial = home.grid.with_name(home.grid.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "ca").mkdir(parents=True, mode=0o700)
+    keys = [rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS) for _ in range(3)]
+    authority = _certificate("lofarlake embedded grid", keys[0], None, keys[0])
+    server = _certificate("127.0.0.1", keys[1], authority, keys[0], ExtendedKeyUsageOID.SERVER_AUTH)
+    client = _certificate("lofar", keys[2], authority, keys[0], ExtendedKeyUsageOID.CLIENT_AUTH)
+    write_private(partial / "server.pem", _pem(server) + _key_pem(keys[1]))
+    write_private(partial / "client.pem", _pem(client) + _key_pem(keys[2]))
+    write_private(partial / "ca" / f"{name_hash(authority.subject)}.0", _pem(authority))
+    partial.rename(home.grid)
+
+
+def name_hash(name: x509.Name) -> str:
+    """Hash by which OpenSSL finds an authority in a folder (``X509_NAME_hash``), 8 hexadecimal digits.
+
+    Of the canonical form: parts without the outer sequence, values in UTF-8, lower case, blanks made single.
+    """
+    canonical = b""
+    for part in name.rdns:
+        told = [x509.NameAttribute(one.oid, " ".join(str(one.value).lower().split())) for one in part]
+        whole = x509.Name([x509.RelativeDistinguishedName(told)]).public_bytes()
+        canonical += whole[2:]  # the sequence's tag and length; a part here is shorter than 128 bytes
+    return f"{int.from_bytes(hashlib.sha1(canonical, usedforsecurity=False).digest()[:4], 'little'):08x}"
+
+
 def _certificate(
     name: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     issuer: x509.Certificate | None,
-    issuer_key: ec.EllipticCurvePrivateKey,
+    issuer_key: Key,
     usage: x509.ObjectIdentifier | None = None,
 ) -> x509.Certificate:
     """Certificate of a key; without an issuer an authority that signs itself."""
@@ -86,7 +124,7 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+def _key_pem(key: Key) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from lofarlake_nb.lake.embedded import xrootd
 from lofarlake_nb.lake.embedded.home import Home, Settings, write_private
 
 USER = "lofar"  # the astronomer's account, and the scope that it owns
@@ -41,7 +42,7 @@ permission = generic
 schema = generic
 
 [conveyor]
-scheme = https
+scheme = {protocol}
 transfertool = local
 
 [transfers]
@@ -111,7 +112,13 @@ def write(home: Home, settings: Settings) -> None:
     database = {"password": settings.database_password, "port": settings.database_port}
     write_private(
         server_file(home),
-        _SERVER.format(log=home.log, etc=home.configuration, root_password=settings.root_password, **database),
+        _SERVER.format(
+            log=home.log,
+            etc=home.configuration,
+            root_password=settings.root_password,
+            protocol=settings.protocol,
+            **database,
+        ),
     )
     write_private(home.configuration / "alembic.ini", _ALEMBIC.format(**database))
     for name, account, password in (
@@ -137,14 +144,14 @@ def server_file(home: Home) -> Path:
 def server_environment(home: Home) -> dict[str, str]:
     """All of the environment in which the lake's own parts run."""
     return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), *xrootd.folders(home), os.defpath]),
         "HOME": str(home.run),
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
         "RUCIO_CONFIG": str(server_file(home)),
-        "X509_USER_PROXY": str(home.certificates / "client.pem"),
+        **_credentials(home),
     }
 
 
@@ -165,8 +172,15 @@ def client_environment(home: Home, account: str = USER) -> dict[str, str]:
     """
     return {
         "RUCIO_CONFIG": str(home.client / ("root.cfg" if account == "root" else "rucio.cfg")),
-        "X509_USER_PROXY": str(home.certificates / "client.pem"),
+        **_credentials(home),
         "NO_PROXY": "127.0.0.1,localhost",
         # Rucio's webdav plug-in does not verify servers, and is warned of it at each request.
         "PYTHONWARNINGS": "ignore:Unverified HTTPS request",
     }
+
+
+def _credentials(home: Home) -> dict[str, str]:
+    """By which the storage knows us, as the tools that Rucio calls look for them."""
+    if home.settings().protocol == "root":
+        return xrootd.client_environment(home)
+    return {"X509_USER_PROXY": str(home.certificates / "client.pem")}

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lofarlake_nb.errors import LakeBusy, LakeError, NoSpace, NotALake, UsageError
@@ -18,6 +18,7 @@ SETTINGS = "lake.json"
 FREE_BYTES_TO_START = 300_000_000  # an empty PostgreSQL with its log takes some 100 MB
 
 # Names are the LOFAR archive's; what stands behind each is a folder on this machine, POZNAN's "tape" too.
+PROTOCOLS = ("https", "root")  # by which the sites are reached
 SITES = {"SARA": "DISK", "JUELICH": "DISK", "POZNAN": "TAPE"}
 QUOTA = 100 * 10**12  # bytes that the astronomer's rules may hold at each, until an administrator changes it
 
@@ -32,6 +33,10 @@ class Settings:
         Where the parts listen, on 127.0.0.1.
     database_password, root_password, user_password : str
         Of the database, and of Rucio's accounts ``root`` and ``lofar``.
+    protocol : str
+        One of `PROTOCOLS`.
+    in_place : dict
+        Sites whose files are somebody's own: name to folder. They are read, never written.
     """
 
     database_port: int = 0
@@ -40,6 +45,8 @@ class Settings:
     database_password: str = ""
     root_password: str = ""
     user_password: str = ""
+    protocol: str = "https"
+    in_place: dict[str, str] = field(default_factory=dict)
 
     @property
     def server_url(self) -> str:
@@ -49,7 +56,11 @@ class Settings:
     @property
     def storage_url(self) -> str:
         """Where the storage answers; each site is a folder below."""
-        return f"https://127.0.0.1:{self.storage_port}"
+        return f"{self.protocol}://127.0.0.1:{self.storage_port}"
+
+    def prefix(self, site: str) -> str:
+        """What a site's paths begin with; XRootD's absolute paths have a slash of their own after the address's."""
+        return f"//{site}/" if self.protocol == "root" else f"/{site}/"
 
 
 class Home:
@@ -68,6 +79,7 @@ class Home:
         self.configuration = self.path / "etc"
         self.client = self.path / "client"
         self.certificates = self.path / "tls"
+        self.grid = self.certificates / "grid"
         self.storage = self.path / "storage"
         self.log = self.path / "log"
         self.run = self.path / "run"

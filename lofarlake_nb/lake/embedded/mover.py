@@ -1,4 +1,4 @@
-"""Moves files between the storage of sites, https to https, checked in flight."""
+"""Moves files between the storage of sites, as Rucio's transfer tool asks; https to https they go by here."""
 
 import http.client
 import logging
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,9 +34,9 @@ class File:
     request_id : str
         By which Rucio knows the transfer.
     sources : tuple of str
-        https addresses, the best first.
+        Addresses, the best first.
     destination : str
-        https address.
+        Address of the same scheme.
     size : int
         Bytes that the catalogue says.
     adler32 : str or None
@@ -88,13 +89,12 @@ class Mover:
 
     Parameters
     ----------
-    certificates : Path
-        Folder with ``ca.pem`` and ``client.pem``.
+    copy : callable
+        Moves one file: takes source, destination, size, adler32 and a callable that says whether to stop, and raises.
     """
 
-    def __init__(self, certificates: Path) -> None:
-        self.context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-        self.context.load_cert_chain(certificates / "client.pem")
+    def __init__(self, copy: Callable[[str, str, int, str | None, Callable[[], bool]], None]) -> None:
+        self.copy = copy
         self.pool = ThreadPoolExecutor(STREAMS, thread_name_prefix="transfer")
         self.jobs: dict[str, Job] = {}
         self.lock = threading.Lock()
@@ -117,6 +117,11 @@ class Mover:
         with self.lock:
             return self.jobs.get(name)
 
+    def names(self) -> list[str]:
+        """All jobs that are known."""
+        with self.lock:
+            return list(self.jobs)
+
     def close(self) -> None:
         """Break off what is under way; Rucio will ask again, and the storage forgets halves."""
         with self.lock:
@@ -128,14 +133,7 @@ class Mover:
         started, trouble = _now(), "no source"
         for source in file.sources:
             try:
-                copy(
-                    source,
-                    file.destination,
-                    file.size,
-                    file.adler32,
-                    context=self.context,
-                    cancelled=job.cancelled.is_set,
-                )
+                self.copy(source, file.destination, file.size, file.adler32, job.cancelled.is_set)
                 trouble = ""
                 break
             except Exception as error:  # whatever it is, the transfer must be reported as ended
@@ -144,14 +142,27 @@ class Mover:
         job.settle(file.request_id, Outcome(started, _now(), trouble))
 
 
+def by_https(certificates: Path) -> Callable[[str, str, int, str | None, Callable[[], bool]], None]:
+    """What moves one file from https to https, for a `Mover`.
+
+    Parameters
+    ----------
+    certificates : Path
+        Folder with ``ca.pem`` and ``client.pem``.
+    """
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    context.load_cert_chain(certificates / "client.pem")
+    return partial(copy, context=context)
+
+
 def copy(
     source: str,
     destination: str,
     size: int,
     adler32: str | None,
+    cancelled: Callable[[], bool] = lambda: False,
     *,
     context: ssl.SSLContext,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Move the bytes of one file, checked in flight.
 
@@ -166,10 +177,10 @@ def copy(
         Bytes that the catalogue says.
     adler32 : str or None
         Adler-32 that the catalogue says, hexadecimal.
-    context : SSLContext
-        With the client's certificate and the authority.
     cancelled : callable
         Asked between blocks.
+    context : SSLContext
+        With the client's certificate and the authority.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lofarlake_nb.lake.embedded import postgres, processes
+from lofarlake_nb.lake.embedded import postgres, processes, xrootd
 from lofarlake_nb.lake.embedded.home import SITES, Home, Settings
 
 NAMES = ("database", "storage", "server", "daemons")  # in the order of starting
@@ -92,6 +92,8 @@ def _database_trouble(home: Home, settings: Settings) -> str:
 
 
 def _storage_trouble(home: Home, settings: Settings) -> str:
+    if settings.protocol == "root":
+        return xrootd.trouble(settings)
     try:
         context = ssl.create_default_context(cafile=str(home.certificates / "ca.pem"))
         context.load_cert_chain(home.certificates / "client.pem")

@@ -31,6 +31,7 @@ from lofarlake_nb.lake.embedded.home import SITES, Home
 CHUNK = 1 << 20  # bytes
 THREADS = 16
 INCOMING = ".incoming"  # in each site's folder: bytes on their way in
+_READING = ("GET", "HEAD", "PROPFIND", "OPTIONS")  # methods that change nothing
 
 Environ = dict
 Reply = tuple[HTTPStatus, dict[str, str], Iterable[bytes]]
@@ -51,10 +52,13 @@ class Storage:
     ----------
     sites : dict
         Name of a site (the first part of a URL's path) to its folder.
+    in_place : dict
+        The same of sites whose files are somebody's own: they are read, and whatever would change them is refused.
     """
 
-    def __init__(self, sites: dict[str, Path]) -> None:
-        self.sites = {name: folder.resolve() for name, folder in sites.items()}
+    def __init__(self, sites: dict[str, Path], in_place: dict[str, Path] | None = None) -> None:
+        self.in_place = frozenset(in_place or ())
+        self.sites = {name: folder.resolve() for name, folder in {**sites, **(in_place or {})}.items()}
         self.methods: dict[str, Callable[[Environ, Target], Reply]] = {
             "GET": self._get,
             "HEAD": self._get,
@@ -65,7 +69,7 @@ class Storage:
             "PROPFIND": self._propfind,
             "OPTIONS": self._options,
         }
-        for folder in self.sites.values():  # what a crash left half way
+        for folder in sites.values():  # what a crash left half way
             shutil.rmtree(folder / INCOMING, ignore_errors=True)
 
     def __call__(self, environ: Environ, start_response: Callable) -> Iterable[bytes]:
@@ -74,7 +78,10 @@ class Storage:
             method = self.methods.get(environ["REQUEST_METHOD"])
             if method is None:
                 raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "no such method")
-            status, headers, body = method(environ, self._target(environ["PATH_INFO"]))
+            target = self._target(_path_of(environ))
+            if environ["REQUEST_METHOD"] not in _READING and target.url.split("/")[1] in self.in_place:
+                raise Refused(HTTPStatus.FORBIDDEN, "the files of this site are somebody's own: they are only read")
+            status, headers, body = method(environ, target)
         except Refused as refusal:
             status, headers, body = _plain(refusal.status, str(refusal))
         except OSError as error:
@@ -106,9 +113,14 @@ class Storage:
         if target.path.is_dir():
             return HTTPStatus.OK, {**headers, "Content-Length": "0"}, []
         file = open(target.path, "rb")  # noqa: SIM115 - closed by _blocks, or below
-        size = os.fstat(file.fileno()).st_size
+        told = os.fstat(file.fileno())
+        size = told.st_size
         first, last = _range(environ.get("HTTP_RANGE", ""), size)
         headers |= {"Content-Length": str(last - first + 1), "Content-Type": "application/octet-stream"}
+        headers |= {
+            "ETag": f'"{told.st_mtime_ns:x}-{size:x}"',
+            "Last-Modified": formatdate(told.st_mtime, usegmt=True),
+        }
         status = HTTPStatus.OK
         if "HTTP_RANGE" in environ and (first, last) != (0, size - 1):
             status = HTTPStatus.PARTIAL_CONTENT
@@ -233,6 +245,14 @@ def _receive(body: BinaryIO, size: int, path: Path) -> str:
     return f"{value:08x}"
 
 
+def _path_of(environ: Environ) -> str:
+    """Path of a request's URL: WSGI (PEP 3333) hands over its bytes as if they were Latin-1."""
+    try:
+        return environ["PATH_INFO"].encode("latin-1").decode()
+    except UnicodeError:
+        raise Refused(HTTPStatus.BAD_REQUEST, "the path is no UTF-8") from None
+
+
 def _drain(environ: Environ) -> None:
     """Read what a refused request still sends: its client listens only then, and cheroot would read it in one go."""
     body = environ["wsgi.input"]
@@ -300,8 +320,10 @@ def _status_of(error: OSError) -> HTTPStatus:
 
 def serve(home: Home) -> None:
     """Serve a lake's sites until told to stop."""
-    port = home.settings().storage_port
-    application = Storage({site: home.storage / site for site in SITES})
+    settings = home.settings()
+    port = settings.storage_port
+    in_place = {site: Path(folder) for site, folder in settings.in_place.items()}
+    application = Storage({site: home.storage / site for site in SITES}, in_place)
     server = wsgi.Server(("127.0.0.1", port), application, numthreads=THREADS, request_queue_size=128, timeout=60)
     pem, authority = str(home.certificates / "server.pem"), str(home.certificates / "ca.pem")
     server.ssl_adapter = BuiltinSSLAdapter(pem, pem, authority)

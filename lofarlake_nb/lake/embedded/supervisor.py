@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lofarlake_nb import __version__
 from lofarlake_nb.errors import LakeError, NoSpace, UsageError
-from lofarlake_nb.lake.embedded import certificates, configuration, parts, ports, postgres, processes
-from lofarlake_nb.lake.embedded.home import SITES, Home, Settings
+from lofarlake_nb.lake.embedded import certificates, configuration, parts, ports, postgres, processes, xrootd
+from lofarlake_nb.lake.embedded.home import PROTOCOLS, SITES, Home, Settings
 from lofarlake_nb.lake.embedded.parts import Part
 
 READY_SECONDS = 90.0  # for one part, on a busy machine
@@ -45,7 +45,7 @@ class Status:
         return all(part.up for part in self.parts)
 
 
-def start(home: Path, port: int | None = None) -> Status:
+def start(home: Path, port: int | None = None, protocol: str | None = None) -> Status:
     """Start a lake, or what is missing of it.
 
     Parameters
@@ -54,6 +54,8 @@ def start(home: Path, port: int | None = None) -> Status:
         Its folder: new, empty, or that of a lake.
     port : int, optional
         For Rucio's REST server; without it a free one is chosen once and kept.
+    protocol : str, optional
+        How the sites are reached: ``https`` (the default of a new lake), or ``root``, by XRootD. It is chosen once.
 
     Returns
     -------
@@ -64,6 +66,8 @@ def start(home: Path, port: int | None = None) -> Status:
     ------
     PortTaken
         When another program has the wanted port.
+    UsageError
+        When the lake was made with another protocol.
     NotALake, NoSpace, LakeBusy, LakeError
         When the folder can't be the lake's home, or a part does not come up.
     """
@@ -75,9 +79,12 @@ def start(home: Path, port: int | None = None) -> Status:
         place.refuse_other_folders()
         place.make()
         _bury(place)
-        settings = ports.settle(place, place.settings(), port)
+        settings = ports.settle(place, _with_protocol(place, protocol), port)
         place.keep(settings)
         certificates.make(place)
+        if settings.protocol == "root":
+            certificates.make_grid(place)
+            xrootd.write(place, settings)
         configuration.write(place, settings)
         _start_parts(place, settings)
     return status(home)
@@ -104,7 +111,8 @@ def status(home: Path) -> Status:
     settings = place.settings()
     with ThreadPoolExecutor(len(parts.NAMES)) as pool:
         seen = tuple(pool.map(lambda name: parts.look(place, settings, name), parts.NAMES))
-    urls = {"rucio": settings.server_url} | {site: f"{settings.storage_url}/{site}/" for site in SITES}
+    sites = (*SITES, *settings.in_place)
+    urls = {"rucio": settings.server_url} | {site: settings.storage_url + settings.prefix(site) for site in sites}
     return Status(place.path, seen, urls)
 
 
@@ -174,6 +182,22 @@ def environment(home: Path) -> dict[str, str]:
     return configuration.client_environment(Home(home))
 
 
+def _with_protocol(home: Home, wanted: str | None) -> Settings:
+    """Settings with the protocol that the lake has, or that a new one is to have."""
+    settings, is_new = home.settings(), not home.exists
+    if wanted is not None and wanted not in PROTOCOLS:
+        raise UsageError(f"protocol: expected {' or '.join(PROTOCOLS)}, got {wanted!r}")
+    if wanted is not None and not is_new and wanted != settings.protocol:
+        raise UsageError(
+            f"the lake in {home.path} was made with protocol {settings.protocol}, not {wanted}: its replicas lie there",
+            "choose another folder with --home, or leave out --protocol",
+        )
+    settings = replace(settings, protocol=wanted) if wanted is not None else settings
+    if settings.protocol == "root":
+        xrootd.check()
+    return settings
+
+
 def _start_parts(home: Home, settings: Settings) -> None:
     """Start what does not run, or runs from outdated settings; wait until all answer."""
     recipes = {name: _recipe(settings, name) for name in parts.NAMES}
@@ -182,8 +206,9 @@ def _start_parts(home: Home, settings: Settings) -> None:
     try:
         for name in wanted:
             if name != "database":  # the others load for seconds, and wait for it by themselves
-                module = f"{__package__}.{name}"
-                _launch(home, name, [sys.executable, "-P", "-m", module, home.path], recipes[name])
+                is_xrootd = name == "storage" and settings.protocol == "root"
+                module: list[str | Path] = [sys.executable, "-P", "-m", f"{__package__}.{name}", home.path]
+                _launch(home, name, xrootd.command(home) if is_xrootd else module, recipes[name])
         if "database" in wanted:
             postgres.initialise(home, settings.database_password)
             postgres.adopt(home)
@@ -260,7 +285,7 @@ def _recipe(settings: Settings, name: str) -> str:
     """What a part is started from, as a hash: a part with another must be started again."""
     used = {
         "database": settings.database_port,
-        "storage": settings.storage_port,
+        "storage": (settings.storage_port, settings.protocol, settings.in_place),
         "server": settings,
         "daemons": (settings.database_port, settings.database_password),
     }

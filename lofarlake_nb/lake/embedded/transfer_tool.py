@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rucio.core import transfer
@@ -18,6 +17,7 @@ NAME = "local"
 class Report(TransferStatusReport):
     """One file's outcome, as Rucio's poller takes it."""
 
+    protocol = "https"
     supported_db_fields = ("state", "external_id", "started_at", "transferred_at", "err_msg")
 
     def __init__(self, request_id: str, job: str, outcome: Outcome) -> None:
@@ -36,7 +36,7 @@ class Report(TransferStatusReport):
 
     def get_monitor_msg_fields(self, session: Any, logger: Any = None) -> dict[str, Any]:
         """What a message about it adds."""
-        return {"protocol": "https", "duration": (self.outcome.ended - self.outcome.started).total_seconds()}
+        return {"protocol": self.protocol, "duration": (self.outcome.ended - self.outcome.started).total_seconds()}
 
 
 class LocalTransfertool(Transfertool):
@@ -97,19 +97,23 @@ class LocalTransfertool(Transfertool):
         return True
 
 
-def install(certificates: Path) -> Mover:
+def install(mover: Mover, protocol: str) -> Mover:
     """Make the tool known to Rucio's conveyor in this process.
 
     Parameters
     ----------
-    certificates : Path
-        Folder with ``ca.pem`` and ``client.pem``.
+    mover : Mover
+        Moves the bytes.
+    protocol : str
+        Scheme of the addresses that it takes.
 
     Returns
     -------
     Mover
         Close it at the end.
     """
-    LocalTransfertool.mover = Mover(certificates)
+    LocalTransfertool.mover = mover
+    LocalTransfertool.supported_schemes = {protocol}
+    Report.protocol = protocol
     transfer.TRANSFERTOOL_CLASSES_BY_NAME[NAME] = LocalTransfertool
     return LocalTransfertool.mover

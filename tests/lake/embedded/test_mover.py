@@ -7,7 +7,7 @@ import pytest
 
 from lofarlake_nb.errors import ChecksumMismatch, TransferFailed
 from lofarlake_nb.lake.embedded.home import Home
-from lofarlake_nb.lake.embedded.mover import File, Mover, copy
+from lofarlake_nb.lake.embedded.mover import File, Mover, by_https, copy
 
 SIZE = 10_000_001  # several blocks and a bit
 
@@ -97,7 +97,7 @@ def test_a_cancelled_copy_leaves_nothing(home, context, source, url):
 
 def test_the_next_source_is_taken_when_one_is_bad(home, source, url):
     name, data, adler32 = source
-    mover = Mover(home.certificates)
+    mover = Mover(by_https(home.certificates))
     bad = url("POZNAN", "none")
     files = [
         File("good", (bad, url("SARA", name)), url("JUELICH", "second"), SIZE, adler32),
