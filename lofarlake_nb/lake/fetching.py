@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from lofarlake_nb.errors import (
@@ -18,13 +18,17 @@ from lofarlake_nb.errors import (
     TransferFailed,
 )
 from lofarlake_nb.lake import records
+from lofarlake_nb.lake.counted import adler32_of
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.replicas import File
+from lofarlake_nb.lake.staging import Staging
 from lofarlake_nb.lake.storage import Counted, Storages
-from lofarlake_nb.lake.ticks import Progress
+from lofarlake_nb.lake.ticks import Counting, Progress
 from lofarlake_nb.observation import naming, unpacking
 from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.partial import building
+
+_PAUSE = 0.2  # seconds between two looks at what came from tape
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +44,12 @@ class Fetching:
         Counts files and bytes.
     unpack : bool
         Take tars apart; else they are kept as they are.
+    staging : Staging
+        Knows which copies are on tape, and brings them.
     """
 
-    def __init__(self, storages: Storages, progress: Progress, *, unpack: bool) -> None:
-        self.storages, self.progress, self.unpack = storages, progress, unpack
+    def __init__(self, storages: Storages, progress: Progress, *, unpack: bool, staging: Staging) -> None:
+        self.storages, self.progress, self.unpack, self.staging = storages, progress, unpack, staging
         self.problems: list[str] = []  # copies that could not be taken, and why
         # Of these, files and sites whose bytes are missing or others: another copy was good; none was.
         self.bad: list[tuple[DID, str]] = []
@@ -61,16 +67,21 @@ class Fetching:
         for rse in {replica.rse for file, _ in wanted for replica in file.replicas}:
             self.storages.lake.rse(rse)  # asked here once, not by each stream
         with ThreadPoolExecutor(streams, thread_name_prefix="retrieve") as pool:
-            futures = [pool.submit(self.fetch, file, target) for file, target in wanted]
             try:
-                for future in as_completed(futures):
-                    future.result()
+                futures = {pool.submit(self.fetch, *one) for one in self.staging.ready(wanted)}
+                while futures or self.staging.waiting:
+                    pause = _PAUSE if self.staging.waiting else None
+                    done, futures = wait(futures, pause, FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                    if self.staging.waiting:
+                        self.stop.wait(0 if futures else _PAUSE)
+                        futures |= {pool.submit(self.fetch, *one) for one in self.staging.arrived(busy=bool(futures))}
+                self.staging.check()
             except BaseException:  # an interrupt too
                 self.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-                self.progress.end("failed")
                 raise
-        self.progress.end()
 
     def fetch(self, file: File, target: Path) -> None:
         """Bring a file; the target appears whole and verified, or not at all.
@@ -96,22 +107,26 @@ class Fetching:
         records.expect(target, str(file.did), file.adler32)
         for rse, address in self._candidates(file):
             try:
-                self._from(rse, address, file, target)
+                with self.progress.underway(rse) as counted:
+                    self._from(address, file, target, counted)
                 break
             except (TransferFailed, ChecksumMismatch, LakeRefused) as error:
                 if self.stop.is_set():
                     raise
                 failures.append(error)
                 self.problems.append(f"{file.did} at {rse}: {error.message}")
-                if isinstance(error, ChecksumMismatch) or self._is_missing(address):
+                if self._is_bad(error, file, address):
                     bad.append((file.did, rse))
                 self.progress.failed(str(file.did), error.message, rse)
                 log.warning("%s at %s: %s", file.did, rse, error.message)
         else:
             self.lost += bad
+            if self.staging.later(file):
+                return
             raise _no_copy(file, failures)
         self.bad += bad
         records.keep(target, str(file.did), file.adler32)
+        self.staging.fetched(file.did)
         self.progress.finished(rse)
 
     def _candidates(self, file: File) -> list[tuple[str, str]]:
@@ -123,15 +138,19 @@ class Fetching:
         ]
         return sorted(usable, key=lambda pair: (not pair[1].startswith("file:"), pair[0]))
 
-    def _is_missing(self, address: str) -> bool:
+    def _is_bad(self, error: LofarlakeError, file: File, address: str) -> bool:
+        """Whether a copy that could not be taken is to blame; else it was the way here."""
+        storage = self.storages.of(address)
         try:
-            return self.storages.of(address).size(address) is None
+            if isinstance(error, ChecksumMismatch):  # read once more: a byte may have flipped on its way
+                return adler32_of(storage.read(address)) != file.adler32
+            return storage.size(address) is None
         except LofarlakeError:  # it does not answer: that says nothing of the file
             return False
 
-    def _from(self, rse: str, address: str, file: File, target: Path) -> None:
+    def _from(self, address: str, file: File, target: Path, counted: Counting) -> None:
         storage = self.storages.of(address)
-        blocks = self.progress.count(self._verified(storage.read(address), file, address), rse)
+        blocks = counted(self._verified(storage.read(address), file, address))
         if not (self.unpack and naming.is_tar(file.did.name)):
             _write(blocks, target)
             return

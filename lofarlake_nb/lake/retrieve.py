@@ -101,7 +101,14 @@ def inputs(
 
 
 def retrieve(
-    lake: "Lake", dataset: DID | str, to: Path, *, streams: int = 2, unpack: bool = True, progress: Sink | None = None
+    lake: "Lake",
+    dataset: DID | str,
+    to: Path,
+    *,
+    streams: int = 2,
+    unpack: bool = True,
+    patience: float = 24 * 3600.0,
+    progress: Sink | None = None,
 ) -> Retrieved:
     """Bring a dataset here: what is here and right is not moved again.
 
@@ -120,6 +127,8 @@ def retrieve(
         Files moved at the same time.
     unpack : bool
         Take tars apart; else they are kept as they are.
+    patience : float
+        Seconds without a file coming, of those that are only on tape. Copies on disk are taken first, at any site.
     progress : callable, optional
         Takes each `Tick`.
 
@@ -141,10 +150,12 @@ def retrieve(
     UsageError
         Before the first byte, when two files would have one name here.
     """
-    from lofarlake_nb.lake import repair
+    from lofarlake_nb.lake import journal, repair
+    from lofarlake_nb.lake.asked import Asked
     from lofarlake_nb.lake.fetching import Fetching
     from lofarlake_nb.lake.metadata import original_names
     from lofarlake_nb.lake.replicas import files_of
+    from lofarlake_nb.lake.staging import Staging
     from lofarlake_nb.lake.storage import Storages
 
     start, to, did = time.monotonic(), Path(to), DID.parse(dataset)
@@ -153,10 +164,14 @@ def retrieve(
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
     _check_space(to, sum(file.size for file in missing))
     told = Progress("retrieve", len(missing), progress, total_bytes=sum(file.size for file in missing))
-    fetching = Fetching(Storages(lake), told, unpack=unpack)
+    storages = Storages(lake)
+    staging = Staging(storages, told, Asked(journal.place(lake, to)), patience)
+    fetching = Fetching(storages, told, unpack=unpack, staging=staging)
     try:
-        fetching.run([(file, targets[file.did]) for file in missing], streams)
+        with told:
+            fetching.run([(file, targets[file.did]) for file in missing], streams)
     finally:
+        staging.end()
         repair.tell(lake, fetching.bad, fetching.lost)
     moved = fetching.progress.bytes
     seconds = time.monotonic() - start

@@ -252,3 +252,18 @@ def test_real_scans_are_taken_whatever_the_name_inside(real_data, tmp_path):
     tars = sorted(real_data.glob("*.tar"))
     found = retrieve.inputs("", "", tars, tmp_path)
     assert [path.name for path in found.paths] == [tar.stem for tar in tars]
+
+
+def test_a_name_that_is_as_long_as_names_may_be(lake, tmp_path, number):
+    file = tmp_path / ("x" * 220 + ".fits")
+    file.write_bytes(b"x" * 1000)
+    ingest.ingest(lake, [file], IngestParameters(dataset=f"lofar:L{number}", replicate_to=""))
+    assert retrieve.retrieve(lake, f"lofar:L{number}", tmp_path / "back").files == 1
+    assert retrieve.retrieve(lake, f"lofar:L{number}", tmp_path / "back").bytes == 0
+    assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_target_below_a_file_is_refused(lake, dataset, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ObservationError, match="can't be written: Not a directory"):
+        retrieve.retrieve(lake, dataset, tmp_path / "file" / "back")
