@@ -1,5 +1,6 @@
 """Frozen parameters of each stage: they check themselves, and say what was expected."""
 
+import math
 from dataclasses import dataclass
 
 import astropy.units as u
@@ -35,6 +36,27 @@ def quantity(name: str, value: str | u.Quantity, unit: u.UnitBase) -> u.Quantity
         raise UsageError(f"{name}: {value!r} is no quantity in units of {unit}", f'write it as "20 {unit}"') from error
 
 
+def seconds(name: str, value: str) -> float:
+    """Duration that a person wrote, in s.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, for the error.
+    value : str
+        As ``"30 d"``.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or not more than 0 s and finite.
+    """
+    found = float(quantity(name, value, u.s).value)
+    if not 0 < found < math.inf:
+        raise UsageError(f"{name}: expected more than 0 s, got {value!r}", 'write it as "30 d"')
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class IngestParameters:
     """Where an observation goes in the lake.
@@ -53,6 +75,11 @@ class IngestParameters:
         Files sent at the same time.
     patience : str
         How long a server that fails or does not answer is tried again before the ingest ends.
+    in_place : bool
+        The files lie at the site already, which takes them under whatever path they have: they are read for their
+        checksums and registered, not copied.
+    lifetime : str
+        How long the rules hold the files, ``"30 d"``; empty for as long as nobody ends them.
     """
 
     dataset: str
@@ -61,8 +88,17 @@ class IngestParameters:
     replicate_to: str = "JUELICH"
     streams: int = 2
     patience: str = "5 min"
+    in_place: bool = False
+    lifetime: str = ""
+
+    @property
+    def lifetime_s(self) -> int | None:
+        """Lifetime of the rules in s; None when they have none."""
+        return math.ceil(seconds("lifetime", self.lifetime)) if self.lifetime else None
 
     def __post_init__(self) -> None:
+        if self.lifetime:
+            seconds("lifetime", self.lifetime)
         if self.streams < 1:
             raise UsageError(f"streams: expected 1 or more, got {self.streams}")
         if not quantity("patience", self.patience, u.s).value >= 0:

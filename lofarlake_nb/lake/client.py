@@ -172,6 +172,14 @@ class Lake:
             self._rses[name] = {**self.call("get_rse", name), "attributes": self.call("list_rse_attributes", name)}
         return self._rses[name]
 
+    def is_in_place(self, rse: str) -> bool:
+        """Whether the files of a site are under paths of their own: they are somebody's, and not for us to change."""
+        return not self.rse(rse)["deterministic"]
+
+    def deletes_at(self, rse: str) -> bool:
+        """Whether the lake deletes what no rule holds at a site."""
+        return bool(self.rse(rse).get("availability_delete", True))
+
 
 def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
     """Log in to a lake.
@@ -240,7 +248,23 @@ def _settings(configuration: Path) -> dict[str, str]:
         parser.read_string(configuration.read_text(), source=str(configuration))
         return dict(parser["client"])
     except (configparser.Error, KeyError, OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{configuration} is no configuration of Rucio's client: {error}") from error
+        # Not the parser's own words: they repeat the line, which may be the one with the password.
+        raise UsageError(f"{configuration} is no configuration of Rucio's client: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case configparser.InterpolationError():
+            return f"{error.option} has a % that stands for nothing; a % of its own is written %%"
+        case configparser.MissingSectionHeaderError() | configparser.DuplicateOptionError():
+            return f"line {error.lineno} is not understood"
+        case configparser.ParsingError():
+            return f"line {error.errors[0][0]} is not understood"
+        case KeyError():
+            return "it has no section [client]"
+        case OSError():
+            return error.strerror or "it can't be read"
+    return type(error).__name__
 
 
 @contextmanager

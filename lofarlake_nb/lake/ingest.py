@@ -6,7 +6,7 @@ cut off is finished, what is wrong is named. It can be killed at any moment: the
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import Any
 
 import astropy.units as u
 
-from lofarlake_nb.errors import NoSpace
-from lofarlake_nb.lake import journal, plan, registration, rules
+from lofarlake_nb.errors import NoSpace, UsageError
+from lofarlake_nb.lake import in_place, journal, plan, quota, registration, rules
 from lofarlake_nb.lake import metadata as catalogue_metadata
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.journal import Journal
+from lofarlake_nb.lake.lease import Lease
 from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.plan import Item
 from lofarlake_nb.lake.registrar import Registrar
@@ -91,9 +92,10 @@ def ingest(
     lake : Lake
         From `client.connect`.
     paths : sequence of paths
-        Measurement Sets (each becomes one tar), folders of them, or ready files.
+        Measurement Sets (each becomes one tar), folders of them, or ready files. In place: files at the site, folders
+        of them, or addresses.
     parameters : IngestParameters
-        Dataset, container, sites, streams.
+        Dataset, container, sites, streams; whether the files lie at the site already.
     metadata : mapping, optional
         For the dataset, besides what the Measurement Sets say.
     progress : callable, optional
@@ -109,7 +111,7 @@ def ingest(
     NotAMeasurementSet, InvalidDID, UsageError
         Before anything is sent.
     LakeBusy
-        When another process ingests into the same dataset.
+        When another process, here or on another machine, ingests into the same dataset.
     NoSpace
         When it does not fit.
     ObservationError
@@ -121,9 +123,14 @@ def ingest(
     """
     dataset = DID.parse(parameters.dataset)
     container = DID.parse(parameters.container) if parameters.container else None
-    items = plan.observation(paths, dataset.scope)
+    pfns: dict[DID, str] | None = None
+    if parameters.in_place:
+        _check_lifetime(lake, parameters)
+        items, pfns = in_place.planned(Storages(lake, _patience_of(parameters)), parameters.rse, paths, dataset.scope)
+    else:
+        items = plan.observation(paths, dataset.scope)
     about = {**catalogue_metadata.of_dataset([item.metadata for item in items]), **(metadata or {})}
-    return _ingest(lake, items, parameters, dataset, container, about, progress)
+    return _ingest(lake, _Order(items, parameters, dataset, container, about, pfns), progress)
 
 
 def ingest_products(
@@ -175,95 +182,161 @@ def ingest_products(
     about = {"lofarlake": dict(lineage)}
     items = plan.products(files, did, about)
     inside = DID.parse(container) if container else None
-    done = _ingest(lake, items, parameters, did, inside, about, progress)
+    done = _ingest(lake, _Order(items, parameters, did, inside, about), progress)
     if close:
         registration.close(lake, did)
     return done
 
 
-def _ingest(
-    lake: Lake,
-    items: list[Item],
-    parameters: IngestParameters,
-    dataset: DID,
-    container: DID | None,
-    about: Mapping[str, Any],
-    progress: Sink | None,
-) -> Ingested:
-    patience = Patience(quantity("patience", parameters.patience, u.s).value)
-    folder = journal.place(lake, items[0].source)
+@dataclass(frozen=True)
+class _Order:
+    """What one ingest is asked for."""
+
+    items: list[Item]
+    parameters: IngestParameters
+    dataset: DID
+    container: DID | None
+    about: Mapping[str, Any]  # metadata of the dataset
+    pfns: Mapping[DID, str] | None = None  # of files that are registered in place, where each lies
+
+    @property
+    def patience(self) -> Patience:
+        """With servers that fail."""
+        return _patience_of(self.parameters)
+
+
+@dataclass(frozen=True)
+class _Catalogue:
+    """What the catalogue is told of one ingest; the journal notes how far that is."""
+
+    lake: Lake
+    order: _Order
+    book: Journal
+    lease: Lease
+    known: Mapping[DID, Known]
+    attached: Set[DID]
+    items: Mapping[DID, Item]
+
+    def register(self, stored: Sequence[Stored]) -> None:
+        """Tell of files that are safe at the site; each step holds for what was done before it."""
+        self.lease.check()
+        dids = [one.did for one in stored]
+        registration.add_replicas(self.lake, self.order.parameters.rse, stored, self.known)
+        self.book.advance(dids, "registered")
+        registration.attach(self.lake, self.order.dataset, [did for did in dids if did not in self.attached])
+        self.book.advance(dids, "attached")
+        new = [did for did in dids if not (did in self.known and self.book.is_described(self.items[did]))]
+        catalogue_metadata.write(self.lake, {did: self.items[did].metadata for did in new})
+        self.book.advance(dids, "described")
+
+    def hold(self, elsewhere: str) -> tuple[str, ...]:
+        """Describe the dataset, when all of it is there, and ask for its rules; their ids."""
+        catalogue_metadata.write(self.lake, {self.order.dataset: self.order.about})
+        parameters = self.order.parameters
+        expressions = [parameters.rse, *([elsewhere] if elsewhere else [])]
+        lifetime = parameters.lifetime_s
+        return tuple(rules.replicate(self.lake, self.order.dataset, one, lifetime) for one in expressions)
+
+
+def _patience_of(parameters: IngestParameters) -> Patience:
+    """What an ingest has with servers that fail."""
+    return Patience(quantity("patience", parameters.patience, u.s).value)
+
+
+def _ingest(lake: Lake, order: _Order, progress: Sink | None) -> Ingested:
+    """Reconcile, send, register, hold."""
+    rse, dataset = order.parameters.rse, order.dataset
+    # What is registered in place is somebody's: nothing is written beside it.
+    beside = order.items[0].source if order.pfns is None else Path.home() / ".cache" / "lofarlake"
+    folder = journal.place(lake, beside)
     with (
         journal.alone(folder, dataset),
-        lake.patient(patience),
-        closing(Journal(folder, dataset, parameters.rse)) as book,
+        lake.patient(order.patience),
+        Lease(lake, dataset, folder) as lease,
+        closing(Journal(folder, dataset, rse)) as book,
     ):
-        return _reconciled(lake, items, parameters, dataset, container, about, book, patience, progress)
+        calls, start = lake.calls, time.monotonic()
+        storages = Storages(lake, order.patience)
+        addresses = _addresses(storages, order)
+        wanted = order.parameters.replicate_to
+        elsewhere, sites = registration.check_sites(lake, wanted, rse) if wanted else ("", [])
+        known = registration.look_up(lake, order.items, rse, dataset)
+        new = [item for item in order.items if not (item.did in known and known[item.did].replica)]
+        quota.check(lake, [[rse], sites] if sites else [[rse]], sum(item.size for item in new))
+        if order.pfns is None:
+            _check_space(storages, addresses, new)
+        else:
+            in_place.check_moved(lake, rse, order.items, order.pfns, known, book)
+        attached = registration.prepare(lake, dataset, order.container, addresses)
+        lease.take()
+        by_name = {item.did: item for item in order.items}
+        catalogue = _Catalogue(lake, order, book, lease, known, attached, by_name)
+        entries = _sent(storages, addresses, catalogue, progress)
+        held = catalogue.hold(elsewhere)
+        return _ingested(order, entries, held, time.monotonic() - start, lake.calls - calls)
 
 
-def _reconciled(
-    lake: Lake,
-    items: list[Item],
-    parameters: IngestParameters,
-    dataset: DID,
-    container: DID | None,
-    about: Mapping[str, Any],
-    book: Journal,
-    patience: Patience,
-    progress: Sink | None,
-) -> Ingested:
-    rse, calls, start = parameters.rse, lake.calls, time.monotonic()
-    storages = Storages(lake, patience)
-    addresses = storages.addresses(rse, [item.did for item in items])
-    elsewhere = registration.check_sites(lake, parameters.replicate_to, rse) if parameters.replicate_to else ""
-    known = registration.look_up(lake, items, rse, dataset)
-    _check_space(storages, addresses, items, known)
-    attached = registration.prepare(lake, dataset, container, addresses)
-    by_name = {item.did: item for item in items}
+def _addresses(storages: Storages, order: _Order) -> dict[DID, str]:
+    rse = order.parameters.rse
+    if order.pfns is None:
+        return storages.addresses(rse, [item.did for item in order.items])
+    return {did: storages.best(rse, [pfn]) or pfn for did, pfn in order.pfns.items()}
 
-    def register(stored: Sequence[Stored]) -> None:
-        """The order is the journal's: each step holds for what was done before it."""
-        files = [one.did for one in stored]
-        registration.add_replicas(lake, rse, stored, known)
-        book.advance(files, "registered")
-        registration.attach(lake, dataset, [did for did in files if did not in attached])
-        book.advance(files, "attached")
-        new = [by_name[did] for did in files if not (did in known and book.is_described(by_name[did]))]
-        catalogue_metadata.write(lake, {item.did: item.metadata for item in new})
-        book.advance(files, "described")
 
-    registrar = Registrar(register, len(items))
-    told = Progress("ingest", len(items), progress, total_bytes=sum(item.size for item in items))
-    sending = Sending(storages, rse, addresses, known, book, told, patience, registrar.add)
-    try:
-        failure = sending.run(items, parameters.streams)
-    finally:
-        refused = registrar.finish()
-    if (failure := refused or failure) is not None:
-        raise with_what_is_safe(failure, sending.entries, items, dataset)
-    catalogue_metadata.write(lake, {dataset: about})
-    held = [rules.replicate(lake, dataset, expression) for expression in (rse, elsewhere) if expression]
-    seconds = time.monotonic() - start
-    sent = sum(entry.bytes for entry in sending.entries if entry.state == "new")
-    rate = sent / seconds / 1e6 if sent else None
-    log.info("%s: %d files at %s, %d bytes sent in %.1f s", dataset, len(items), rse, sent, seconds)
+def _sent(
+    storages: Storages, addresses: Mapping[DID, str], catalogue: _Catalogue, progress: Sink | None
+) -> list[Entry]:
+    """Send all files, while the catalogue is told of them; a failure says what is safe."""
+    order, known, book = catalogue.order, catalogue.known, catalogue.book
+    total = sum(item.size for item in order.items)
+    with Progress("ingest", len(order.items), progress, total_bytes=total) as told:
+        registrar = Registrar(catalogue.register, len(order.items))
+        given = (storages, order.parameters.rse, addresses, known, book, told, order.patience, registrar.add)
+        sending = Sending(*given) if order.pfns is None else in_place.Registering(*given, order.pfns)
+        try:
+            failure = sending.run(order.items, order.parameters.streams)
+        finally:
+            refused = registrar.finish()
+        if (failure := refused or failure) is not None:
+            raise with_what_is_safe(failure, sending.entries, order.items, order.dataset)
+    return sending.entries
+
+
+def _ingested(order: _Order, entries: Sequence[Entry], held: tuple[str, ...], seconds: float, calls: int) -> Ingested:
+    sent = sum(entry.bytes for entry in entries if entry.state == "new")
+    rse = order.parameters.rse
+    log.info("%s: %d files at %s, %d bytes sent in %.1f s", order.dataset, len(entries), rse, sent, seconds)
     return Ingested(
-        dataset=str(dataset),
-        container=str(container or ""),
+        dataset=str(order.dataset),
+        container=str(order.container or ""),
         rse=rse,
-        files=len(sending.entries),
+        files=len(entries),
         bytes=sent,
         seconds=seconds,
-        rate_mb_s=rate,
-        catalogue_calls=lake.calls - calls,
-        entries=tuple(sorted(sending.entries, key=lambda entry: entry.name)),
-        rules=tuple(held),
+        rate_mb_s=sent / seconds / 1e6 if sent else None,
+        catalogue_calls=calls,
+        entries=tuple(sorted(entries, key=lambda entry: entry.name)),
+        rules=held,
     )
 
 
-def _check_space(
-    storages: Storages, addresses: Mapping[DID, str], items: Sequence[Item], known: Mapping[DID, Known]
-) -> None:
-    new = [item for item in items if not (item.did in known and known[item.did].replica)]
+def _check_lifetime(lake: Lake, parameters: IngestParameters) -> None:
+    """A rule that ends must not take somebody's own file with it."""
+    if not lake.is_in_place(parameters.rse) or not lake.deletes_at(parameters.rse):
+        return
+    if parameters.lifetime:
+        raise UsageError(
+            f"lifetime: {parameters.rse} deletes what no rule holds, so your own files would go after "
+            f"{parameters.lifetime}",
+            "leave out the lifetime, or ask the lake's administrator to close the site for deletion",
+        )
+    log.warning(
+        "%s deletes what no rule holds: whoever ends this dataset's rules there deletes the files themselves",
+        parameters.rse,
+    )
+
+
+def _check_space(storages: Storages, addresses: Mapping[DID, str], new: Sequence[Item]) -> None:
     if not new:
         return
     needed, address = sum(item.size for item in new), addresses[new[0].did]

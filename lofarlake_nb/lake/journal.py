@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -52,9 +53,18 @@ def place(lake: Lake, beside: Path) -> Path:
     if lake.home is not None:
         return Path(os.path.abspath(lake.home)) / "journal"
     folder = beside.resolve().parent
-    if not os.access(folder, os.W_OK):  # data on a disk that is only read
+    if not _is_ours(folder):
         folder = Path.home() / ".cache"
     return folder / FOLDER / hashlib.sha256(lake.url.encode()).hexdigest()[:12]
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a journal can lie in a folder: it may be on a disk that is only read, or have another's in its place."""
+    try:
+        told = os.lstat(folder / FOLDER)
+    except OSError:  # there is none yet
+        return os.access(folder, os.W_OK)
+    return stat.S_ISDIR(told.st_mode) and told.st_uid == os.geteuid()
 
 
 @contextmanager

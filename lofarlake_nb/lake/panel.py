@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -185,7 +185,7 @@ class InJupyterLab:
         return self.here.rules(scope, name)
 
     def _get(self, endpoint: str, **parameters: str) -> Any:
-        with requests.Session() as session:
+        with requests.Session() as session, self._understood():
             session.trust_env = False  # it runs on this machine, to which no proxy is the way
             response = session.get(
                 f"{self.url}rucio-jupyterlab/{endpoint}",
@@ -193,13 +193,24 @@ class InJupyterLab:
                 headers={"Authorization": f"token {self.token}"},
                 timeout=_SECONDS,
             )
+            is_json = "json" in response.headers.get("Content-Type", "")
+            answer = response.json() if response.ok or is_json else {}
         if response.ok:
-            return response.json()
+            return answer
         if response.status_code == 404 and endpoint == "did-search":
             return None  # how it says that there is none
-        answer = response.json() if "json" in response.headers.get("Content-Type", "") else {}
         kind, message = answer.get("exception_class") or "", answer.get("error") or response.reason
         raise _refusal(self.here.lake, response.status_code, kind, message)
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Raise what is wrong on the way there as ours."""
+        try:
+            yield
+        except ValueError as error:  # requests' JSONDecodeError is both
+            raise LakeError(f"{self} answered what is no JSON", "see what runs there, or restart JupyterLab") from error
+        except requests.RequestException as error:
+            raise LakeNotRunning(f"{self} does not answer", "restart JupyterLab: lofarlake lab") from error
 
 
 def _refusal(lake: Path, status: int | None, kind: str | None, message: str) -> LakeError:

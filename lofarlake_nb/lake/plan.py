@@ -70,13 +70,13 @@ def observation(paths: Sequence[str | Path], scope: str) -> list[Item]:
     items = []
     for path in map(Path, paths):
         if path.is_file():
-            items.append(_file(path, *_named(scope, path.name, metadata.of_name(path.name))))
+            items.append(ready(path, scope))
             continue
         found = measurement_set.find(path)
         if not found:
             raise NotAMeasurementSet(f"{path} holds no Measurement Set", "give a Measurement Set, or a folder of them")
         items += [_measurement_set(folder, scope) for folder in found]
-    return _distinct(items)
+    return distinct(items)
 
 
 def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, Any]) -> list[Item]:
@@ -107,7 +107,13 @@ def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, An
             raise UsageError(f"{path}: no such file", "give the files of the result")
         about = {"filename": path.name, **lineage}
         items.append(_file(path, *_named(dataset.scope, f"{dataset.name}.{path.name}", about)))
-    return _distinct(items)
+    return distinct(items)
+
+
+def ready(path: Path, scope: str, size: int | None = None) -> Item:
+    """A file that goes as it is; of one that is not on this machine, with its size."""
+    did, about = _named(scope, path.name, metadata.of_name(path.name))
+    return _file(path, did, about) if size is None else Item(did, path, size, about)
 
 
 def _file(path: Path, did: DID, about: Mapping[str, Any]) -> Item:
@@ -142,7 +148,14 @@ def _tar_name(described: Description, contents_hash: str) -> str:
     return naming.tar_name(known.measurement_set if known else folder, contents_hash)
 
 
-def _distinct(items: list[Item]) -> list[Item]:
+def distinct(items: list[Item]) -> list[Item]:
+    """Items by name, each once.
+
+    Raises
+    ------
+    UsageError
+        When there are none, or two would have the same name in the lake.
+    """
     if not items:
         raise UsageError("nothing to ingest", "give Measurement Sets, folders of them, or files")
     by_name: dict[DID, Item] = {}

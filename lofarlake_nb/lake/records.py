@@ -1,15 +1,17 @@
 """What was brought here, as it was when it came: it is not brought twice, and nothing of others is overwritten."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 
-from lofarlake_nb.errors import ObservationError
+from lofarlake_nb.errors import NoSpace, ObservationError
 from lofarlake_nb.steps import write_json
 
 FOLDER = ".lofarlake"  # beside what was brought
+_LONGEST = 200  # bytes of a name
 
 
 def is_here(target: Path, origin: str, mark: str) -> bool:
@@ -52,13 +54,25 @@ def is_here(target: Path, origin: str, mark: str) -> bool:
 
 
 def expect(target: Path, origin: str, mark: str) -> None:
-    """Note that a target is on its way: what appears in its place is ours."""
-    write_json(_record(target), {"origin": origin, "mark": mark, "contents": ""})
+    """Note that a target is on its way: what appears in its place is ours.
+
+    Raises
+    ------
+    NoSpace, ObservationError
+        When the note can't be written.
+    """
+    _note(target, {"origin": origin, "mark": mark, "contents": ""})
 
 
 def keep(target: Path, origin: str, mark: str) -> None:
-    """Note that a target is here, and what it looks like."""
-    write_json(_record(target), {"origin": origin, "mark": mark, "contents": _contents(target)})
+    """Note that a target is here, and what it looks like.
+
+    Raises
+    ------
+    NoSpace, ObservationError
+        When the note can't be written: the target is brought again.
+    """
+    _note(target, {"origin": origin, "mark": mark, "contents": _contents(target)})
 
 
 def forget(target: Path) -> None:
@@ -67,8 +81,19 @@ def forget(target: Path) -> None:
     _record(target).unlink(missing_ok=True)
 
 
+def _note(target: Path, told: dict[str, str]) -> None:
+    try:
+        write_json(_record(target), told)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace(f"{target.parent}: no space left to note {target.name}", "free some space") from error
+        raise ObservationError(f"{_record(target)} can't be written: {error.strerror}") from error
+
+
 def _record(target: Path) -> Path:
-    return target.parent / FOLDER / f"{target.name}.json"
+    name = os.fsencode(target.name)  # a record's own name must have room for its ending
+    short = target.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()
+    return target.parent / FOLDER / f"{short}.json"
 
 
 def _kept(target: Path) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Stored:
     did: DID
     size: int
     adler32: str
+    pfn: str = ""  # where it lies, at a site that takes files under whatever path they have
 
 
 def look_up(lake: Lake, items: Sequence[Item], rse: str, dataset: DID) -> dict[DID, Known]:
@@ -178,7 +179,9 @@ def add_replicas(lake: Lake, rse: str, stored: Sequence[Stored], known: Mapping[
     """
     without = [s for s in stored if not (s.did in known and known[s.did].replica)]
     for some in batches(without):
-        files = [{**s.did.parts, "bytes": s.size, "adler32": s.adler32} for s in some]
+        files = [
+            {**s.did.parts, "bytes": s.size, "adler32": s.adler32, **({"pfn": s.pfn} if s.pfn else {})} for s in some
+        ]
         lake.call("add_replicas", rse, files)
     # A replica that another client left half done, or that the lake lost: its bytes are there now.
     unavailable = [s for s in stored if s.did in known and known[s.did].replica not in ("", "AVAILABLE")]
@@ -194,8 +197,8 @@ def attach(lake: Lake, dataset: DID, files: Sequence[DID]) -> None:
         lake.call("attach_dids_to_dids", [attachment], ignore_duplicate=True)
 
 
-def check_sites(lake: Lake, rse_expression: str, rse: str) -> str:
-    """Expression for a copy elsewhere than at a site.
+def check_sites(lake: Lake, rse_expression: str, rse: str) -> tuple[str, list[str]]:
+    """Expression for a copy elsewhere than at a site, and the sites that fit it.
 
     Raises
     ------
@@ -207,7 +210,7 @@ def check_sites(lake: Lake, rse_expression: str, rse: str) -> str:
         raise LakeError(
             f"replicate_to: no site but {rse} fits {rse_expression!r}", "choose another expression, or none"
         )
-    return rse_expression if rse not in sites else f"({rse_expression})\\{rse}"
+    return rse_expression if rse not in sites else f"({rse_expression})\\{rse}", sorted(sites - {rse})
 
 
 def closed(lake: Lake, dataset: DID | str) -> bool:

@@ -90,7 +90,6 @@ class Sending:
                 self.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
         self.entries = [f.result() for f in futures if not f.cancelled() and f.exception() is None]
-        self.progress.end("failed" if failure else "done")
         return failure
 
     def _one(self, item: Item) -> Entry:
@@ -132,8 +131,8 @@ class Sending:
         tries = self.patience.tries(self.stop.wait)
         while True:
             try:
-                blocks = self.progress.count(self._while_wanted(item.blocks()), self.rse)
-                adler32 = storage.write(address, blocks, item.size)
+                with self.progress.underway(self.rse) as counted:
+                    adler32 = storage.write(address, counted(self._while_wanted(item.blocks())), item.size)
                 break
             except TransferFailed as error:
                 self.progress.failed(str(item.did), error.message, self.rse)
@@ -166,13 +165,15 @@ class Sending:
 def with_what_is_safe(
     failure: BaseException, entries: Sequence[Entry], items: Sequence[Item], to: DID
 ) -> BaseException:
-    """The failure, and which files are safe and which are missing."""
-    if not isinstance(failure, LofarlakeError):
+    """The failure, an interrupt too, and which files are safe and which are missing."""
+    if not isinstance(failure, LofarlakeError | KeyboardInterrupt):
         return failure
     safe = {entry.name for entry in entries}
     missing = [item.did.name for item in items if item.did.name not in safe]
-    said = f"{failure.message} ({len(safe)} of {len(items)} files are at the site"
+    said = f"{len(safe)} of {len(items)} files are at the site"
     if missing:
         said += f"; missing: {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
+    if isinstance(failure, KeyboardInterrupt):
+        return KeyboardInterrupt(f"interrupted ({said})")
     hint = failure.hint or "what is there is not sent again"
-    return type(failure)(f"{said})", f"{hint}; then run it again, to finish {to}")
+    return type(failure)(f"{failure.message} ({said})", f"{hint}; then run it again, to finish {to}")

@@ -97,6 +97,17 @@ def test_a_file_that_configures_nothing(tmp_path, text):
         client.connect(tmp_path / "rucio.cfg")
 
 
+@pytest.mark.parametrize("line", ["password = a%secret", "a secret", "[unended secret", "x = 1\nx = secret"])
+def test_what_is_wrong_with_a_configuration_is_said_without_its_words(tmp_path, line):
+    (tmp_path / "rucio.cfg").write_text(f"[client]\nrucio_host = http://x\n{line}\n")
+    with pytest.raises(
+        UsageError, match="is no configuration of Rucio's client: (line [34]|password has a %)"
+    ) as refused:
+        client.connect(tmp_path / "rucio.cfg")
+    assert "secret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_rucio_s_errors_are_ours(lake):
     with pytest.raises(DIDNotFound):
         lake.call("get_did", "lofar", "nothing")

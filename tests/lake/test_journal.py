@@ -96,3 +96,15 @@ def test_a_place_that_can_t_be_written(tmp_path):
 def test_where_the_journal_is(lake, remote_lake, lake_home, tmp_path):
     assert journal.place(lake, tmp_path / "set.MS") == lake_home / "journal"
     assert journal.place(remote_lake, tmp_path / "set.MS").parent == tmp_path / ".lofarlake"
+
+
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_what_is_no_folder_of_ours_holds_no_journal(remote_lake, tmp_path, monkeypatch, what):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "elsewhere").mkdir()
+    if what == "file":
+        (tmp_path / ".lofarlake").touch()
+    else:
+        (tmp_path / ".lofarlake").symlink_to(tmp_path / "elsewhere")
+    place = journal.place(remote_lake, tmp_path / "set.MS")
+    assert place.parent == tmp_path / "home" / ".cache" / ".lofarlake"

@@ -3,6 +3,8 @@
 Everything here is run by the server's process at each start, and changes only what is not yet so.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -44,7 +46,8 @@ def settle(home: Home, settings: Settings) -> None:
     with db_session(DatabaseOperationType.WRITE) as session:
         _astronomer(settings, session)
         ids = {site: _site(home, settings, site, session) for site in SITES}
-        for source in SITES:
+        ids |= {site: _in_place(settings, site, folder, session) for site, folder in settings.in_place.items()}
+        for source in ids:
             for destination in SITES:
                 pair = (ids[source], ids[destination])
                 if source != destination and not distance.get_distances(*pair, session=session):
@@ -103,7 +106,7 @@ def _astronomer(settings: Settings, session: Session) -> None:
 
 
 def _site(home: Home, settings: Settings, name: str, session: Session) -> str:
-    """One RSE with its attributes and its two protocols; its id."""
+    """One RSE with its attributes and its protocols; its id."""
     try:
         rse_id = rse.get_rse_id(name, session=session)
     except exception.RSENotFound:
@@ -113,33 +116,71 @@ def _site(home: Home, settings: Settings, name: str, session: Session) -> str:
     for key, value in {"site": name, "QOS": SITES[name], "greedyDeletion": True}.items():
         if key not in present:
             rse.add_rse_attribute(rse_id, key, value, session=session)
-    protocols = rse.get_rse_protocols(rse_id, session=session)["protocols"]
-    for wanted in _protocols(home, settings, name):
-        same = [p for p in protocols if p["scheme"] == wanted["scheme"]]
+    _reached_by(rse_id, _protocols(settings, name, home.storage / name), session)
+    return rse_id
+
+
+def _in_place(settings: Settings, name: str, folder: str, session: Session) -> str:
+    """A site whose files are somebody's own, see `in_place`: nothing is deleted there, and no rule is led there."""
+    try:
+        rse_id = rse.get_rse_id(name, session=session)
+    except exception.RSENotFound:
+        rse_id = rse.add_rse(name, deterministic=False, volatile=False, session=session)
+        rse.update_rse(rse_id, {"availability_delete": False}, session=session)
+        rse.add_rse_attribute(rse_id, "site", name, session=session)  # and no QOS: rules by QOS don't mean it
+    if rse.get_rse(rse_id, session=session)["deterministic"]:  # an administrator made one of that name: it is not ours
+        return rse_id
+    third_party = {"third_party_copy_read": 1, "third_party_copy_write": 0}
+    protocols = _protocols(settings, name, Path(folder))
+    for protocol in protocols:
+        for domain in protocol["domains"].values():
+            # Rucio takes addresses of a protocol that could write only; the storage itself refuses to.
+            domain |= {"delete": 0} | (third_party if "third_party_copy_read" in domain else {})
+    _reached_by(rse_id, protocols, session)
+    return rse_id
+
+
+def _reached_by(rse_id: str, protocols: Sequence[dict[str, Any]], session: Session) -> None:
+    present = rse.get_rse_protocols(rse_id, session=session)["protocols"]
+    for wanted in protocols:
+        same = [p for p in present if p["scheme"] == wanted["scheme"]]
         if any(all(p[key] == wanted[key] for key in ("hostname", "port", "prefix", "impl")) for p in same):
             continue
         for old in same:  # the home moved, or its storage has another port
             rse.del_protocols(rse_id, old["scheme"], old["hostname"], old["port"], session=session)
         rse.add_protocol(rse_id, wanted, session=session)
-    return rse_id
 
 
-def _protocols(home: Home, settings: Settings, name: str) -> list[dict[str, Any]]:
-    """A mounted file system for those at the site, https for others and for copies between sites; the same paths."""
+def _protocols(settings: Settings, name: str, folder: Path) -> list[dict[str, Any]]:
+    """A mounted file system for those at the site, https for others and for copies between sites; the same paths.
+
+    Of XRootD there is no mounted one beside it: who chooses it wants to see it used.
+    """
+    if settings.protocol == "root":
+        return [
+            {
+                "scheme": "root",
+                "hostname": "127.0.0.1",
+                "port": settings.storage_port,
+                "prefix": settings.prefix(name),
+                "impl": "rucio.rse.protocols.xrootd.Default",
+                "domains": {"lan": _ALL, "wan": {**_ALL, **_THIRD_PARTY}},
+            }
+        ]
     return [
         {
             "scheme": "file",
             "hostname": "localhost",
             "port": 0,
-            "prefix": f"{home.storage / name}/",
+            "prefix": f"{folder}/",
             "impl": "rucio.rse.protocols.posix.Default",
-            "domains": {"lan": _ALL},
+            "domains": {"lan": dict(_ALL)},
         },
         {
             "scheme": "https",
             "hostname": "127.0.0.1",
             "port": settings.storage_port,
-            "prefix": f"/{name}/",
+            "prefix": settings.prefix(name),
             "impl": "rucio.rse.protocols.webdav.Default",
             "domains": {"lan": dict.fromkeys(_ALL, 2), "wan": {**_ALL, **_THIRD_PARTY}},
         },

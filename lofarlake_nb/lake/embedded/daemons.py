@@ -10,13 +10,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from lofarlake_nb.lake.embedded import database
+from lofarlake_nb.lake.embedded import database, in_place
 from lofarlake_nb.lake.embedded.home import Home
 
 PAUSE_SECONDS = 0.5
@@ -35,6 +35,7 @@ WORK = {
     "cleaner": "select 1 from rucio.rules where expires_at < now() at time zone 'utc' and not locked",
     "repairer": "select 1 from rucio.rules where state = 'S'",
     "undertaker": "select 1 from rucio.dids where expired_at < now() at time zone 'utc'",
+    "forgetting": in_place.FORGETTING,
     "reaper": "select 1 from rucio.replicas where tombstone < now() at time zone 'utc' and lock_cnt = 0",
     "necromancer": "select 1 from rucio.bad_replicas where state = 'B'",
     "sites' counters": "select 1 from rucio.updated_rse_counters",
@@ -115,6 +116,7 @@ def daemons() -> list[Daemon]:
         Daemon("cleaner", judge("judge-cleaner", cleaner, paused_rules={})),
         Daemon("repairer", judge("judge-repairer", repairer, paused_rules={}, delta=-1), every=RETRY_SECONDS),
         Daemon("undertaker", judge("undertaker", undertaker, paused_dids={}, chunk_size=100), every=2),
+        Daemon("forgetting", in_place.forget),
         Daemon("reaper", judge("reaper", reaper, **reaping), every=5),
         Daemon("necromancer", judge("necromancer", necromancer, bulk=_BULK), every=2),
         Daemon("sites' counters", judge("abacus-rse", rse), every=2),
@@ -123,14 +125,26 @@ def daemons() -> list[Daemon]:
     ]
 
 
-def resume(connection: psycopg.Connection) -> None:
+def resume(connection: psycopg.Connection, jobs: Collection[str]) -> None:
     """Undo what daemons that were killed left behind.
 
-    Their heartbeats would make ours share the work with the dead for ten minutes, and a file that was being submitted
-    would wait two hours.
+    Their heartbeats would make ours share the work with the dead for ten minutes, a file that was being submitted
+    would wait two hours, and one that was being moved would wait for a mover that has gone.
+
+    Parameters
+    ----------
+    connection : Connection
+        To Rucio's database.
+    jobs : collection of str
+        Names of those that our own mover knows: after the database restarted they go on.
     """
     connection.execute("delete from rucio.heartbeats")
     connection.execute("update rucio.requests set state = 'Q' where state = 'G'")
+    connection.execute(
+        "update rucio.requests set state = 'Q', external_id = null where state = 'S' "
+        "and (external_id is null or external_id <> all(%s))",
+        [list(jobs)],
+    )
 
 
 def waiting(connection: psycopg.Connection) -> set[str]:
@@ -161,18 +175,21 @@ def run(home: Home, stopped: threading.Event) -> None:
     stopped : Event
         Set from elsewhere.
     """
-    from lofarlake_nb.lake.embedded import catalogue, transfer_tool
+    from lofarlake_nb.lake.embedded import catalogue, transfer_tool, xrootd
+    from lofarlake_nb.lake.embedded.mover import Mover, by_https
+    from lofarlake_nb.lake.xrootd import XRootD
 
     settings = home.settings()
     catalogue.survive_restarts()
-    mover = transfer_tool.install(home.certificates)
+    copy = XRootD(xrootd.client_environment(home)).copy if settings.protocol == "root" else by_https(home.certificates)
+    mover = transfer_tool.install(Mover(copy), settings.protocol)
     team = daemons()
     connection: psycopg.Connection | None = None
     while not stopped.is_set():
         try:
             if connection is None:
                 connection = database.connect(settings)
-                resume(connection)
+                resume(connection, mover.names())
             work = waiting(connection)
         except psycopg.Error as error:  # the database restarts, or the server has not made the tables yet
             log.info("waiting for the database: %s", error)
