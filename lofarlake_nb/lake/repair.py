@@ -16,6 +16,7 @@ from lofarlake_nb.lake.verify import Row, Verified, row_of
 
 _PAUSE = 1.0  # seconds between two questions
 MENDED, GONE, REPORTED = "mended", "removed: no rule keeps a copy there", "declared suspicious"
+OWNED = "nothing was done: it was registered in place, the file is its owner's; have the right one put back there"
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ def repair(
     bad = [row for row in verified.rows if row.bad]
     good = {row.did for row in verified.rows if not row.problem}
     outcomes = [_outcome(row, "no site has a good copy: ingest it again, or ask who made it") for row in bad]
-    mendable = [row for row in bad if row.did in good]
+    owned = [row for row in bad if row.rse and lake.is_in_place(row.rse)]
+    mendable = [row for row in bad if row.did in good and row not in owned]
     if mendable:
         try:
             declare_bad(lake, [(DID.parse(row.did), row.rse) for row in mendable], "lofarlake verify: bad bytes")
@@ -101,6 +103,8 @@ def repair(
             said = _report(lake, mendable)
         found = {(outcome.did, outcome.rse): outcome for outcome in said}
         outcomes = [found.get((outcome.did, outcome.rse), outcome) for outcome in outcomes]
+    said_of = {(row.did, row.rse): _outcome(row, OWNED) for row in owned}
+    outcomes = [said_of.get((outcome.did, outcome.rse), outcome) for outcome in outcomes]
     unknown = [row for row in verified.problems if not row.bad]
     outcomes += [_outcome(row, "nothing was done: it is not known to be bad") for row in unknown]
     return Repaired(verified.dataset, tuple(sorted(outcomes, key=lambda one: (one.did, one.rse))))
@@ -141,13 +145,15 @@ def tell(lake: Lake, bad: Sequence[tuple[DID, str]], lost: Sequence[tuple[DID, s
         Those without a good copy: suspicious only, as Rucio would take them out of their datasets.
     """
     reason = "lofarlake retrieve: bad bytes"
-    suspicious = list(lost)
     try:
-        if bad:
+        # A file that was registered in place is never made anew: its owner is to be told.
+        ours = [(did, rse) for did, rse in bad if not lake.is_in_place(rse)]
+        suspicious = [*lost, *(one for one in bad if one not in ours)]
+        if ours:
             try:
-                declare_bad(lake, bad, reason)
+                declare_bad(lake, ours, reason)
             except LakeRefused:
-                suspicious += bad
+                suspicious += ours
         if suspicious:
             declare_suspicious(lake, suspicious, reason)
     except LakeError as error:
@@ -183,7 +189,8 @@ def _wait(lake: Lake, rows: Sequence[Row], deep: bool, timeout: float, progress:
                 ended[did, rse] = _outcome(row, said, mended=not now.problem)
             del left[did, rse]
         if progress is not None:
-            progress(Tick("repair", len(ended), len(rows), 0, 0.0, "running" if left else "done"))
+            state, seconds = "running" if left else "done", time.monotonic() - start
+            progress(Tick("repair", len(ended), len(rows), 0, 0.0, state, seconds=seconds))
         if time.monotonic() - start > timeout:
             break
         if left:

@@ -144,6 +144,32 @@ def replicas_in(lake: Lake, dataset: DID, files: Sequence[DID]) -> dict[DID, tup
     return copies
 
 
+def all_of(lake: Lake, scope: str) -> Iterator[tuple[DID, tuple[Replica, ...]]]:
+    """Copies of all files of a scope, in datasets or not; a file without any may be missing.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where they are.
+    scope : str
+        The scope.
+    """
+    every = {"filters": [{"name": "*"}]}
+    left = {DID(scope, name) for name in lake.stream("list_dids", scope, **every, did_type="file")}
+    for row in lake.call("list_dids", scope, **every, did_type="dataset", long=True):
+        # Rucio may not have counted them yet; where it has, a small dataset is not looked into.
+        if not left or (row["length"] is not None and row["length"] < FEW):
+            continue
+        dataset = DID(scope, row["name"])
+        files = held_by(lake, dataset)
+        if len(files) >= FEW and not left.isdisjoint(files):
+            copies = replicas_in(lake, dataset, sorted(files))
+            yield from ((did, found) for did, found in copies.items() if did in left)
+            left -= copies.keys()
+    for some in batches(sorted(left)):
+        yield from listed(lake, some)
+
+
 def whole_sites(lake: Lake, dataset: DID, count: int) -> list[str]:
     """Sites at which every file of a dataset is AVAILABLE.
 

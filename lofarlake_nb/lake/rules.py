@@ -198,7 +198,7 @@ def pending(lake: Lake, rule_id: str, limit: int | None = None, only: DID | None
     list of Pending
         By name.
     """
-    locks = [lock for lock in lake.call("list_replica_locks", rule_id) if lock["state"] != "OK"]
+    locks = [lock for lock in lake.stream("list_replica_locks", rule_id) if lock["state"] != "OK"]
     locks = [lock for lock in locks if only in (None, DID(lock["scope"], lock["name"]))]
     locks.sort(key=lambda lock: (lock["scope"], lock["name"]))
     return [

@@ -131,10 +131,9 @@ def verify(
         return row
 
     rows: list[Row] = []
-    with ThreadPoolExecutor(streams, thread_name_prefix="verify") as pool:
+    with told, ThreadPoolExecutor(streams, thread_name_prefix="verify") as pool:
         for some in batches(pairs):  # not all at once: what waits for a thread takes more memory than a row
             rows += pool.map(look, some)
-    told.end()
     return Verified(str(did), len(files), tuple(rows))
 
 

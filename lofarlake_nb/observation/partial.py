@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 _END = ".part"
 _LONGEST = 200  # bytes of a name that still has room for its beginning and its ending
+_MADE = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # names as `building` makes them
 
 
 @contextmanager
@@ -49,12 +51,47 @@ def clear(target: Path) -> None:
     with os.scandir(target.parent) as entries:
         names = [e.path for e in entries if e.name.startswith(_start(target)) and e.name.endswith(_END)]
     for name in names:
-        lock = None
-        with suppress(OSError):  # it went meanwhile, or is no folder
-            lock = _locked(name)
+        remove(Path(name))
+
+
+def left(folder: Path) -> Iterator[Path]:
+    """Places below a folder that were built in, by the living or the dead; links are not followed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look.
+
+    Yields
+    ------
+    Path
+        Folders; whether one is dead tells `is_dead`.
+    """
+    for place, folders, _ in os.walk(folder):
+        found = sorted(name for name in folders if _MADE.fullmatch(name))
+        folders[:] = [name for name in folders if name not in found]
+        yield from (Path(place) / name for name in found if not (Path(place) / name).is_symlink())
+
+
+def is_dead(part: Path) -> bool:
+    """Whether nobody who lives builds there; not so where the file system has no locks to tell by."""
+    with suppress(OSError):  # it went meanwhile, or is not ours
+        lock = _locked(str(part))
         if lock is not None:
-            shutil.rmtree(name, ignore_errors=True)
             os.close(lock)
+            return True
+    return False
+
+
+def remove(part: Path) -> bool:
+    """Remove a place to build in, unless somebody who lives builds there; whether it is gone."""
+    lock = None
+    with suppress(OSError):  # it went meanwhile, or is no folder
+        lock = _locked(str(part))
+    if lock is not None:
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(lock)
+    return not part.exists()
 
 
 def _new(target: Path) -> tuple[str, int | None]:
@@ -78,7 +115,7 @@ def _start(target: Path) -> str:
 
 
 def _locked(folder: str) -> int | None:
-    """A folder, open and locked by us; None when the file system has no locks, BlockingIOError when another has."""
+    """A folder, open and locked by us; None when the file system has no locks, BlockingIOError when another has it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,7 +78,7 @@ def test_a_site_is_whole_where_every_file_is_available(lake, dataset, by_path):
 def test_whole_sites_cost_the_same_calls_however_many_files_there_are(lake, unique, monkeypatch):
     monkeypatch.setattr(replicas, "FEW", 1)
     spent = []
-    for count in (2, 1500):
+    for count in (2, 250):
         name = f"{unique}.{count}"
         files = [{"scope": "lofar", "name": f"{name}.{n}", "bytes": 1, "adler32": "00000001"} for n in range(count)]
         lake.call("add_dataset", "lofar", name)
@@ -92,6 +92,26 @@ def test_whole_sites_cost_the_same_calls_however_many_files_there_are(lake, uniq
         assert len(found) == count
         assert {replica.rse for file in found for replica in file.replicas} == {"SARA"}
     assert spent[0] == spent[1] == 6
+
+
+def test_all_copies_of_a_scope_each_file_once(lake, administrator, monkeypatch):
+    scope = f"all{os.urandom(4).hex()}"
+    administrator.call("add_scope", "lofar", scope)
+    names = [f"f{n}" for n in range(6)]
+    files = [{"scope": scope, "name": name, "bytes": 1, "adler32": "00000001"} for name in names]
+    lake.call("add_replicas", "SARA", files)
+    lake.call("add_replicas", "JUELICH", files[2:3])
+    held = {"one": names[:4], "two": names[2:5], "small": names[5:], "none": []}  # two files are in both
+    for dataset, inner in held.items():
+        lake.call("add_dataset", scope, dataset)
+        if inner:
+            lake.call("attach_dids", scope, dataset, [{"scope": scope, "name": name} for name in inner])
+    expected = {name: ["SARA"] for name in names} | {names[2]: ["JUELICH", "SARA"]}
+    for few in (1, 2, 100):
+        monkeypatch.setattr(replicas, "FEW", few)
+        found = list(replicas.all_of(lake, scope))
+        assert len(found) == 6
+        assert {did.name: [replica.rse for replica in copies] for did, copies in found} == expected
 
 
 def test_a_container_s_files_are_those_of_all_its_datasets(lake, dataset, unique, monkeypatch):
