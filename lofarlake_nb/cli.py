@@ -9,12 +9,15 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb import __version__, cli_lake
+from lofarlake_nb import __version__, cli_data, cli_lake
 from lofarlake_nb.commands import Answer, Parser, add_home, command, home
 from lofarlake_nb.errors import LofarlakeError, UsageError
 
@@ -38,26 +41,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("lofarlake_nb").setLevel(logging.DEBUG if debug else logging.INFO)
     try:
         chosen = parser().parse_args(arguments)
-        value, text, status = chosen.handler(chosen)
+        with _terminable():
+            value, text, status = chosen.handler(chosen)
     except LofarlakeError as error:
         return _complain(error, error.message, error.hint, as_json=as_json, debug=debug)
     except KeyboardInterrupt as error:
-        return _complain(error, "interrupted", "run it again: what was finished is kept", as_json=as_json, debug=debug)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to tell it
-        return 1
+        said = str(error) or "interrupted"
+        return _complain(error, said, "run it again: what was finished is kept", as_json=as_json, debug=debug)
     except Exception as error:  # the last resort: a person gets a line, --debug the traceback
         message = " ".join(f"{type(error).__name__}: {error}".split())
         return _complain(error, message, "--debug shows where", as_json=as_json, debug=debug)
-    print(json.dumps(value) if as_json else text)
-    return status
+    return status if _said(json.dumps(value) if as_json else text) else 1
+
+
+def _said(text: str) -> bool:
+    """Print to standard output; False when its reader has gone, as ``| head`` does: there is nobody to tell."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush finds a reader
+        return False
+    return True
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While it lasts, a request to end (SIGTERM) interrupts as Ctrl-C does: what is under way ends in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(error: BaseException, message: str, hint: str, *, as_json: bool, debug: bool) -> int:
     if debug:
         logging.getLogger(__name__).error("", exc_info=error)
     if as_json:
-        print(json.dumps({"error": message, "hint": hint}))
+        _said(json.dumps({"error": message, "hint": hint}))
     else:
         print(f"lofarlake: {message}" + (f"; {hint}" if hint else ""), file=sys.stderr)
     return 2 if isinstance(error, UsageError) else 1
@@ -69,10 +93,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"lofarlake {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     cli_lake.add(commands)
+    cli_data.add(commands)
     _add_simulate(commands)
     _add_run(commands)
     _add_process(commands)
     _add_rehearsal(commands)
+    _add_purge(commands)
     _add_lab(commands)
     return top
 
@@ -161,16 +187,38 @@ def _simulate(chosen: argparse.Namespace) -> Answer:
 def _add_rehearsal(commands: Any) -> None:
     rehearsal = command(commands, "rehearsal", _rehearsal, "Rehearse both stages on the embedded lake.")
     rehearsal.add_argument("--output", type=Path, default=Path("rehearsal"), help="folder for all of it")
+    rehearsal.add_argument("--protocol", help="of the lake, see lofarlake lake start (default: https)")
 
 
 def _rehearsal(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb import rehearsal
     from lofarlake_nb.quality.summary import in_words
 
-    summary = rehearsal.rehearse(chosen.output)
+    summary = rehearsal.rehearse(chosen.output, protocol=chosen.protocol)
     stop = f"{sys.argv[0]} lake stop --home {chosen.output / 'lake'}"
     look = f"look: {chosen.output / 'report.html'}, or make lab; stop the lake: {stop}"
     return summary, f"{in_words(summary)}\n{look}", 0
+
+
+def _add_purge(commands: Any) -> None:
+    purge = command(commands, "purge", _purge, "Find what killed runs left half made below folders.")
+    purge.add_argument("folders", nargs="+", metavar="DIR", help="where to look, with all that is below")
+    purge.add_argument("--older-than", default="1 h", help='how long it must have lain there (default "1 h")')
+    purge.add_argument("--remove", action="store_true", help="remove it; what a living process holds stays")
+
+
+def _purge(chosen: argparse.Namespace) -> Answer:
+    from astropy import units as u
+
+    from lofarlake_nb.lake import scratch
+    from lofarlake_nb.parameters import quantity
+
+    older = quantity("older-than", chosen.older_than, u.s).value
+    done = scratch.purge(chosen.folders, older_than=older, remove=chosen.remove)
+    word = "removed" if chosen.remove else "left"
+    lines = [f"{word}: {path}, {size} bytes" for path, size in done.left]
+    lines.append(f"{len(done.left)} half-made places of processes that are gone, {done.removed} removed")
+    return done.summary(), "\n".join(lines), 0 if done.ok else 1
 
 
 def _add_lab(commands: Any) -> None:

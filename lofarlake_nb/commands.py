@@ -1,7 +1,11 @@
 """What the commands of `lofarlake` share: their parser, their common options, what they answer."""
 
 import argparse
+import logging
+import math
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,3 +44,46 @@ def add_home(parser: argparse.ArgumentParser) -> None:
 def home(chosen: argparse.Namespace) -> Path:
     """Folder of the embedded lake, as chosen."""
     return chosen.home.expanduser().absolute()
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1, as an option gives it."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def waiting(text: str) -> float:
+    """Seconds to wait, as an option gives them."""
+    with suppress(ValueError):
+        if 0 <= (found := float(text)) < math.inf:
+            return found
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 on")
+
+
+def connected(commands: Any, name: str, handler: Callable[..., Answer], summary: str) -> argparse.ArgumentParser:
+    """Parser of a command that talks to a lake."""
+    made = command(commands, name, handler, summary)
+    made.add_argument(
+        "--lake", default="", help=f"home of an embedded lake, or a rucio.cfg (default: the lake in {DEFAULT_HOME})"
+    )
+    made.add_argument("--administrator", action="store_true", help="act as the embedded lake's administrator")
+    return made
+
+
+def lake_of(chosen: argparse.Namespace) -> Any:
+    """The lake that was chosen, logged in."""
+    from lofarlake_nb.lake import client
+
+    return client.connect(chosen.lake, administrator=chosen.administrator)
+
+
+def view() -> Any:
+    """What shows how far a command is; what is logged meanwhile goes above it."""
+    from lofarlake_nb.lake import live
+
+    shown = live.terminal()
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+            handler.setStream(shown)
+    return shown

@@ -60,9 +60,10 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     """
     try:
         declared = papermill.inspect_notebook(str(notebook))
-    except (ValueError, OSError, nbformat.ValidationError) as error:
+        assigned = _assigned(notebook)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, SyntaxError, nbformat.ValidationError) as error:
         raise UsageError(f"{notebook}: not a notebook that can be read ({error})", "give an .ipynb file") from error
-    lost = sorted(_assigned(notebook) - set(declared))
+    lost = sorted(assigned - set(declared))
     if lost:
         raise UsageError(
             f"{notebook.name}: parameter {lost[0]} can't be read by papermill",
@@ -75,7 +76,13 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
                 f"{notebook.name}: parameter {name} has no usable type",
                 f"declare it as `{name}: str = ...` with one of {', '.join(_TYPES)}",
             )
-        default = ast.literal_eval(entry["default"])
+        try:
+            default = ast.literal_eval(entry["default"])
+        except (ValueError, SyntaxError, TypeError) as error:
+            raise UsageError(
+                f"{notebook.name}: the default of parameter {name} is no literal: {entry['default']}",
+                "give a text, a number, True, False or a list of these",
+            ) from error
         found[name] = Parameter(name, entry["inferred_type_name"], default, entry["help"])
     return found
 

@@ -127,10 +127,15 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
         When the folder is there and must stay.
     """
     check_place(output, overwrite=overwrite, inputs=inputs)
-    if output.is_dir():
-        shutil.rmtree(output)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / MARK).touch()
+    try:
+        if output.is_dir():
+            shutil.rmtree(output)
+        output.mkdir(parents=True, exist_ok=True)
+        (output / MARK).touch()
+    except OSError as error:
+        raise UsageError(
+            f"{output} can't be made: {error.strerror}: {error.filename}", "give another folder, or free this one"
+        ) from error
 
 
 def check_place(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

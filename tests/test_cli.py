@@ -1,6 +1,10 @@
 """The command: exit status, one object of JSON, one line for what went wrong."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +132,29 @@ def test_a_sky_model_that_is_neither_name_nor_file(command, tmp_path):
     line = refused(command, "process", tmp_path / "a.MS", "--sky-model", "3C999", "--output", tmp_path / "out")
     assert "3C196" in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ingest", "x", "--dataset", "lofar:x", "--streams", "0"], "'0' is no whole number from 1 on"),
+        (["retrieve", "lofar:x", "--to", "x", "--streams", "-1"], "--streams"),
+        (["retrieve", "lofar:x", "--to", "x", "--patience", "0 s"], "patience: expected more than 0 s"),
+        (["verify", "lofar:x", "--streams", "1.5"], "'1.5' is no whole number"),
+        (["rules", "lofar:x", "--limit", "-1"], "--limit"),
+        (["replicate", "lofar:x", "SARA", "--lifetime", "-1 d"], "lifetime: expected more than 0 s, got '-1 d'"),
+        (["replicate", "lofar:x", "SARA", "--lifetime", "nan s"], "lifetime: expected more than 0 s, got 'nan s'"),
+        (["retire", "lofar:x", "--timeout", "nan"], "'nan' is no number of seconds"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_a_lake_is_asked(command, tmp_path, words, said):
+    assert said in refused(command, *words, "--lake", tmp_path / "none")
+
+
+def test_a_reader_that_has_gone_costs_no_traceback():
+    program = Path(sys.executable).with_name("lofarlake")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run([program, "lake", "status", "--json"], stdout=gone, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "")

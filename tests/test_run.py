@@ -63,6 +63,27 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path):
         run.parameters_of(tmp_path / "broken.ipynb")
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("name: str = (  # a name\n", "not a notebook that can be read"),
+        ("name: str = some()  # a name\n", "is no literal"),
+    ],
+)
+def test_a_cell_of_parameters_that_makes_no_sense_is_refused(notebook_of, cell, said):
+    with pytest.raises(UsageError, match=said):
+        run.parameters_of(notebook_of(cell))
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", "null", '{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}']
+)
+def test_json_that_is_no_notebook_is_refused(tmp_path, text):
+    (tmp_path / "broken.ipynb").write_text(text)
+    with pytest.raises(UsageError, match="not a notebook"):
+        run.parameters_of(tmp_path / "broken.ipynb")
+
+
 def test_an_unknown_notebook_names_those_there_are():
     with pytest.raises(UsageError, match="1_ingest"):
         run.find_notebook("9_nothing")

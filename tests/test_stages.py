@@ -42,3 +42,9 @@ def test_a_file_is_no_output_folder(tmp_path):
     (tmp_path / "out").touch()
     with pytest.raises(UsageError, match="is a file"):
         stages.prepare(tmp_path / "out", overwrite=True)
+
+
+def test_a_folder_that_can_t_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="out can't be made: Not a directory"):
+        stages.prepare(tmp_path / "file" / "out", overwrite=True)

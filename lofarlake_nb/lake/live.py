@@ -1,10 +1,14 @@
 """A stage as it goes, in words: the same for a terminal and for a notebook."""
 
+import os
 import sys
+import textwrap
+import threading
 import time
-from typing import TextIO
+from collections.abc import Sequence
+from typing import Protocol, TextIO
 
-from lofarlake_nb.lake.ticks import Failure, Sink, Site, Tick
+from lofarlake_nb.lake.ticks import Failure, Site, Tick
 
 MARKS = {"green": "●", "yellow": "▲", "red": "✖"}  # told apart without their colours
 _CODES = {"green": "36", "yellow": "33", "red": "1;31"}  # cyan, not green: red and green look the same to many
@@ -15,21 +19,26 @@ _PLAIN_PAUSE = 10.0  # seconds between two lines where they can't be replaced
 def headline(tick: Tick) -> str:
     """The whole stage in one line."""
     words = [f"{tick.stage}: {tick.done} of {tick.total} files" if tick.total else f"{tick.stage}: all was there"]
+    is_running = tick.state == "running"
     if tick.bytes:
         whole = f" of {size(tick.total_bytes)}" if tick.total_bytes else ""
         words.append(f"{size(tick.bytes)}{whole}")
-        now = f"{tick.rate_now / 1e6:.0f} MB/s now, " if tick.state == "running" else ""
-        words.append(f"{now}{tick.rate / 1e6:.0f} MB/s in the mean")
+        now = f"{size(tick.rate_now)}/s now, " if is_running else ""
+        words.append(f"{now}{size(tick.rate)}/s in the mean")
     if tick.left is not None:
         words.append(f"{duration(tick.left)} left")
-    return ", ".join(words) + ("" if tick.state == "running" else f" ({tick.state})")
+    elif is_running and tick.seconds >= 1:
+        words.append(f"{duration(tick.seconds)} so far, time left unknown")
+    return ", ".join(words) + ("" if is_running else f" ({tick.state})")
 
 
 def site_words(site: Site) -> str:
     """A site in one line: its colour is a word too."""
     failed = f", {site.failed} failed" if site.failed else ""
     moved = f", {size(site.bytes)}" if site.bytes else ""
-    return f"{site.name}: {site.state}, {site.done} files done{moved}{failed}"
+    silent = f", no bytes for {duration(site.silent)}" if site.silent else ""
+    note = f"; {site.note}" if site.note else ""
+    return f"{site.name}: {site.state}, {site.done} files done{moved}{failed}{silent}{note}"
 
 
 def failure_words(failure: Failure) -> str:
@@ -38,12 +47,12 @@ def failure_words(failure: Failure) -> str:
     return f"{failure.what}{at}: {failure.reason}"
 
 
-def size(count: int) -> str:
-    """Bytes for a person."""
-    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= limit:
-            return f"{count / limit:.3g} {unit}" if count < 1000 * limit else f"{count / limit:.0f} {unit}"
-    return f"{count} B"
+def size(count: float) -> str:
+    """Bytes for a person, in three digits."""
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while float(f"{value:.3g}") >= 1000 and len(units) > 1:  # 999.9 kB is written as 1 MB, not as 1e+03 kB
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}" if value < 1000 else f"{value:.0f} {units[0]}"
 
 
 def duration(seconds: float) -> str:
@@ -55,7 +64,20 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def terminal(stream: TextIO | None = None) -> Sink:
+class View(Protocol):
+    """What shows ticks, and lets other lines by, as the stream of a handler of logs."""
+
+    def __call__(self, tick: Tick) -> None:
+        """Show a tick."""
+
+    def write(self, text: str) -> object:
+        """Let whole lines by."""
+
+    def flush(self) -> None:
+        """See to it that they are seen."""
+
+
+def terminal(stream: TextIO | None = None) -> View:
     """Sink of ticks that shows the newest one.
 
     Parameters
@@ -66,7 +88,7 @@ def terminal(stream: TextIO | None = None) -> Sink:
 
     Returns
     -------
-    callable
+    View
         To be given as ``progress=``.
     """
     to = sys.stderr if stream is None else stream
@@ -74,20 +96,43 @@ def terminal(stream: TextIO | None = None) -> Sink:
 
 
 class _Replaced:
-    """Lines on a terminal, written over the earlier ones."""
+    """Lines on a terminal, written over the earlier ones, as wide as its window; what else is said goes above them."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream, self.height = stream, 0
+        self.stream = stream
+        self.shown: list[str] = []
+        self._lock = threading.Lock()  # ticks and logs come from several threads
 
     def __call__(self, tick: Tick) -> None:
-        lines = [headline(tick)]
-        lines += [f"  \x1b[{_CODES[s.state]}m{MARKS[s.state]}\x1b[0m {_safe(site_words(s))}" for s in tick.sites]
-        lines += [f"    {_safe(failure_words(f))}" for f in tick.failures[-_SHOWN:]]
-        up = f"\x1b[{self.height}F" if self.height else ""
-        # Without wrapping: a line that is too long for the window would be two, and the count would be wrong.
-        self.stream.write(f"{up}\x1b[J\x1b[?7l" + "\n".join(lines) + "\n\x1b[?7h")
+        window = _window(self.stream)
+        lines = _folded(headline(tick), window.columns)
+        for site in tick.sites:
+            first, *more = _folded(f"  {MARKS[site.state]} {_safe(site_words(site))}", window.columns)
+            lines += [
+                first.replace(MARKS[site.state], f"\x1b[{_CODES[site.state]}m{MARKS[site.state]}\x1b[0m", 1),
+                *more,
+            ]
+        for failure in tick.failures[-_SHOWN:]:
+            lines += _folded(f"    {_safe(failure_words(failure))}", window.columns)
+        with self._lock:
+            self._draw(lines[: max(window.lines - 1, 1)])  # what has left the window can't be written over
+            self.shown = self.shown if tick.state == "running" else []
+
+    def write(self, text: str) -> None:
+        """Put lines above."""
+        with self._lock:
+            self._draw(self.shown, above=text)
+
+    def flush(self) -> None:
+        """Nothing: all is flushed as it is written."""
+
+    def _draw(self, lines: Sequence[str], above: str = "") -> None:
+        up = f"\x1b[{len(self.shown)}F\x1b[J" if self.shown else ""
+        # Without wrapping: a character that is wider than we think must not make two lines of one.
+        text = "\x1b[?7l" + "".join(f"{line}\n" for line in lines) + "\x1b[?7h" if lines else ""
+        self.stream.write(up + above + text)
         self.stream.flush()
-        self.height = 0 if tick.state != "running" else len(lines)
+        self.shown = list(lines)
 
 
 class _Plain:
@@ -108,6 +153,28 @@ class _Plain:
             lines.append("; ".join([headline(tick), *(_safe(site_words(site)) for site in tick.sites)]))
         for line in lines:
             print(line, file=self.stream, flush=True)
+
+    def write(self, text: str) -> None:
+        """Pass it on."""
+        self.stream.write(text)
+
+    def flush(self) -> None:
+        """Pass it on."""
+        self.stream.flush()
+
+
+def _window(stream: TextIO) -> os.terminal_size:
+    try:
+        window = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):  # no terminal of the system's
+        window = os.terminal_size((0, 0))
+    return os.terminal_size((max(window.columns, 20) if window.columns else 80, window.lines or 24))
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    """As many lines as it takes in a window."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, columns, subsequent_indent=f"{indent}    ", break_on_hyphens=False) or [""]
 
 
 def _safe(words: str) -> str:

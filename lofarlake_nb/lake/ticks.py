@@ -1,16 +1,24 @@
 """Progress of many bytes: frozen ticks, for whoever wants to show them."""
 
+import contextvars
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from lofarlake_nb.observation.archive import Block
 
 _PAUSE = 0.2  # seconds between two ticks
+_BEAT = 1.0  # seconds between two ticks while nothing happens
 _WINDOW = 5.0  # seconds that the rate of now is over
+SILENCE = 15.0  # seconds without a byte of files that are on their way, after which a site is yellow
 _KEPT = 20  # failures that a tick carries, the newest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,11 @@ class Site:
     bytes : int
         Moved so far.
     state : str
-        ``green``: all is well; ``yellow``: something failed and it goes on; ``red``: it was given up.
+        ``green``: all is well; ``yellow``: something failed and it goes on, or it is silent; ``red``: it was given up.
+    silent : float
+        Seconds since the last byte, where files are on their way and that is longer than `SILENCE`; else 0.
+    note : str
+        What is waited for there; else empty.
     """
 
     name: str
@@ -34,6 +46,8 @@ class Site:
     failed: int = 0
     bytes: int = 0
     state: str = "green"
+    silent: float = 0.0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,14 +101,18 @@ class Tick:
 
     @property
     def left(self) -> float | None:
-        """Seconds until it is done, by the mean rate: of bytes where their number is known, else of files."""
-        if self.state != "running":
+        """Seconds until it is done, by the mean rate: of bytes where their number is known, else of files.
+
+        None when it has ended, and when nobody can tell: before the first, and while all is silent.
+        """
+        if self.state != "running" or (not self.rate_now and any(site.silent for site in self.sites)):
             return None
         whole, part = (self.total_bytes, self.bytes) if self.total_bytes else (self.total, self.done)
         return self.seconds * (whole - part) / part if 0 < part <= whole else None
 
 
 Sink = Callable[[Tick], None]
+Counting = Callable[[Iterable[Block]], Iterator[Block]]  # the same blocks, counted as they pass
 
 
 @dataclass
@@ -105,6 +123,9 @@ class _Tally:
     failed: int = 0
     bytes: int = 0
     lost: bool = False
+    note: str = ""
+    underway: int = 0  # files
+    heard: float = 0.0  # when the last byte moved, or the first file set out
 
 
 @dataclass
@@ -123,7 +144,10 @@ class _Recent:
 
 
 class Progress:
-    """Counts files and bytes of several threads, and sends ticks to a sink, at most some each second.
+    """Counts files and bytes of several threads; while it is entered, a thread of its own sends ticks to a sink.
+
+    Who moves bytes never waits for who looks on: a sink that is slow gets fewer ticks, one that fails gets no more.
+    There is a tick each second while nothing happens, so that a silence is seen.
 
     Parameters
     ----------
@@ -143,8 +167,23 @@ class Progress:
         self._sites: dict[str, _Tally] = {}
         self._failures: deque[Failure] = deque(maxlen=_KEPT)
         self._lock = threading.Lock()
-        self._start = self._last = time.monotonic()
+        self._start = time.monotonic()
         self._recent = _Recent(deque([(self._start, 0)]))
+        self._news, self._ended = threading.Event(), threading.Event()
+        self._teller: threading.Thread | None = None
+
+    def __enter__(self) -> "Progress":
+        """Begin to send ticks."""
+        if self.sink is not None:
+            # With our context: a notebook's outputs go to the cell that asked for them, from whatever thread.
+            run = contextvars.copy_context().run
+            self._teller = threading.Thread(target=run, args=(self._go_on_telling,), name="ticks", daemon=True)
+            self._teller.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Send the last tick, unless `end` did; no thread is left."""
+        self.end("failed" if kind else "done")
 
     @property
     def seconds(self) -> float:
@@ -157,8 +196,47 @@ class Progress:
             yield block
             with self._lock:
                 self.bytes += len(block)
-                self._of(site).bytes += len(block)
-            self._tell()
+                tally = self._of(site)
+                tally.bytes += len(block)
+                tally.heard = time.monotonic()
+            self._news.set()
+
+    @contextmanager
+    def underway(self, site: str = "") -> Iterator[Counting]:
+        """While it lasts, a file is on its way: a site that moves no byte meanwhile is silent.
+
+        Parameters
+        ----------
+        site : str
+            That it goes to or comes from.
+
+        Yields
+        ------
+        callable
+            As `count` of the file's blocks. What was moved in vain, when it fails, is to be moved once more.
+        """
+        moved = 0
+
+        def counted(blocks: Iterable[Block]) -> Iterator[Block]:
+            nonlocal moved
+            for block in self.count(blocks, site):
+                moved += len(block)
+                yield block
+
+        with self._lock:
+            tally = self._of(site)
+            if not tally.underway:
+                tally.heard = time.monotonic()
+            tally.underway += 1
+        try:
+            yield counted
+        except BaseException:
+            with self._lock:
+                self.total_bytes += moved if self.total_bytes else 0
+            raise
+        finally:
+            with self._lock:
+                tally.underway -= 1
 
     def finished(self, site: str = "", *, skipped: int = 0) -> None:
         """One more file is done; of `skipped` bytes that need not be moved."""
@@ -166,7 +244,7 @@ class Progress:
             self.done += 1
             self.total_bytes = max(self.total_bytes - skipped, 0)
             self._of(site).done += 1
-        self._tell()
+        self._news.set()
 
     def failed(self, what: str, reason: str, site: str = "", *, lost: bool = False) -> None:
         """Something failed; `lost`: it is not tried again."""
@@ -175,24 +253,47 @@ class Progress:
             tally = self._of(site)
             tally.failed += 1
             tally.lost |= lost
-        self._tell()
+        self._news.set()
+
+    def note(self, site: str, note: str) -> None:
+        """Say what is waited for at a site."""
+        with self._lock:
+            self._of(site).note = note
+        self._news.set()
 
     def end(self, state: str = "done") -> None:
-        """Send the last tick."""
-        self._tell(state)
+        """Send the last tick, ``done`` or ``failed``; the first word holds, nothing comes after it."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        self._news.set()
+        if self._teller is not None:
+            self._teller.join()
+        self._tell(self.now(state))
+
+    def now(self, state: str = "running") -> Tick:
+        """How far it is."""
+        with self._lock:
+            return self._tick(state, time.monotonic())
+
+    def _go_on_telling(self) -> None:
+        while not self._ended.is_set():
+            self._tell(self.now())
+            if not self._ended.wait(_PAUSE):
+                self._news.wait(_BEAT - _PAUSE)
+                self._news.clear()
+
+    def _tell(self, tick: Tick) -> None:
+        if self.sink is None:
+            return
+        try:
+            self.sink(tick)
+        except Exception as error:  # a terminal that was closed, say: the work goes on
+            self.sink = None
+            log.warning("%s goes on unseen: %s: %s", self.stage, type(error).__name__, error)
 
     def _of(self, site: str) -> _Tally:
         return self._sites.setdefault(site, _Tally())
-
-    def _tell(self, state: str = "running") -> None:
-        if self.sink is None:
-            return
-        with self._lock:
-            now = time.monotonic()
-            if state == "running" and now - self._last < _PAUSE:
-                return
-            self._last = now
-            self.sink(self._tick(state, now))
 
     def _tick(self, state: str, now: float) -> Tick:
         seconds = max(now - self._start, 1e-9)
@@ -206,12 +307,13 @@ class Progress:
             total_bytes=self.total_bytes,
             rate_now=self._recent.rate(now, self.bytes),
             seconds=seconds,
-            sites=tuple(self._site(name, tally, state) for name, tally in sorted(self._sites.items()) if name),
+            sites=tuple(self._site(name, tally, state, now) for name, tally in sorted(self._sites.items()) if name),
             failures=tuple(self._failures),
         )
 
     @staticmethod
-    def _site(name: str, tally: _Tally, state: str) -> Site:
+    def _site(name: str, tally: _Tally, state: str, now: float) -> Site:
         given_up = tally.lost or (state == "failed" and tally.failed > 0)
-        colour = "red" if given_up else "yellow" if tally.failed else "green"
-        return Site(name, tally.done, tally.failed, tally.bytes, colour)
+        silent = now - tally.heard if tally.underway and now - tally.heard > SILENCE else 0.0
+        colour = "red" if given_up else "yellow" if tally.failed or silent else "green"
+        return Site(name, tally.done, tally.failed, tally.bytes, colour, silent, tally.note)

@@ -30,8 +30,9 @@ def show() -> Sink:
 
 def lines(tick: Tick) -> str:
     """Tick as lines of HTML: the whole with a bar that needs no script, each site, failures with their reason."""
-    share = tick.done / tick.total if tick.total else 1.0
-    bar = f'<progress max="1" value="{share:.3f}" style="vertical-align: middle"></progress>'
+    part, whole = (tick.bytes, tick.total_bytes) if tick.total_bytes else (tick.done, tick.total)
+    share = min(part / whole, 1.0) if whole else 1.0
+    bar = f'<progress max="1" value="{share:.3f}" aria-hidden="true" style="vertical-align: middle"></progress>'
     rows = [f"<div>{bar} {html.escape(live.headline(tick))}</div>", *map(_site, tick.sites)]
     if tick.failures:
         words = (f"<li>{html.escape(live.failure_words(failure))}</li>" for failure in tick.failures[-_FAILURES:])

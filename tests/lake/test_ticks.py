@@ -115,26 +115,159 @@ def test_on_a_terminal_the_lines_are_replaced_and_no_name_moves_the_cursor():
     first = stream.getvalue()
     sink(RUNNING)
     second = stream.getvalue()[len(first) :]
-    assert first.count("\n") == 4
-    assert second.startswith("\x1b[4F\x1b[J")
+    assert first.count("\n") == 5  # the first is longer than the window is wide
+    assert second.startswith("\x1b[5F\x1b[J")
     assert "\x1b[2J" not in first
     assert "✖" in first
     assert "JUELICH: red" in first
     assert "● " not in first.partition("JUELICH")[0]
 
 
-def test_the_rate_of_now_is_not_the_mean(monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds of a clock that a test sets forward."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    ticks: list[Tick] = []
-    progress = Progress("ingest", 1, ticks.append, total_bytes=10_000)
+    return now
+
+
+def test_the_rate_of_now_is_not_the_mean(clock):
+    progress = Progress("ingest", 1, total_bytes=20_000)
     blocks = progress.count([b"x" * 1000] * 20)
     for _ in range(10):
-        now[0] += 1.0
+        clock[0] += 1.0
         next(blocks)
-    now[0] += 90.0  # a pause
+        progress.now()
+    clock[0] += 90.0  # a pause
     for _ in range(10):
         next(blocks)
-        now[0] += 1.0
-    assert ticks[-1].rate == pytest.approx(19_000 / 109, rel=0.05)
-    assert ticks[-1].rate_now == pytest.approx(1000)
+        clock[0] += 1.0
+        last = progress.now()
+    assert last.rate == pytest.approx(19_000 / 110)
+    assert last.rate_now == pytest.approx(1000)
+
+
+def test_where_no_byte_moves_the_rate_falls_and_the_site_says_how_long(clock):
+    progress = Progress("ingest", 2, total_bytes=4000)
+    with progress.underway("SARA") as counted, progress.underway("JUELICH"):
+        blocks = counted([b"x" * 1000] * 2)
+        for _ in range(2):
+            next(blocks)
+            clock[0] += 1.0
+            last = progress.now()
+        assert (last.left, [site.state for site in last.sites]) == (pytest.approx(6.0), ["green", "green"])
+        for _ in range(20):
+            clock[0] += 1.0
+            last = progress.now()
+        assert (last.rate_now, last.left) == (0.0, None)
+        assert last.sites == (
+            Site("JUELICH", 0, 0, 0, "yellow", 22.0),
+            Site("SARA", 0, 0, 1000, "yellow", 21.0),
+        )
+        assert "0 B/s now, 45.5 B/s in the mean, 22 s so far, time left unknown" in live.headline(last)
+        assert live.site_words(last.sites[1]) == "SARA: yellow, 0 files done, 1 kB, no bytes for 21 s"
+        list(blocks)
+        assert [site.state for site in progress.now().sites] == ["yellow", "green"]
+    clock[0] += 60.0
+    assert [site.state for site in progress.now().sites] == ["green", "green"]  # nothing is on its way
+
+
+def test_what_was_moved_in_vain_is_to_be_moved_once_more():
+    progress = Progress("ingest", 1, total_bytes=3000)
+
+    def breaks():
+        yield b"x" * 2000
+        raise OSError("broken")
+
+    with pytest.raises(OSError, match="broken"), progress.underway("SARA") as counted:
+        list(counted(breaks()))
+    with progress.underway("SARA") as counted:
+        list(counted([b"x" * 3000]))
+    assert (progress.now().bytes, progress.now().total_bytes) == (5000, 5000)
+
+
+def test_ticks_go_on_while_nothing_happens_and_end_with_the_work():
+    ticks: list[Tick] = []
+    third = threading.Event()
+
+    def sink(tick: Tick) -> None:
+        ticks.append(tick)
+        if len(ticks) == 3:
+            third.set()
+
+    before = set(threading.enumerate())
+
+    def fails():
+        assert third.wait(10)
+        raise KeyError
+
+    with pytest.raises(KeyError), Progress("retrieve", 1, sink) as progress, progress.underway("SARA"):
+        fails()
+    assert ticks[2].seconds - ticks[0].seconds > 1.5  # no more than one a second
+    assert not set(threading.enumerate()) - before
+    assert [tick.state for tick in ticks[2:]] == ["running"] * (len(ticks) - 3) + ["failed"]
+
+
+def test_who_moves_bytes_does_not_wait_for_who_looks_on():
+    seen, go_on = threading.Event(), threading.Event()
+
+    def stopped_terminal(tick: Tick) -> None:
+        seen.set()
+        assert go_on.wait(10)
+
+    with Progress("ingest", 1, stopped_terminal) as progress:
+        assert seen.wait(10)
+        assert len(list(progress.count([b"x"] * 1000, "SARA"))) == 1000
+        go_on.set()
+    assert progress.bytes == 1000
+
+
+def test_a_view_that_breaks_does_not_break_the_work(caplog):
+    told = []
+
+    def closed(tick: Tick) -> None:
+        told.append(tick)
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with Progress("ingest", 1, closed) as progress:
+        list(progress.count([b"x"] * 1000, "SARA"))
+        progress.finished("SARA")
+    assert len(told) == 1
+    assert "ingest goes on unseen: BrokenPipeError" in caplog.text
+
+
+def test_only_the_first_end_counts():
+    ticks: list[Tick] = []
+    with Progress("ingest", 1, ticks.append) as progress:
+        progress.end("failed")
+    assert [tick.state for tick in ticks if tick.state != "running"] == ["failed"]
+    assert ticks[-1].state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (999, "999 B"), (999_600, "1 MB"), (999_600_000, "1 GB"), (12_345, "12.3 kB"), (2e15, "2000 TB")],
+)
+def test_bytes_for_a_person(count, words):
+    assert live.size(count) == words
+
+
+def test_a_log_goes_above_the_lines_on_a_terminal_and_is_not_written_over():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    view = live.terminal(stream)
+    view.write("before\n")
+    view(RUNNING)
+    written = len(stream.getvalue())
+    view.write("try 1 failed\n")
+    said = stream.getvalue()[written:]
+    assert said.startswith("\x1b[5F\x1b[Jtry 1 failed\n")
+    assert said.count("\n") == 6
+    assert "ingest: 3 of 8 files" in said
+    view(Tick("ingest", 8, 8, 10, 1.0, "done"))
+    written = len(stream.getvalue())
+    view.write("all is well\n")
+    assert stream.getvalue()[written:] == "all is well\n"

@@ -24,11 +24,10 @@ def test_the_executed_notebook_shows_how_it_ended(notebook_of, tmp_path):
     made = notebook_of(
         "much: int = 3",
         "from lofarlake_nb.lake.ticks import Progress\nfrom lofarlake_nb.widgets.ticks import show",
-        "progress = Progress('ingest', much, show(), total_bytes=3000)\n"
-        "for n in range(much):\n"
-        "    list(progress.count([b'x' * 1000], 'SARA'))\n"
-        "    progress.finished('SARA')\n"
-        "progress.end()",
+        "with Progress('ingest', much, show(), total_bytes=3000) as progress:\n"
+        "    for n in range(much):\n"
+        "        list(progress.count([b'x' * 1000], 'SARA'))\n"
+        "        progress.finished('SARA')",
     )
     run.run(made, {}, tmp_path / "executed.ipynb")
     outputs = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells[-1].outputs
