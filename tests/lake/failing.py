@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 import requests
+
+from lofarlake_nb.lake.client import Lake
 
 
 class Failing(ThreadingHTTPServer):
     """Answers with the next of `failures`, while there are some: a status, ``pass``, ``drop``, ``flip`` or ``hang``.
 
-    ``drop`` passes the request on and loses the answer; ``flip`` flips a bit of the first byte that is sent.
+    ``drop`` passes the request on and loses the answer; ``flip`` flips a bit of the first byte that is sent, and
+    ``flip answer`` one of the last that comes back.
     """
 
     daemon_threads = True
@@ -68,15 +72,18 @@ class _Handler(BaseHTTPRequestHandler):
         if failure == "drop":
             self.close_connection = True
             return
+        content = answer.content
+        if failure == "flip answer":
+            content = content[:-1] + bytes([content[-1] ^ 1])
         self.send_response(answer.status_code)
         for name, value in answer.headers.items():
             if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
                 self.send_header(name, value)
-        length = answer.headers["Content-Length"] if self.command == "HEAD" else str(len(answer.content))
+        length = answer.headers["Content-Length"] if self.command == "HEAD" else str(len(content))
         self.send_header("Content-Length", length)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.content)
+            self.wfile.write(content)
 
     do_POST = do_PUT = do_HEAD = do_DELETE = do_MOVE = do_GET
 
@@ -97,3 +104,16 @@ def failing(behind: str, home: Path, *, tls: bool) -> Iterator[Failing]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def turned(patch: pytest.MonkeyPatch, lake: Lake, before: int, port: int) -> None:
+    """Have a lake name the addresses of one of its storage's ports at another, as long as the patch lasts."""
+    real = Lake.stream
+
+    def stream(self: Lake, method: str, *given: object, **options: object) -> Iterator:
+        for row in real(self, method, *given, **options):
+            if self is lake and method == "list_replicas":
+                row["pfns"] = {pfn.replace(f":{before}/", f":{port}/"): about for pfn, about in row["pfns"].items()}
+            yield row
+
+    patch.setattr(Lake, "stream", stream)
