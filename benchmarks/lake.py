@@ -16,8 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import made, peers
-from lofarlake_nb.lake import client
+from benchmarks import catalogue, made, peers
 from lofarlake_nb.lake.embedded import supervisor
 
 
@@ -239,15 +238,6 @@ def growth(bench: Bench) -> None:
     bench.row(f"ingest: catalogue calls a file, of {many}", calls, None, "calls/file", 0.02, False)
 
 
-def catalogue(bench: Bench) -> None:
-    """A catalogue of many files, of which only the rows are there."""
-    name, count = f"lofar:rows{bench.number()}", bench.size.rows
-    made.rows(client.connect(bench.home), name, count)
-    done = bench.work("verify", dataset=name)
-    bench.row(f"verify of {count} rows", done["seconds"], None, "s", None, False)
-    bench.row(f"verify of {count} rows: catalogue calls", done["calls"], None, "calls", None, False)
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -269,7 +259,7 @@ def main() -> None:
         clients(bench, "https", 2)
         small(bench)
         growth(bench)
-        catalogue(bench)
+        catalogue.measure(bench)
     finally:
         if bench is not None:
             chosen.output.write_text(json.dumps([asdict(row) for row in bench.rows], indent=1) + "\n")

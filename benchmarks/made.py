@@ -1,4 +1,4 @@
-"""What the benchmark moves: Measurement Sets of a given size, small files, rows without bytes."""
+"""What the benchmark moves: Measurement Sets of a given size, small files."""
 
 import math
 import shutil
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.observation import writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.stations import StationField
@@ -82,13 +81,3 @@ def small_files(folder: Path, prefix: str, count: int, size: int = 10_000) -> Pa
     for n in range(count):
         (folder / f"{prefix}_{n:06d}.dat").write_bytes(noise[n * size : (n + 1) * size])
     return folder
-
-
-def rows(lake: Lake, dataset: str, count: int, rse: str = "SARA") -> None:
-    """A dataset that only the catalogue knows: one row a file, no bytes."""
-    scope, _, stem = dataset.partition(":")
-    lake.call("add_dataset", scope, stem)
-    files = [{"scope": scope, "name": f"{stem}_{n:06d}", "bytes": 1, "adler32": "00010001"} for n in range(count)]
-    for some in batches(files):
-        lake.call("add_replicas", rse, list(some))
-        lake.call("attach_dids", scope, stem, [{"scope": f["scope"], "name": f["name"]} for f in some])
