@@ -43,7 +43,9 @@ def test_the_summary_has_every_key_and_the_files_are_there(rehearsed):
     assert json.loads((output / "summary.json").read_text()) == json.loads(json.dumps(whole))
     for part, keys in summary.KEYS.items():
         assert set(keys) <= set(whole[part])
-    for name in ("report.html", "1_ingest.ipynb", "2_process.ipynb", whole["image"]["file"], "products/image.png"):
+    expected = ["report.html", "1_ingest.ipynb", "2_process.ipynb", whole["image"]["file"]]
+    expected += [f"products/{n}" for n in ("report.html", "qa.json", "sources.fits", "image.png", "fluxes.png")]
+    for name in expected:
         assert (output / name).is_file(), name
 
 
@@ -81,7 +83,7 @@ def test_from_an_image_one_walks_back_to_the_visibilities(lake):
     image = metadata.read(lake, f"{results}.image.fits")["lofarlake"]
     assert image["inputs"] == ["lofar:L667520"]
     assert image["versions"]["aoflagger"]
-    assert any("ImageParameters" in setting for setting in image["parameters"]["settings"])
+    assert image["parameters"]["image"]["resolution"] == PROCESSING["resolution"]
     files = {row["name"] for row in lake.call("list_files", *results.split(":"))}
     assert image["notebook"].split(":")[1] in files
 

@@ -1,15 +1,17 @@
 """What the sky looks like: the calibrators by name, or a file in LOFAR's sky model format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.processing.sky import sky_model_file
 from lofarlake_nb.processing.sky.calibrators import CALIBRATORS, REFERENCE_HZ, Component
 from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
 
-__all__ = ["SkyModel", "calibrator", "load"]
+__all__ = ["SkyModel", "calibrator", "load", "load_for"]
 
 # How far from the phase centre a calibrator may be that is taken without being named.
 NEAR = np.deg2rad(1.0)
@@ -56,6 +58,28 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel:
         f"sky model {text!r} is neither a calibrator nor a file",
         f"use one of {names}, or a file in LOFAR's sky model format",
     )
+
+
+def load_for(paths: Sequence[Path], name: str) -> SkyModel:
+    """Sky model for Measurement Sets: as `load`, with the phase centre of the first.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Measurement Sets.
+    name : str
+        As `load` takes it.
+
+    Returns
+    -------
+    SkyModel
+
+    Raises
+    ------
+    UsageError, BadSkyModel
+        See `load`.
+    """
+    return load(name, measurement_set.layout(paths[0]).phase_centre)
 
 
 def calibrator(name: str) -> SkyModel:
