@@ -119,13 +119,30 @@ class FlagParameters:
         observation differ by 2 (core and remote, Offringa et al. 2013), so 4 is no field's usual state.
     flagged : float
         A station with more than this fraction of its samples flagged is bad.
+    swapped : str
+        What happens to a station whose dipoles are found exchanged: ``exchange`` them back, or ``flag`` it.
+    column : str
+        Column that holds the visibilities, as ``DATA`` or ``CORRECTED_DATA``.
+    spectral_window, field_id : int
+        Which one, where a Measurement Set holds several; −1 where it holds one.
     """
 
     strategy: str = ""
     noisy: float = 4.0
     flagged: float = 0.9
+    swapped: str = "exchange"
+    column: str = "DATA"
+    spectral_window: int = -1
+    field_id: int = -1
 
     def __post_init__(self) -> None:
+        if self.swapped not in ("exchange", "flag"):
+            raise UsageError(f"swapped: expected exchange or flag, got {self.swapped!r}")
+        if not self.column:
+            raise UsageError("column: expected the name of a column, as DATA")
+        for name in ("spectral_window", "field_id"):
+            if getattr(self, name) < -1:
+                raise UsageError(f"{name}: expected 0 or more, or -1 for the only one, got {getattr(self, name)}")
         if not self.noisy > 1:
             raise UsageError(f"noisy: expected more than 1, got {self.noisy}")
         if not 0 < self.flagged <= 1:
@@ -139,18 +156,35 @@ class AverageParameters:
     Parameters
     ----------
     interval : str
-        Time of one averaged slot.
+        Time of one averaged slot, at most.
     channel : str
-        Width of one averaged channel.
+        Width of one averaged channel, at most.
+    field : str
+        Width of the field to be imaged, at whose edge the loss by smearing is limited.
+    resolution : str
+        Beam of the image; ``auto`` for the finest that the baselines give and an image of the field can hold.
+    smearing : float
+        Most of a source's peak that averaging may take at the edge of the field; 1 for no limit. Finer slots and
+        channels than asked for are kept where it would take more.
+    model_column : str
+        Column with a model, averaged too, into ``MODEL_DATA``; empty for none.
     """
 
     interval: str = "4 s"
     channel: str = "48.83 kHz"
+    field: str = "5 deg"
+    resolution: str = "auto"
+    smearing: float = 0.05
+    model_column: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, unit in (("interval", self.interval, u.s), ("channel", self.channel, u.kHz)):
-            if not quantity(name, value, unit).value > 0:
-                raise UsageError(f"{name}: expected more than 0, got {value}")
+        wanted = [("interval", u.s), ("channel", u.kHz), ("field", u.deg)]
+        wanted += [("resolution", u.arcsec)] if self.resolution != "auto" else []
+        for name, unit in wanted:
+            if not quantity(name, getattr(self, name), unit).value > 0:
+                raise UsageError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if not 0 < self.smearing <= 1:
+            raise UsageError(f"smearing: expected a fraction above 0, at most 1, got {self.smearing}")
 
 
 @dataclass(frozen=True, kw_only=True)
