@@ -199,8 +199,14 @@ class ImageParameters:
         Shortest baseline in the image, in wavelengths.
     maximum_uv : float
         Longest one; 0 for as long as the pixels can hold.
+    spectral_index : float
+        Visibilities are brought to the mean frequency by it, so that the image does not depend on the bandwidth: that
+        of the brightest source, or of the sky at large.
     channels : int
         Images over frequency that are cleaned together; 0 for as many as bandwidth and dynamic range ask for.
+    facets : str
+        Patches around bright sources that are seen through their own station beams and gains: how many at most, ``0``
+        for none, ``auto`` for those where the differences would show.
     iterations : int
         Most clean components; 0 for a dirty image.
     major_cycles : int
@@ -225,7 +231,9 @@ class ImageParameters:
     robust: float = -0.5
     minimum_uv: float = 0.0
     maximum_uv: float = 0.0
+    spectral_index: float = -0.7
     channels: int = 0
+    facets: str = "auto"
     iterations: int = 30000
     major_cycles: int = 6
     mask_sigma: float = 4.0
@@ -252,6 +260,10 @@ class ImageParameters:
             raise UsageError("iterations and minimum_uv: expected 0 or more; major_cycles: 1 or more")
         if not (self.maximum_uv == 0 or self.maximum_uv > self.minimum_uv):
             raise UsageError(f"maximum_uv: expected 0 or more than minimum_uv {self.minimum_uv}, got {self.maximum_uv}")
+        if not -5 <= self.spectral_index <= 5:
+            raise UsageError(f"spectral_index: expected -5 to 5, got {self.spectral_index}")
+        if self.facets != "auto" and not (self.facets.isdecimal() and int(self.facets) <= 250):
+            raise UsageError(f"facets: expected auto or 0 to 250, got {self.facets!r}")
         if not 0 <= self.channels <= 64:
             raise UsageError(f"channels: expected 0 (auto) or up to 64, got {self.channels}")
         if not self.mask_sigma >= self.threshold_sigma > 0:

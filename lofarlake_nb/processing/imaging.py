@@ -1,7 +1,8 @@
 """Image: all subbands together, gridded in chunks on Dask, cleaned, restored, written as FITS."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import distributed
@@ -14,16 +15,31 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.calibration import Calibrated
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.images import fits_image, image_figures, stokes
 from lofarlake_nb.processing.images.bands import bands
-from lofarlake_nb.processing.images.deconvolution import deconvolve
+from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
+from lofarlake_nb.processing.images.facets import choose
 from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
 from lofarlake_nb.processing.images.held import Held, averaged_beam, load
 from lofarlake_nb.processing.images.memory import Need, need
-from lofarlake_nb.processing.images.primary_beam import corrected
+from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
+from lofarlake_nb.processing.images.responses import facets
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
+
+# Most facets that are made without being asked for: each costs 0.1 µs a visibility and major cycle.
+MOST_FACETS = 40
+# Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
+# error would be this part of the noise, a facet is worth its cost.
+DIFFERENCE = 0.1
+SHOWS = 0.25
+# Within this distance of the phase centre stations see the same, rad.
+NEAR = np.deg2rad(0.1)
+# Major cycles until the sources that need facets are found.
+FIND_CYCLES = 3
 
 
 @dataclass(frozen=True)
@@ -44,8 +60,8 @@ class Imaged:
     cell_arcsec : float
     frequency_hz, bandwidth_hz : float
         Weighted mean, and the span of all channels.
-    channels : int
-        Images over frequency that were cleaned together.
+    channels, facets : int
+        Images over frequency that were cleaned together, and patches with beams and gains of their own.
     beam_arcsec : tuple of float
         Restoring beam, FWHM, major and minor.
     beam_pa_deg : float
@@ -85,6 +101,7 @@ class Imaged:
     frequency_hz: float
     bandwidth_hz: float
     channels: int
+    facets: int
     beam_arcsec: tuple[float, ...]
     beam_pa_deg: float
     peak_jy_per_beam: float
@@ -156,8 +173,9 @@ def _image(
         dirty, psfs = held.dirty_and_psf()
         psf = held.bands.mean(psfs)
         beam = fit_beam(psf, size.cell)
-        found = deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands)
-        wide = averaged_beam(paths[0], layouts[0], held) if parameters.primary_beam else None
+        beams = _station_beams(paths[0], layouts[0], held, parameters)
+        wide = None if beams is None else averaged_beam(beams, held)
+        found, held = _cleaned(held, dirty, psfs, beam, beams, _direction_gains(calibrated))
         circular = held.circular() if parameters.circular and _has_circular(layouts) else None
     finally:
         held.close()
@@ -184,6 +202,7 @@ def _image(
         frequency_hz=origin.frequency,
         bandwidth_hz=origin.bandwidth,
         channels=len(dirty),
+        facets=len(held.facets),
         beam_arcsec=(_arcsec(beam.major), _arcsec(beam.minor)),
         beam_pa_deg=float(np.rad2deg(beam.position_angle)),
         peak_jy_per_beam=brightest.flux,
@@ -223,6 +242,51 @@ def _held(
             size, needed = wider, need(wider, layouts, client)
             held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges)
     return size, held, needed
+
+
+def _station_beams(path: Path, layout: Layout, held: Held, parameters: ImageParameters) -> StationBeams | None:
+    if not parameters.primary_beam:
+        return None
+    task = held.client.submit(station_beams, path, layout, held.geometry, held.frequency, pure=False)
+    return task.result()
+
+
+def _cleaned(
+    held: Held,
+    dirty: np.ndarray,
+    psfs: np.ndarray,
+    beam: Beam,
+    beams: StationBeams | None,
+    gains: Sequence[Gains],
+) -> tuple[Deconvolved, Held]:
+    """Clean, the bright sources in patches of their own where that helps; the visibilities with those patches."""
+    parameters, size = held.parameters, held.geometry
+    most = MOST_FACETS if parameters.facets == "auto" else int(parameters.facets)
+    if not most or not parameters.iterations or (beams is None and not gains):
+        return deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands), held
+    # First only as far down as it takes to find them: the sidelobes of what the beams leave would be taken for sources.
+    rough = replace(parameters, major_cycles=FIND_CYCLES, facets="0")
+    found = deconvolve(dirty, psfs, held.subtract, rough, size, beam.major, held.bands)
+    smooth = convolve(held.bands.mean(found.model), beam, size.cell)
+    least = 0.0
+    if parameters.facets == "auto":
+        sidelobes = held.bands.mean(psfs).std()
+        least = SHOWS * held.thermal / (DIFFERENCE * sidelobes)
+    least = max(least, 5 * float(held.bands.mean(found.residual).std()))
+    places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
+    if not places:
+        rest = replace(parameters, major_cycles=max(1, parameters.major_cycles - found.major_cycles))
+        return deconvolve(found.residual, psfs, held.subtract, rest, size, beam.major, held.bands, found.model), held
+    logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
+    stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
+    seen = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
+    return deconvolve(
+        seen.subtract(found.model), psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model
+    ), seen
+
+
+def _direction_gains(calibrated: Calibrated) -> list[Gains]:
+    return [solutions.read(path) for path in getattr(calibrated, "direction_files", ())]
 
 
 def _has_circular(layouts: list[Layout]) -> bool:

@@ -8,11 +8,9 @@ import numpy as np
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 
-# A source of spectral index -0.8 changes by this part of its flux over a band as wide as this part of its frequency;
-# a flat model leaves the difference in the image, with sidelobes of a few per cent of it.
-WIDE = 0.01
-# Over 2 % of the frequency a straight line errs by 1e-4 of the flux; more images make it follow the curve.
-BAND = 0.02
+# Visibilities are flattened by a spectral index, and what is left of a source's, 0.3 say, changes its flux by 1 % over
+# this part of its frequency at either end: sidelobes of that stay below the noise but for the brightest.
+WIDE = 0.07
 MOST = 6
 
 
@@ -56,7 +54,7 @@ def bands(parameters: ImageParameters, layouts: Sequence[Layout]) -> np.ndarray:
     every = np.sort(np.concatenate([layout.frequencies for layout in layouts]))
     width = max(layout.channel_width for layout in layouts)
     span = float(every[-1] - every[0]) / float(every.mean())
-    count = parameters.channels or (int(np.clip(np.ceil(span / BAND) + 1, 2, MOST)) if span > WIDE else 1)
+    count = parameters.channels or (min(int(np.ceil(span / WIDE)) + 1, MOST) if span > WIDE else 1)
     count = min(count, len(np.unique(every)))
     places = [every[i * len(every) // count] for i in range(1, count)]
     edges = np.array([every[0], *places, every[-1] + width], dtype=np.float64)

@@ -37,6 +37,8 @@ class Part:
         Which of the images over frequency it belongs to.
     visibilities : int
         At most so many.
+    spectrum : tuple of float
+        Spectral index, and the frequency (Hz) that visibilities are brought to by it: so a flat model fits a wide band.
     """
 
     paths: tuple[Path, ...]
@@ -44,6 +46,7 @@ class Part:
     band: tuple[float, float] = (0.0, np.inf)
     group: int = 0
     visibilities: int = 0
+    spectrum: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,12 @@ class OnDisk:
 
 
 def plan(
-    paths: Sequence[Path], layouts: Sequence[Layout], *, most: int, edges: Sequence[float] | np.ndarray = (0.0, np.inf)
+    paths: Sequence[Path],
+    layouts: Sequence[Layout],
+    *,
+    most: int,
+    spectrum: tuple[float, float] = (0.0, 1.0),
+    edges: Sequence[float] | np.ndarray = (0.0, np.inf),
 ) -> list[Part]:
     """Cut the visibilities into chunks.
 
@@ -119,6 +127,8 @@ def plan(
         Theirs.
     most : int
         Visibilities in a chunk, about; one slot of one Measurement Set is never cut.
+    spectrum : tuple of float
+        See `Part`.
     edges : sequence of float
         Of the images over frequency, Hz, ascending.
 
@@ -136,11 +146,18 @@ def plan(
             if n_channel:
                 alike.setdefault(same + str(n_channel).encode(), []).append(i)
         for members in alike.values():
-            parts += _parts([paths[i] for i in members], layouts[members[0]], band, group, most)
+            parts += _parts([paths[i] for i in members], layouts[members[0]], band, group, most, spectrum)
     return parts
 
 
-def _parts(paths: list[Path], layout: Layout, band: tuple[float, float], group: int, most: int) -> list[Part]:
+def _parts(
+    paths: list[Path],
+    layout: Layout,
+    band: tuple[float, float],
+    group: int,
+    most: int,
+    spectrum: tuple[float, float],
+) -> list[Part]:
     """Chunks of Measurement Sets with the same slots and baselines."""
     n_channel = int(np.sum((layout.frequencies >= band[0]) & (layout.frequencies < band[1])))
     slot, n_time = len(layout.antenna1) * n_channel, len(layout.times)
@@ -152,7 +169,7 @@ def _parts(paths: list[Path], layout: Layout, band: tuple[float, float], group: 
         together = tuple(paths[first:last])
         pieces = min(n_time, max(1, round(slot * n_time * len(together) / most)))
         for a, b in pairwise(i * n_time // pieces for i in range(pieces + 1)):
-            parts.append(Part(together, slice(a, b), band, group, slot * (b - a) * len(together)))
+            parts.append(Part(together, slice(a, b), band, group, slot * (b - a) * len(together), spectrum))
     return parts
 
 
@@ -198,6 +215,10 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> Chunk:
             )
     flat = uvw.reshape(-1, 3)
     values, natural = values.reshape(len(flat), -1), natural.reshape(len(flat), -1)
+    index, reference = part.spectrum
+    flattened = ((frequencies[order] / reference) ** -index).astype(np.float32)
+    values *= flattened
+    natural /= flattened**2
     length = np.hypot(flat[:, 0], flat[:, 1])[:, None] * (frequencies[order] / LIGHT_M_S).astype(np.float32)
     natural[(length > geometry.maximum_uv) | (length < geometry.minimum_uv)] = 0
     rows = natural.any(axis=1)

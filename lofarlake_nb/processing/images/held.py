@@ -11,12 +11,14 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import chunks, gridding, primary_beam
+from lofarlake_nb.processing.images import chunks, facets, gridding, primary_beam
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.chunks import Part
+from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import tree_sum
 from lofarlake_nb.processing.images.memory import Need
+from lofarlake_nb.processing.images.primary_beam import StationBeams
 from lofarlake_nb.processing.images.restoring import Beam, fit_beam
 
 PREVIEW_PIXELS = 512
@@ -45,6 +47,8 @@ class Held:
     bands : Bands
     accuracy : float
         Of the gridder.
+    facets : tuple of Facet
+        Patches that are seen through their own beams and gains.
     """
 
     chunks: list[distributed.Future]
@@ -57,6 +61,7 @@ class Held:
     sums: np.ndarray
     bands: Bands
     accuracy: float
+    facets: tuple[Facet, ...] = ()
 
     @property
     def thermal(self) -> float:
@@ -65,8 +70,8 @@ class Held:
 
     @property
     def frequency(self) -> float:
-        """Weighted mean, Hz."""
-        return float(self.sums[:, 2].sum() / self.sums[:, 0].sum())
+        """That fluxes are brought to, Hz."""
+        return self.parts[0].spectrum[1]
 
     @property
     def count(self) -> int:
@@ -101,7 +106,33 @@ class Held:
         # Through a file: a model that lies on a worker is lost with the worker.
         file = self.folder / "model.npy"
         np.save(file, model)
-        return self._images(gridding.residual, file, self.geometry, self.accuracy, grouped=True)
+        if not self.facets:
+            return self._images(gridding.residual, file, self.geometry, self.accuracy, grouped=True)
+        seen = self.folder / facets.FILE
+        arguments = (file, self.geometry, self.accuracy, seen)
+        sums = [
+            tree_sum(futures, self.client, gridding.add_pairs)
+            for futures in self._submit(facets.residual, *arguments, grouped=True)
+        ]
+        images = []
+        for future, total in zip(sums, self.sums[:, 0].astype(np.float32), strict=True):
+            image, *patches = (np.asarray(part, np.float32) / total for part in future.result())
+            images.append(facets.inserted(image, patches, self.facets))
+        return np.stack(images)
+
+    def with_facets(self, chosen: Sequence[Facet]) -> "Held":
+        """The same visibilities, with patches that are seen through their own beams and gains.
+
+        Parameters
+        ----------
+        chosen : sequence of Facet
+            Their `scale` and `power` are set here.
+        """
+        futures = [self.client.submit(facets.means, chunk, list(chosen), pure=False) for chunk in self.chunks]
+        means = tree_sum(futures, self.client).result() / self.sums[:, 0].sum()
+        known = tuple(replace(f, scale=float(m[0]), power=float(m[1])) for f, m in zip(chosen, means, strict=True))
+        facets.put(self.folder, known, self.geometry.npix)
+        return replace(self, facets=known)
 
     def circular(self) -> tuple[np.ndarray, float] | None:
         """Image of Stokes V, where nothing is expected.
@@ -125,17 +156,21 @@ class Held:
 
     def _images(self, task, *arguments, grouped: bool = False) -> np.ndarray:  # type: ignore[no-untyped-def]
         """Sums of a task's images over the chunks of each group, divided by the sum of weights."""
-        sums: list[distributed.Future] = []
-        for group in range(len(self.sums)):
-            futures = [
+        sums = [tree_sum(futures, self.client) for futures in self._submit(task, *arguments, grouped=grouped)]
+        images = np.stack([np.asarray(s.result(), np.float32) for s in sums])
+        images /= self.sums[:, 0].reshape(-1, *[1] * (images.ndim - 1)).astype(np.float32)
+        return images
+
+    def _submit(self, task, *arguments, grouped: bool) -> list[list[distributed.Future]]:  # type: ignore[no-untyped-def]
+        """A task on each chunk, by image over frequency."""
+        return [
+            [
                 self.client.submit(task, chunk, *arguments, *([group] if grouped else []), pure=False)
                 for chunk, part in zip(self.chunks, self.parts, strict=True)
                 if part.group == group
             ]
-            sums.append(tree_sum(futures, self.client))
-        images = np.stack([np.asarray(s.result(), np.float32) for s in sums])
-        images /= self.sums[:, 0].reshape(-1, *[1] * (images.ndim - 1)).astype(np.float32)
-        return images
+            for group in range(len(self.sums))
+        ]
 
     def close(self) -> None:
         """Let go of the visibilities, and of what lies on disk."""
@@ -186,7 +221,9 @@ def load(
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    parts = chunks.plan(paths, layouts, most=need.chunk, edges=edges)
+    reference = float(np.mean(np.concatenate([layout.frequencies for layout in layouts])))
+    spectrum = (parameters.spectral_index, reference)
+    parts = chunks.plan(paths, layouts, most=need.chunk, spectrum=spectrum, edges=edges)
     weighed: list[distributed.Future]
     loaded = [] if need.on_disk else [client.submit(chunks.load, part, geometry, pure=False) for part in parts]
     cells = None
@@ -221,30 +258,23 @@ def load(
     return replace(held, accuracy=gridding.accuracy(flux / total, held.thermal))
 
 
-def averaged_beam(path: Path, layout: Layout, held: Held) -> np.ndarray | None:
+def averaged_beam(beams: StationBeams, held: Held) -> np.ndarray:
     """Average primary beam over the visibilities, weighted as they are.
 
     Parameters
     ----------
-    path : Path
-        Measurement Set that describes the stations.
-    layout : Layout
-        Its layout.
+    beams : StationBeams
     held : Held
 
     Returns
     -------
-    (npix, npix) float32 or None
-        1 at the phase centre; None where EveryBeam does not know the telescope.
+    (npix, npix) float32
+        1 at the phase centre.
     """
-    beams = held.client.submit(
-        primary_beam.station_beams, path, layout, held.geometry, held.frequency, pure=False
-    ).result()
-    if beams is None:
-        return None
-    times, stations = primary_beam.beam_times(layout), len(layout.stations)
+    stations = beams.jones.shape[1]
     futures = [
-        held.client.submit(primary_beam.baseline_weights, chunk, times, stations, pure=False) for chunk in held.chunks
+        held.client.submit(primary_beam.baseline_weights, chunk, beams.times, stations, pure=False)
+        for chunk in held.chunks
     ]
     weights = tree_sum(futures, held.client).result()
     return primary_beam.over_image(primary_beam.average(beams, weights), beams.step, held.geometry)
