@@ -158,23 +158,50 @@ class CalibrationParameters:
 
     Parameters
     ----------
+    solve : str
+        ``diagonal`` for a gain of X and one of Y; ``full`` for Jones matrices; ``none`` for data that are calibrated
+        already.
     slots, channels : int
         Averaged slots and channels of one solution.
     minimum_uv : float
         Shortest baseline in the solve, in wavelengths: shorter ones see extended emission and neighbours that the
         model lacks, and the two halves of a core station share interference.
+    beam : str
+        Station beams in the model: ``auto`` where the model reaches beyond the phase centre and EveryBeam knows the
+        stations, ``always``, or ``never``.
+    beam_interval : str
+        Time between two evaluations of the beam; it is interpolated between them.
+    solutions : str
+        h5parm of another observation's gains, to be applied before the solve; empty for none.
+    directions : int
+        Most groups of sources that get gains of their own, where the model has them; 0 for none.
+    direction_interval : str
+        Time of one such solution.
     """
 
+    solve: str = "diagonal"
     slots: int = 1
     channels: int = 1
     minimum_uv: float = 200.0
+    beam: str = "auto"
+    beam_interval: str = "120 s"
+    solutions: str = ""
+    directions: int = 0
+    direction_interval: str = "120 s"
 
     def __post_init__(self) -> None:
+        for name, known in (("solve", ("diagonal", "full", "none")), ("beam", ("auto", "always", "never"))):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name}: expected {', '.join(known)}, got {getattr(self, name)!r}")
         for name in ("slots", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}: expected 1 or more, got {getattr(self, name)}")
         if not 0 <= self.minimum_uv < float("inf"):
             raise UsageError(f"minimum_uv: expected 0 or more wavelengths, got {self.minimum_uv}")
+        for name in ("beam_interval", "direction_interval"):
+            seconds(name, getattr(self, name))
+        if not 0 <= self.directions <= 100:
+            raise UsageError(f"directions: expected 0 to 100, got {self.directions}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,10 @@ class Calibrated:
         ``WEIGHT_SPECTRUM`` (see `weights_are_noise`).
     solution_files : tuple of Path
         h5parm, one for each.
+    direction_files : tuple of Path
+        h5parm of gains that differ between directions (see `gains.solutions`), one for each; none where they don't
+        make held-out slots any better. They are not applied to ``CORRECTED_DATA``, as they hold for an image of their
+        direction only.
     model : str
         Name of the sky model.
     verdict : str
@@ -64,6 +68,7 @@ class Calibrated:
 
     measurement_sets: tuple[Path, ...]
     solution_files: tuple[Path, ...]
+    direction_files: tuple[Path, ...]
     model: str
     verdict: str
     reasons: tuple[str, ...]
@@ -158,6 +163,7 @@ def _calibrate(
     return Calibrated(
         measurement_sets=tuple(outputs),
         solution_files=tuple(files),
+        direction_files=(),
         model=model.name,
         verdict=judged.verdict,
         reasons=judged.reasons,
