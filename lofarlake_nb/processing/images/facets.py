@@ -147,7 +147,7 @@ def put(folder: Path, facets: Sequence[Facet], npix: int) -> Path:
 def take(path: Path) -> tuple[list[Facet], np.ndarray]:
     """Facets and their `owners`, as `put` left them."""
     # Written a moment ago by this very run, in its own work folder.
-    return pickle.loads(path.read_bytes()), np.load(path.parent / "owners.npy", mmap_mode="r")  # noqa: S301
+    return pickle.loads(path.read_bytes()), np.load(path.parent / "owners.npy", mmap_mode="r")
 
 
 def means(chunk: Chunk | OnDisk, facets: Sequence[Facet]) -> np.ndarray:
@@ -157,7 +157,7 @@ def means(chunk: Chunk | OnDisk, facets: Sequence[Facet]) -> np.ndarray:
     found = []
     for facet in facets:
         seen = np.ones(weight.shape, np.complex64)
-        _multiply(seen, *_terms(opened, facet, shifted=False), False)
+        _multiply(seen, False, *_terms(opened, facet, shifted=False))
         amplitude = np.abs(seen)
         found.append([(weight * amplitude).sum(dtype=np.float64), (weight * amplitude**2).sum(dtype=np.float64)])
     return np.array(found)
@@ -195,11 +195,11 @@ def residual(
     for i, facet in enumerate(facets, 1):
         patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
         if patch.any():
-            _subtract(left, *_terms(opened, facet), _patch_visibilities(patch, opened, facet, geometry, accuracy))
+            _subtract(left, _patch_visibilities(patch, opened, facet, geometry, accuracy), *_terms(opened, facet))
     patches = []
     for facet in facets:
         seen = left.copy()
-        _multiply(seen, *_terms(opened, facet), True)
+        _multiply(seen, True, *_terms(opened, facet))
         patches.append(_patch_image(seen, opened, facet, geometry, accuracy))
     return image_of(left, opened, geometry, accuracy), *patches
 
@@ -283,8 +283,8 @@ def _seen(jones, slot, block, p, q):  # type: ignore[no-untyped-def]  # compiled
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def _subtract(left, path, waves, slot, antenna1, antenna2, jones, block, model):  # type: ignore[no-untyped-def]
-    """Take model visibilities (row, frequency), relative to a facet's centre, through what is seen of it, off `left`."""
+def _subtract(left, model, path, waves, slot, antenna1, antenna2, jones, block):  # type: ignore[no-untyped-def]
+    """Take model visibilities (row, frequency) relative to a facet's centre off `left`, as they are seen."""
     for row in range(left.shape[0]):
         last = -1
         seen = np.complex64(0)
@@ -299,7 +299,7 @@ def _subtract(left, path, waves, slot, antenna1, antenna2, jones, block, model):
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def _multiply(data, path, waves, slot, antenna1, antenna2, jones, block, conjugate):  # type: ignore[no-untyped-def]
+def _multiply(data, conjugate, path, waves, slot, antenna1, antenna2, jones, block):  # type: ignore[no-untyped-def]
     """Multiply visibilities (row, frequency) by what is seen of a facet and its place, or by the conjugate."""
     for row in range(data.shape[0]):
         last = -1
