@@ -135,6 +135,16 @@ class FlagParameters:
     spectral_window: int = -1
     field_id: int = -1
 
+    @property
+    def chosen_window(self) -> int | None:
+        """Spectral window; None for the only one."""
+        return None if self.spectral_window < 0 else self.spectral_window
+
+    @property
+    def chosen_field(self) -> int | None:
+        """Field; None for the only one."""
+        return None if self.field_id < 0 else self.field_id
+
     def __post_init__(self) -> None:
         if self.swapped not in ("exchange", "flag"):
             raise UsageError(f"swapped: expected exchange or flag, got {self.swapped!r}")

@@ -6,12 +6,17 @@ from typing import Any, TypeVar
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
+from lofarlake_nb.processing.sky_model import MODEL_DATA
 
 T = TypeVar("T")
 
 # What the notebook calls a field whose own name would not say of which step it is.
 CALLED: Mapping[str, str] = {
     "FlagParameters.column": "data_column",
+    "FlagParameters.flagged": "station_flagged",
+    "FlagParameters.noisy": "station_noisy",
+    "FlagParameters.swapped": "swapped_stations",
+    "CalibrationParameters.beam": "model_beam",
     "CalibrationParameters.slots": "solution_slots",
     "CalibrationParameters.channels": "solution_channels",
     "ImageParameters.minimum_uv": "image_minimum_uv",
@@ -52,7 +57,8 @@ def of(values: Mapping[str, Any]) -> Settings:
     values : mapping
         Such as a notebook's variables, by the names of the parameters' fields (see `CALLED`); others are passed over,
         and what is not there stays at its default. A field that two steps have under one name is the same for both.
-        ``more`` may hold further ones, as ``multiscale=true``.
+        ``more`` may hold further ones, as ``multiscale=true``. With the sky model ``MODEL_DATA``, that column is
+        averaged too.
 
     Returns
     -------
@@ -72,6 +78,8 @@ def of(values: Mapping[str, Any]) -> Settings:
                 f"more: no parameter {entry!r}", f"write name=value, with one of {', '.join(sorted(known))}"
             )
         given[name] = _typed(name, text, known[name])
+    if given.get("sky_model") == MODEL_DATA and not given.get("model_column"):
+        given["model_column"] = MODEL_DATA
     return Settings(*(_of(kind, given) for kind in KINDS))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.parameters import FlagParameters
 from lofarlake_nb.processing.sky import sky_model_file
 from lofarlake_nb.processing.sky.calibrators import CALIBRATORS, REFERENCE_HZ, Component
 from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
@@ -64,7 +65,7 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | Mode
     )
 
 
-def load_for(paths: Sequence[Path], name: str) -> SkyModel | ModelColumn:
+def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters) -> SkyModel | ModelColumn:
     """Sky model for Measurement Sets: as `load`, with the phase centre of the first.
 
     Parameters
@@ -73,6 +74,8 @@ def load_for(paths: Sequence[Path], name: str) -> SkyModel | ModelColumn:
         Measurement Sets.
     name : str
         As `load` takes it.
+    parameters : FlagParameters
+        Which spectral window and field are worked on, where there are several.
 
     Returns
     -------
@@ -83,7 +86,8 @@ def load_for(paths: Sequence[Path], name: str) -> SkyModel | ModelColumn:
     UsageError, BadSkyModel
         See `load`.
     """
-    return load(name, measurement_set.layout(paths[0]).phase_centre)
+    layout = measurement_set.layout(paths[0], parameters.chosen_window, parameters.chosen_field)
+    return load(name, layout.phase_centre)
 
 
 def calibrator(name: str) -> SkyModel:

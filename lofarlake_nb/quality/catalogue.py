@@ -97,12 +97,12 @@ def _table(path: Path) -> Table:
             raise UsageError(f"{path} is no file", "give a FITS or CSV table")
         if size > LARGEST_BYTES:
             raise UsageError(f"{path}: {size / 1e6:.0f} MB, at most {LARGEST_BYTES / 1e6:.0f}", "cut out the field")
-        with path.open("rb") as file:
-            first = file.read(9)
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", UnitsWarning)
             warnings.simplefilter("ignore", VerifyWarning)
-            table = Table.read(path, format="fits") if first == b"SIMPLE  =" else _text(path)
+            is_fits = file.read(9) == b"SIMPLE  ="
+            file.seek(0)
+            table = Table.read(file, format="fits") if is_fits else _text(path)
     except UsageError:
         raise
     except Exception as error:  # whatever a reader makes of a broken or hostile file

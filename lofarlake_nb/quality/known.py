@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.processing.simulate import truth as simulated
-from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
 from lofarlake_nb.quality.catalogue import Catalogue
 from lofarlake_nb.quality.catalogue import read as read_catalogue
 from lofarlake_nb.quality.sources import KnownSource
@@ -46,19 +46,21 @@ def of_truth(truth: simulated.Truth, weights: np.ndarray | None = None) -> list[
     ]
 
 
-def of_model(model: SkyModel) -> list[KnownSource]:
+def of_model(model: SkyModel | ModelColumn) -> list[KnownSource]:
     """The source that a sky model is brightest at; its true flux is not known.
 
     Parameters
     ----------
-    model : SkyModel
+    model : SkyModel or ModelColumn
         That the observation was calibrated on.
 
     Returns
     -------
     list of KnownSource
-        One.
+        One; none of a column, which says nothing of its sources.
     """
+    if isinstance(model, ModelColumn):
+        return []
     brightest = int(np.argmax(model.flux))
     east = (model.ra - model.ra[brightest]) * np.cos(model.dec[brightest])
     near = np.hypot(east, model.dec - model.dec[brightest]) < TOGETHER

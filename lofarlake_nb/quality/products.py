@@ -15,7 +15,7 @@ from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.imaging import Imaged
-from lofarlake_nb.processing.sky.components import SkyModel
+from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.quality import comparison, finding, known, qa, sources, summary
 from lofarlake_nb.quality.comparison import Comparison
 from lofarlake_nb.quality.finding import Found
@@ -23,8 +23,8 @@ from lofarlake_nb.quality.known import References
 from lofarlake_nb.quality.provenance import Provenance, write_history
 
 # Images that become products, where they were made; what `Imaged` calls otherwise.
-IMAGES = ("image", "residual", "model", "psf", "primary_beam", "corrected", "stokes_v")
-CALLED = {"circular": "stokes_v"}
+IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v")
+CALLED = {"primary_beam": "primary-beam", "corrected": "image-pb", "circular": "stokes-v"}
 PICTURES_OF_IMAGES = ("image.png", "residual.png", "fluxes.png")
 
 
@@ -99,6 +99,8 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, pr
         (place / name).unlink(missing_ok=True)
     for source in calibrated.solution_files:
         _copy(source, place / source.name)
+    for source in calibrated.direction_files:
+        _copy(source, place / f"{source.stem}_directions.h5")
     value = _with_calibration(summary.empty(), flagged, calibrated)
     quality = qa.of_calibration(flagged, calibrated, provenance)
     return _written(place, value, quality, ())
@@ -109,7 +111,7 @@ def record_image(
     recorded: Recorded,
     calibrated: Calibrated,
     imaged: Imaged,
-    model: SkyModel,
+    model: SkyModel | ModelColumn,
     references: References,
     provenance: Provenance,
 ) -> Recorded:
@@ -125,7 +127,7 @@ def record_image(
         With the verdict.
     imaged : Imaged
         The images.
-    model : SkyModel
+    model : SkyModel or ModelColumn
         That the observation was calibrated on.
     references : References
         Truth and catalogue to compare with.
@@ -140,7 +142,7 @@ def record_image(
     made = _images(imaged)
     for name, source in made.items():
         _write_image(source, place / f"{name}.fits", provenance)
-    found = finding.find(imaged.image, place / "work" / "sources", imaged.key, beam=made.get("primary_beam"))
+    found = finding.find(imaged.image, place / "work" / "sources", imaged.key, beam=made.get("primary-beam"))
     for listed in (found.catalogue, found.regions):
         if listed is not None:
             _copy(listed, place / listed.name)
@@ -195,6 +197,8 @@ def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calib
         "known_fraction": flagged.known_fraction,
         "station_fractions": flagged.station_fractions,
         "notes": flagged.notes,
+        "swapped_stations": _names(flagged.swapped_stations),
+        "swapped_reasons": _reasons(flagged.swapped_stations),
     }
     calibration = {
         "verdict": calibrated.verdict,
@@ -206,6 +210,10 @@ def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calib
         "reference_station": calibrated.reference_station,
         "model": calibrated.model,
         "flagged_fraction": calibrated.flagged_fraction,
+        "held_out_error": calibrated.held_out_error,
+        "flux_scale": calibrated.flux_scale,
+        "gain_scale": calibrated.gain_scale,
+        "beam_in_model": calibrated.beam_in_model,
     }
     return summary.with_part(summary.with_part(value, "flags", flags), "calibration", calibration)
 

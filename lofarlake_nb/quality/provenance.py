@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from lofarlake_nb.lake.results import ENGINES
 from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.parameters import FlagParameters
 from lofarlake_nb.processing.settings import Settings
 
 
@@ -93,12 +94,12 @@ def of(dataset: str, paths: Iterable[Path], sky_model: str, settings: Settings) 
     paths = list(paths)
     versions = {package: version(package) for package in ENGINES}
     names = tuple(path.name for path in paths)
-    return Provenance(dataset, names, sky_model, settings, versions, _observed(paths))
+    return Provenance(dataset, names, sky_model, settings, versions, _observed(paths, settings.flag))
 
 
-def _observed(paths: Sequence[Path]) -> dict[str, str]:
+def _observed(paths: Sequence[Path], chosen: FlagParameters) -> dict[str, str]:
     """What the Measurement Sets say of the observation, in words; what they do not say is left out."""
-    described = [measurement_set.describe(path) for path in paths]
+    described = [measurement_set.describe(path, chosen.chosen_window, chosen.chosen_field) for path in paths]
     first = described[0]
     low = min(one.min_frequency_hz for one in described) / 1e6
     high = max(one.max_frequency_hz for one in described) / 1e6

@@ -12,6 +12,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
+from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.windows import windows
 
 # Most that is read for a picture; of larger observations some subbands and blocks of time, evenly spread.
@@ -61,17 +62,17 @@ def dynamic_spectra(flagged: Flagged) -> list[DynamicSpectrum]:
     list of DynamicSpectrum
         Of some of them where they are many, all over the same slots.
     """
-    pairs = list(zip(flagged.measurement_sets, flagged.flag_files, strict=True))
-    layouts = {path: measurement_set.layout(path) for path, _ in pairs}
-    first = layouts[pairs[0][0]]
+    layouts = [source.layout() for source in flagged.sources]
+    first = layouts[0]
     # Others may have other slots; side by side, only the same can be shown.
-    alike = [(p, f) for p, f in pairs if np.array_equal(layouts[p].times, first.times)]
+    parts = zip(flagged.sources, flagged.flag_files, layouts, strict=True)
+    alike = [part for part in parts if np.array_equal(part[2].times, first.times)]
     each = len(first.times) * len(first.antenna1) * len(first.frequencies) * len(first.correlations) * 8
     chosen = _spread(len(alike), min(MOST_SUBBANDS, max(1, MOST_BYTES // each)))
     chunks = windows(first)
     share = max(1, int(len(chunks) * MOST_BYTES / (each * len(chosen))))
     some = [chunks[i] for i in _spread(len(chunks), share)]
-    made = [_spectrum(*alike[i], layouts[alike[i][0]], some, flagged.bad_stations) for i in chosen]
+    made = [_spectrum(*alike[i], some, flagged.bad_stations) for i in chosen]
     return sorted(made, key=lambda s: float(s.frequencies[0]))
 
 
@@ -102,12 +103,12 @@ def coverage(paths: Sequence[Path], bad_stations: Sequence[BadStation]) -> Cover
 
 
 def _spectrum(
-    path: Path, flag_file: Path, layout: Layout, chunks: Sequence[slice], bad_stations: Sequence[BadStation]
+    source: Source, flag_file: Path, layout: Layout, chunks: Sequence[slice], bad_stations: Sequence[BadStation]
 ) -> DynamicSpectrum:
     good = _good(layout, bad_stations)
     sums = []
     for window in chunks:
-        block = measurement_set.read(path, layout, ["DATA"], window)["DATA"][:, good]
+        block = measurement_set.read(source.path, layout, [source.column], window)[source.column][:, good]
         size = np.abs(block[..., 0])
         there = size > 0
         kept = there & ~flag_store.get(flag_file, window, len(layout.frequencies))[:, good]

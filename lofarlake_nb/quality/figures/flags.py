@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.quality.figures.drawing import BLUE, RED, TICKS, label_slots, saved
-from lofarlake_nb.quality.flag_views import FlagViews, views
 
 # Channels farther apart than this many of the usual steps are of different subbands.
 GAP_CHANNELS = 1.5
@@ -31,23 +30,20 @@ def flags(flagged: Flagged, place: Path) -> Image:
     Image
         The picture, for a notebook to show; bad stations are hatched, and not counted over frequency and time.
     """
-    seen, bad = views(flagged), {station.name for station in flagged.bad_stations}
+    bad = {station.name for station in flagged.bad_stations}
+    names, baselines = _baselines(flagged)
     figure = Figure(figsize=(15, 9.5), layout="constrained")
     grid = figure.add_gridspec(3, 2, height_ratios=(1.1, 1, 1), width_ratios=(1.35, 1))
     _stations(figure.add_subplot(grid[0, :]), flagged.station_fractions, bad)
-    _frequencies(figure.add_subplot(grid[1, 0]), seen)
-    _times(figure.add_subplot(grid[2, 0]), seen)
+    _frequencies(figure.add_subplot(grid[1, 0]), np.array(sorted(flagged.channel_fractions)))
+    _times(figure.add_subplot(grid[2, 0]), np.array(sorted(flagged.time_fractions)))
     axes = figure.add_subplot(grid[1:, 1])
-    usual = np.nanmedian(seen.baselines) if np.isfinite(seen.baselines).any() else 0.0
+    usual = np.nanmedian(baselines) if np.isfinite(baselines).any() else 0.0
     highest = 100 * min(1.0, max(3 * usual, 0.05))
-    drawn = axes.imshow(
-        100 * seen.baselines, origin="lower", cmap="viridis", vmin=0, vmax=highest, interpolation="nearest"
-    )
-    every = max(1, -(-len(seen.stations) // 32))
-    places = range(0, len(seen.stations), every)
-    names = [seen.stations[i] for i in places]
-    axes.set_xticks(places, names, rotation=90, fontsize=6)
-    axes.set_yticks(places, names, fontsize=6)
+    drawn = axes.imshow(100 * baselines, origin="lower", cmap="viridis", vmin=0, vmax=highest, interpolation="nearest")
+    places = range(0, len(names), max(1, -(-len(names) // 32)))
+    axes.set_xticks(places, [names[i] for i in places], rotation=90, fontsize=6)
+    axes.set_yticks(places, [names[i] for i in places], fontsize=6)
     axes.set_title("flagged samples per baseline")
     figure.colorbar(drawn, ax=axes, label="flagged (%)", shrink=0.85, extend="max" if highest < 100 else "neither")
     return saved(figure, place / "flags.png")
@@ -71,16 +67,26 @@ def _stations(axes: Axes, fractions: dict[str, float], bad: set[str]) -> None:
     axes.set_title(title, pad=14 if bad else 6)
 
 
-def _frequencies(axes: Axes, seen: FlagViews) -> None:
+def _baselines(flagged: Flagged) -> tuple[list[str], np.ndarray]:
+    """Stations, and flagged fractions (station, station): 1 for baselines of bad ones, NaN where there is none."""
+    names = list(flagged.station_fractions)
+    bad = {station.name for station in flagged.bad_stations}
+    matrix = np.full((len(names), len(names)), np.nan)
+    for pair, fraction in flagged.baseline_fractions.items():
+        one, other = pair.split(" & ")
+        i, j = names.index(one), names.index(other)
+        matrix[i, j] = matrix[j, i] = 1.0 if bad & {one, other} else fraction
+    return names, matrix
+
+
+def _frequencies(axes: Axes, seen: np.ndarray) -> None:
     """Channels one beside the other: subbands may lie far apart, and there are no data between them."""
-    frequency = seen.frequencies / 1e6
+    frequency, fraction = seen.reshape(-1, 2).T * np.array([[1e-6], [100]])
     steps = np.diff(frequency)
     breaks = np.flatnonzero(steps > GAP_CHANNELS * np.median(steps)) + 1 if len(steps) else np.zeros(0, int)
     edges = [0, *breaks.tolist(), len(frequency)]
     for start, end in pairwise(edges):
-        axes.plot(
-            np.arange(start, end), 100 * seen.by_frequency[start:end], ".-", color=BLUE, markersize=3, linewidth=0.8
-        )
+        axes.plot(np.arange(start, end), fraction[start:end], ".-", color=BLUE, markersize=3, linewidth=0.8)
     for edge in edges[1:-1]:
         axes.axvline(edge - 0.5, color="0.8", linewidth=0.8)
     middle = [(start + end - 1) // 2 for start, end in pairwise(edges)]
@@ -92,9 +98,10 @@ def _frequencies(axes: Axes, seen: FlagViews) -> None:
     axes.set_title("per channel, without bad stations")
 
 
-def _times(axes: Axes, seen: FlagViews) -> None:
-    axes.plot(np.arange(len(seen.times)), 100 * seen.by_time, ".-", color=BLUE, markersize=3, linewidth=0.8)
-    label_slots(axes, seen.times)
+def _times(axes: Axes, seen: np.ndarray) -> None:
+    times, fraction = seen.reshape(-1, 2).T
+    axes.plot(np.arange(len(times)), 100 * fraction, ".-", color=BLUE, markersize=3, linewidth=0.8)
+    label_slots(axes, times)
     axes.set_ylabel("flagged (%)")
     axes.set_ylim(0, None)
     axes.set_title("per time slot, without bad stations")

@@ -14,6 +14,7 @@ from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.quality.figures.drawing import BLUE, ORANGE, TICKS, saved, utc
 
 COLUMNS = 6
+HANDS = ("X", "Y")  # of circular feeds, R and L
 NO_SOLUTION = "0.85"  # grey: no colour of the scales
 
 
@@ -42,10 +43,10 @@ def gains(calibrated: Calibrated, place: Path) -> Image | None:
 
 def _waterfalls(solved: Sequence[Gains], stations: Sequence[str], reference: str, output: Path) -> Image:
     first = solved[0]
-    middle = first.values[:, first.values.shape[1] // 2]  # (interval, station, hand)
+    middle = _hands(first)
     figure = Figure(figsize=(17, 0.13 * len(stations) + 2.2), layout="constrained")
     panels = figure.subplots(1, 4, sharey=True)
-    for hand, name in enumerate("XY"):
+    for hand, name in enumerate(HANDS):
         values = middle[:, :, hand].T
         size = np.abs(values)
         usual = np.nanmedian(size) if np.isfinite(size).any() else 1.0
@@ -68,13 +69,13 @@ def _waterfalls(solved: Sequence[Gains], stations: Sequence[str], reference: str
 def _panels(solved: Sequence[Gains], stations: Sequence[str], reference: str, output: Path) -> Image:
     """A panel for each station: phases of X and Y over time, one Measurement Set."""
     first = solved[0]
-    middle = np.degrees(np.angle(first.values[:, first.values.shape[1] // 2]))
+    middle = np.degrees(np.angle(_hands(first)))
     rows = -(-len(stations) // COLUMNS)
     figure = Figure(figsize=(17, 1.25 * rows + 1), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, COLUMNS, sharex=True, sharey=True)).ravel()
     for axes, name, index in zip(panels, stations, range(len(stations)), strict=False):
         for hand, colour in enumerate((BLUE, ORANGE)):
-            axes.plot(middle[:, index, hand], ".", markersize=2, color=colour, label="XY"[hand])
+            axes.plot(middle[:, index, hand], ".", markersize=2, color=colour, label=HANDS[hand])
         if not np.isfinite(middle[:, index]).any():
             axes.set_facecolor(NO_SOLUTION)
         axes.set_title(name + (" (reference)" if name == reference else ""), fontsize=7, pad=2)
@@ -91,6 +92,12 @@ def _panels(solved: Sequence[Gains], stations: Sequence[str], reference: str, ou
     panels[0].legend(fontsize=6, loc="lower left", markerscale=3)
     figure.suptitle(f"phases against {reference} (deg) over UTC, {first.frequencies.mean() / 1e6:.2f} MHz", fontsize=11)
     return saved(figure, output)
+
+
+def _hands(gains: Gains) -> np.ndarray:
+    """(interval, station, 2): gains of the two dipoles in the middle channel; of a Jones matrix, its diagonal."""
+    middle = gains.values[:, gains.values.shape[1] // 2]
+    return middle[..., [0, -1]]
 
 
 def _label_intervals(axes: object, times: np.ndarray, most: int = TICKS // 2) -> None:

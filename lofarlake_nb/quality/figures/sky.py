@@ -63,7 +63,7 @@ def residual(place: Path, summary: Mapping[str, Any]) -> Image:
     Parameters
     ----------
     place : Path
-        Folder with ``residual.fits`` and perhaps ``stokes_v.fits``, that gets ``residual.png``.
+        Folder with ``residual.fits`` and perhaps ``stokes-v.fits``, that gets ``residual.png``.
     summary : mapping
         Of the run, for the noise.
 
@@ -73,8 +73,8 @@ def residual(place: Path, summary: Mapping[str, Any]) -> Image:
         The picture, for a notebook to show.
     """
     shown = {"residual": read_picture(place / "residual.fits")}
-    if (place / "stokes_v.fits").is_file():
-        shown["Stokes V"] = read_picture(place / "stokes_v.fits")
+    if (place / "stokes-v.fits").is_file():
+        shown["Stokes V"] = read_picture(place / "stokes-v.fits")
     thermal = summary["image"]["thermal_rms_jy_per_beam"]
     figure = Figure(figsize=(7.5 * len(shown) + 6, 7), layout="constrained")
     panels = figure.add_gridspec(1, len(shown) + 1, width_ratios=[7.5] * len(shown) + [6])
