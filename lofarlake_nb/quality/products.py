@@ -230,6 +230,7 @@ def _write_image(source: Path, target: Path, provenance: Provenance) -> None:
     """Copy an image, with how it came to be in its header."""
     partial = target.with_name(target.name + ".part")
     with fits.open(source, memmap=False) as hdus:
+        hdus[0].header.set("EQUINOX", 2000.0, "for readers that do not know RADESYS", after="RADESYS")
         write_history(hdus[0].header, provenance)
         hdus.writeto(partial, overwrite=True)
     os.replace(partial, target)

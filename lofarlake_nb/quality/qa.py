@@ -1,6 +1,7 @@
 """Quality figures of a run as JSON, under the names that readers of LINC's and Rapthor's figures know."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
@@ -50,7 +51,7 @@ def of_calibration(flagged: Flagged, calibrated: Calibrated, provenance: Provena
     """
     layout = measurement_set.layout(calibrated.measurement_sets[0])
     removed = {station.name: station for station in (*flagged.bad_stations, *calibrated.bad_stations)}
-    last, solutions = _flagged_at_last(calibrated), _flagged_solutions(calibrated)
+    last, solutions = _flagged_at_last(calibrated), flagged_solutions(calibrated.solution_files)
     stations = []
     for name in sorted(flagged.station_fractions):
         states = {"flagged": flagged.station_fractions[name], "calibrated": last.get(name)}
@@ -144,10 +145,21 @@ def _flagged_at_last(calibrated: Calibrated) -> dict[str, float]:
     return {name: float(flagged / total) for name, (flagged, total) in counts.items() if total}
 
 
-def _flagged_solutions(calibrated: Calibrated) -> dict[str, dict[str, float]]:
-    """Fraction of each station's solutions without weight, by table of the h5parm, over all of them."""
+def flagged_solutions(files: Sequence[Path]) -> dict[str, dict[str, float]]:
+    """Fraction of solutions without weight.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        h5parm.
+
+    Returns
+    -------
+    dict
+        By station, then by table, over all files.
+    """
     counts: dict[str, dict[str, list[float]]] = {}
-    for path in calibrated.solution_files:
+    for path in files:
         with h5py.File(path) as file:
             for name, table in file["sol000"].items():
                 if not isinstance(table, h5py.Group) or "weight" not in table or "ant" not in table:
