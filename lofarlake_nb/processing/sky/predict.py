@@ -144,15 +144,17 @@ def station_uvw(uvw: np.ndarray, layout: Layout) -> np.ndarray:
     (time, station, 3) float64, m
     """
     n_baseline, n_station = len(layout.antenna1), len(layout.stations)
+    every = np.arange(n_baseline)
     between = np.zeros((n_baseline, n_station))
-    between[np.arange(n_baseline), layout.antenna1] = -1
-    between[np.arange(n_baseline), layout.antenna2] = 1
-    present = (uvw != 0).any(axis=2)
-    inverse = np.linalg.pinv(between)
-    result = inverse @ uvw
-    for t in np.flatnonzero(~present.all(axis=1)):
-        if present[t].any():
-            result[t] = np.linalg.pinv(between * present[t][:, None]) @ uvw[t]
+    between[every, layout.antenna2] += 1
+    between[every, layout.antenna1] -= 1
+    present = (uvw != 0).any(axis=2) | ~layout.cross
+    patterns, which = np.unique(present, axis=0, return_inverse=True)
+    result = np.empty((len(uvw), n_station, 3))
+    for i, pattern in enumerate(patterns):
+        its = which.ravel() == i
+        # Shifts of all stations alike have a singular value of 0, but for rounding.
+        result[its] = np.linalg.pinv(between * pattern[:, None], rcond=1e-9) @ uvw[its]
     return result
 
 
