@@ -82,10 +82,10 @@ class Predictor:
         one = np.ones((len(layout.stations), len(flux), 1, 1), np.complex64)
         hands = 1 if self.beam is None else 2
         result = np.zeros((*uvw.shape[:2], len(wave), hands**2), np.complex64)
-        stations = station_uvw(uvw, layout)
+        stations = None if large.all() else station_uvw(uvw, layout)
         for t, time in enumerate(layout.times[times]):
             jones = one if self.beam is None else self.beam.at(float(time))
-            if not large.all():
+            if stations is not None:
                 _add_points(stations[t], lmn[~large], flux[~large], jones[:, ~large], wave, layout, result[t])
             if large.any():
                 _add_extended(
@@ -153,8 +153,10 @@ def station_uvw(uvw: np.ndarray, layout: Layout) -> np.ndarray:
     result = np.empty((len(uvw), n_station, 3))
     for i, pattern in enumerate(patterns):
         its = which.ravel() == i
-        # Shifts of all stations alike have a singular value of 0, but for rounding.
-        result[its] = np.linalg.pinv(between * pattern[:, None], rcond=1e-9) @ uvw[its]
+        there = between * pattern[:, None]
+        # Least squares; shifts of all stations alike have an eigenvalue of 0, but for rounding.
+        inverse = np.linalg.pinv(there.T @ there, rcond=1e-9, hermitian=True)
+        result[its] = inverse @ (there.T @ uvw[its])
     return result
 
 
