@@ -16,8 +16,9 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains import gain_checks, sensitivity, solutions, solving, verdict
+from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, verdict
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
+from lofarlake_nb.processing.gains.directions import Judged
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.sky import beam
@@ -63,6 +64,8 @@ class Calibrated:
     beam_in_model : bool
         Whether station beams were in the model. Then ``CORRECTED_DATA`` are of the sky's polarizations, corrected for
         what the stations see towards the phase centre, and the gains in the files are those of the receivers alone.
+    directions : tuple of Judged
+        Groups of sources that were tried with gains of their own, and what that does on held-out slots.
     bad_stations : tuple of BadStation
         All stations that are left out from here on, those found by flagging included.
     reference_station : str
@@ -91,6 +94,7 @@ class Calibrated:
     flux_scale: float | None
     gain_scale: float | None
     beam_in_model: bool
+    directions: tuple[Judged, ...]
     bad_stations: tuple[BadStation, ...]
     reference_station: str
     iterations: float
@@ -198,12 +202,13 @@ def _finish(
     outputs, files, flagged_fraction = _apply(averaged.measurement_sets, found, parameters, folder, client)
     assessment = found.assessment
     judged, evidence = assessment.judged, assessment.evidence
+    direction_files, tried = _directions(averaged, model, found, files, parameters, folder, client)
     measured, thermal = verdict.phase_rms(assessment.held_out)
     logger.info("calibrated on %s: %s, %s", model.name, judged.verdict, "; ".join(judged.reasons))
     return Calibrated(
         measurement_sets=tuple(outputs),
         solution_files=tuple(files),
-        direction_files=(),
+        direction_files=tuple(direction_files),
         model=model.name,
         verdict=judged.verdict,
         reasons=judged.reasons,
@@ -215,6 +220,7 @@ def _finish(
         flux_scale=evidence.flux_scale,
         gain_scale=evidence.gain_scale,
         beam_in_model=found.with_beam,
+        directions=tuple(tried),
         bad_stations=tuple(assessment.bad[name] for name in sorted(assessment.bad)),
         reference_station=found.layouts[0].stations[assessment.reference],
         iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in found.solved]))),
@@ -244,6 +250,32 @@ def _apply(
     ]
     counts = np.sum(client.gather(futures), axis=0)
     return outputs, files, float(counts[1] / counts[0])
+
+
+def _directions(
+    averaged: Averaged,
+    model: SkyModel | ModelColumn,
+    found: _Found,
+    files: list[Path],
+    parameters: CalibrationParameters,
+    folder: Path,
+    client: distributed.Client,
+) -> tuple[list[Path], list[Judged]]:
+    """Gains of directions, where any are asked for and can be had."""
+    if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
+        return [], []
+    return directions.solve(
+        averaged.measurement_sets,
+        found.layouts,
+        files,
+        [one.noise for one in found.solved],
+        found.assessment.reference,
+        model,
+        parameters,
+        found.with_beam,
+        folder,
+        client,
+    )
 
 
 def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:

@@ -82,10 +82,10 @@ class Predictor:
         one = np.ones((len(layout.stations), len(flux), 1, 1), np.complex64)
         hands = 1 if self.beam is None else 2
         result = np.zeros((*uvw.shape[:2], len(wave), hands**2), np.complex64)
-        stations = station_uvw(uvw, layout)
+        stations = None if large.all() else station_uvw(uvw, layout)
         for t, time in enumerate(layout.times[times]):
             jones = one if self.beam is None else self.beam.at(float(time))
-            if not large.all():
+            if stations is not None:
                 _add_points(stations[t], lmn[~large], flux[~large], jones[:, ~large], wave, layout, result[t])
             if large.any():
                 _add_extended(
@@ -144,15 +144,19 @@ def station_uvw(uvw: np.ndarray, layout: Layout) -> np.ndarray:
     (time, station, 3) float64, m
     """
     n_baseline, n_station = len(layout.antenna1), len(layout.stations)
+    every = np.arange(n_baseline)
     between = np.zeros((n_baseline, n_station))
-    between[np.arange(n_baseline), layout.antenna1] = -1
-    between[np.arange(n_baseline), layout.antenna2] = 1
-    present = (uvw != 0).any(axis=2)
-    inverse = np.linalg.pinv(between)
-    result = inverse @ uvw
-    for t in np.flatnonzero(~present.all(axis=1)):
-        if present[t].any():
-            result[t] = np.linalg.pinv(between * present[t][:, None]) @ uvw[t]
+    between[every, layout.antenna2] += 1
+    between[every, layout.antenna1] -= 1
+    present = (uvw != 0).any(axis=2) | ~layout.cross
+    patterns, which = np.unique(present, axis=0, return_inverse=True)
+    result = np.empty((len(uvw), n_station, 3))
+    for i, pattern in enumerate(patterns):
+        its = which.ravel() == i
+        there = between * pattern[:, None]
+        # Least squares; shifts of all stations alike have an eigenvalue of 0, but for rounding.
+        inverse = np.linalg.pinv(there.T @ there, rcond=1e-9, hermitian=True)
+        result[its] = inverse @ (there.T @ uvw[its])
     return result
 
 
