@@ -162,16 +162,19 @@ def _process(chosen: argparse.Namespace) -> Answer:
 
 
 def _add_simulate(commands: Any) -> None:
-    from lofarlake_nb.parameters import SimulationParameters
+    from lofarlake_nb.parameters import PRESETS, SimulationParameters
 
     simulate = command(commands, "simulate", _simulate, "Make an observation of the 3C196 field, and keep its truth.")
     simulate.add_argument("directory", type=Path, metavar="DIR", help="folder for the Measurement Sets")
+    simulate.add_argument(
+        "--preset", choices=list(PRESETS), default="rehearsal", help="what the other options change (default rehearsal)"
+    )
     for field in dataclasses.fields(SimulationParameters):
         kind: dict[str, Any] = {"type": type(field.default)}
         if isinstance(field.default, bool):
             kind = {"action": argparse.BooleanOptionalAction}
-        name, default = f"--{field.name.replace('_', '-')}", field.default
-        simulate.add_argument(name, default=default, help=f"default {default}", **kind)
+        name = f"--{field.name.replace('_', '-')}"
+        simulate.add_argument(name, default=None, help=f"rehearsal: {field.default}", **kind)
 
 
 def _simulate(chosen: argparse.Namespace) -> Answer:
@@ -179,7 +182,10 @@ def _simulate(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb.processing import simulate
 
     given = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(SimulationParameters)}
-    made = simulate.simulate(chosen.directory, SimulationParameters(**given))
+    changes = {name: value for name, value in given.items() if value is not None}
+    parameters = SimulationParameters.preset(chosen.preset, **changes)
+    print(simulate.in_words(parameters), file=sys.stderr)
+    made = simulate.simulate(chosen.directory, parameters)
     sets, truth = [str(path) for path in made.measurement_sets], str(made.truth)
     return {"measurement_sets": sets, "truth": truth}, "\n".join([*sets, truth]), 0
 

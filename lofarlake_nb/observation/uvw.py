@@ -53,6 +53,28 @@ def baseline_uvw(stations: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarra
     return stations[:, antenna2] - stations[:, antenna1]
 
 
+def directions(
+    times: np.ndarray, position: np.ndarray, phase_centre: tuple[float, float], ra: np.ndarray, dec: np.ndarray
+) -> np.ndarray:
+    """Where directions on the sky lie as seen from the turning Earth.
+
+    Parameters
+    ----------
+    times : (time,) MJD UTC seconds
+    position : (3,) m, ITRF
+    phase_centre : ra, dec in rad, J2000
+    ra, dec : (direction,) rad, J2000
+
+    Returns
+    -------
+    (time, direction, 3)
+        Unit vectors in ITRF.
+    """
+    frame = _frame(position, phase_centre)
+    towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+    return np.stack([towards @ _itrf_to_j2000(frame, time) for time in times])
+
+
 def transit(after: float, position: np.ndarray, phase_centre: tuple[float, float]) -> float:
     """When a direction next crosses the meridian of a place.
 
