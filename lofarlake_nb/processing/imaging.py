@@ -22,7 +22,7 @@ from lofarlake_nb.processing.images.bands import bands
 from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
 from lofarlake_nb.processing.images.facets import choose
 from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
-from lofarlake_nb.processing.images.held import Held, averaged_beam, load
+from lofarlake_nb.processing.images.held import Held, load, seen_by
 from lofarlake_nb.processing.images.memory import Need, need
 from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
 from lofarlake_nb.processing.images.responses import facets
@@ -168,13 +168,14 @@ def _image(
 ) -> Imaged:
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
     paths = calibrated.measurement_sets
-    size, held, needed = _held(paths, layouts, parameters, folder / "work", client)
+    size, held, needed, beams = _held(paths, layouts, parameters, folder / "work", client)
+    wide = None
     try:
+        if beams is not None:
+            held, wide = seen_by(beams, held)
         dirty, psfs = held.dirty_and_psf()
         psf = held.bands.mean(psfs)
         beam = fit_beam(psf, size.cell)
-        beams = _station_beams(paths[0], layouts[0], held, parameters)
-        wide = None if beams is None else averaged_beam(beams, held)
         found, held = _cleaned(held, dirty, psfs, beam, beams, _direction_gains(calibrated))
         circular = held.circular() if parameters.circular and _has_circular(layouts) else None
     finally:
@@ -229,26 +230,23 @@ def _held(
     parameters: ImageParameters,
     folder: Path,
     client: distributed.Client,
-) -> tuple[Geometry, Held, Need]:
-    """Visibilities on the workers, for an image as large as they deserve."""
+) -> tuple[Geometry, Held, Need, StationBeams | None]:
+    """Visibilities on the workers, for an image as large as they deserve, and their stations' beams."""
     edges = bands(parameters, layouts)
     size = geometry(parameters, layouts)
     needed = need(size, layouts, client)
-    held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges)
+    beams = None
+    if parameters.primary_beam:
+        frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
+        beams = client.submit(station_beams, paths[0], layouts[0], size, frequency, pure=False).result()
+    held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
     if (parameters.resolution, parameters.cell, parameters.npix) == ("auto", "auto", 0):
         wider = matched(size, held.preview())
         if wider is not size:
             held.close()
             size, needed = wider, need(wider, layouts, client)
-            held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges)
-    return size, held, needed
-
-
-def _station_beams(path: Path, layout: Layout, held: Held, parameters: ImageParameters) -> StationBeams | None:
-    if not parameters.primary_beam:
-        return None
-    task = held.client.submit(station_beams, path, layout, held.geometry, held.frequency, pure=False)
-    return task.result()
+            held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+    return size, held, needed, beams
 
 
 def _cleaned(

@@ -85,7 +85,7 @@ def sky(chunk):
 def residual_of(chunk, places, model, folder):
     np.save(folder / "model.npy", model[None])
     file = facets.put(folder, places, NPIX)
-    image, *patches = facets.residual(chunk, folder / "model.npy", SIZE, 1e-4, file, 0)
+    image, *patches = facets.residual(chunk, None, folder / "model.npy", SIZE, 1e-4, file, 0)
     total = chunk.weight.sum()
     return facets.inserted(image / total, [patch / total for patch in patches], places)
 

@@ -71,7 +71,7 @@ def test_the_gridder_is_as_accurate_as_the_dynamic_range_asks():
 
 def test_a_point_source_is_imaged_where_it_is(chunk):
     source = replace(chunk, visibilities=(3 * np.exp(2j * np.pi * turns(chunk, 90, 160))).astype(np.complex64))
-    dirty, _ = gridding.dirty_and_psf(source, SIZE, 1e-4) / source.weight.sum()
+    dirty, _ = gridding.dirty_and_psf(source, None, SIZE, 1e-4) / source.weight.sum()
     assert np.unravel_index(dirty.argmax(), dirty.shape) == (160, 90)
     assert dirty.max() == pytest.approx(3, rel=1e-3)
 
@@ -86,7 +86,7 @@ def test_what_a_model_explains_leaves_nothing(chunk, tmp_path):
     model = np.zeros((NPIX, NPIX), np.float32)
     model[160, 90] = 3
     np.save(tmp_path / "model.npy", [0 * model, model])
-    left = gridding.residual(source, tmp_path / "model.npy", SIZE, 1e-4, 1) / source.weight.sum()
+    left = gridding.residual(source, None, tmp_path / "model.npy", SIZE, 1e-4, 1) / source.weight.sum()
     assert np.abs(left).max() < 3e-3
 
 

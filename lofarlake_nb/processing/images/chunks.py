@@ -1,11 +1,10 @@
 """Visibilities to image, in chunks that the data alone decide: some slots of Measurement Sets of the same slots."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +38,8 @@ class Part:
         At most so many.
     spectrum : tuple of float
         Spectral index, and the frequency (Hz) that visibilities are brought to by it: so a flat model fits a wide band.
+    classes : tuple of int
+        Class of each station, from 0: there is a chunk for each pair of classes. Empty for one chunk of all.
     """
 
     paths: tuple[Path, ...]
@@ -47,6 +48,12 @@ class Part:
     group: int = 0
     visibilities: int = 0
     spectrum: tuple[float, float] = (0.0, 1.0)
+    classes: tuple[int, ...] = ()
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Pairs of classes."""
+        return list(combinations_with_replacement(range(max(self.classes, default=0) + 1), 2))
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ def plan(
     *,
     most: int,
     spectrum: tuple[float, float] = (0.0, 1.0),
+    classes: tuple[int, ...] = (),
     edges: Sequence[float] | np.ndarray = (0.0, np.inf),
 ) -> list[Part]:
     """Cut the visibilities into chunks.
@@ -127,7 +135,7 @@ def plan(
         Theirs.
     most : int
         Visibilities in a chunk, about; one slot of one Measurement Set is never cut.
-    spectrum : tuple of float
+    spectrum, classes : tuple
         See `Part`.
     edges : sequence of float
         Of the images over frequency, Hz, ascending.
@@ -146,18 +154,11 @@ def plan(
             if n_channel:
                 alike.setdefault(same + str(n_channel).encode(), []).append(i)
         for members in alike.values():
-            parts += _parts([paths[i] for i in members], layouts[members[0]], band, group, most, spectrum)
-    return parts
+            parts += _parts([paths[i] for i in members], layouts[members[0]], band, group, most)
+    return [replace(part, spectrum=spectrum, classes=classes) for part in parts]
 
 
-def _parts(
-    paths: list[Path],
-    layout: Layout,
-    band: tuple[float, float],
-    group: int,
-    most: int,
-    spectrum: tuple[float, float],
-) -> list[Part]:
+def _parts(paths: list[Path], layout: Layout, band: tuple[float, float], group: int, most: int) -> list[Part]:
     """Chunks of Measurement Sets with the same slots and baselines."""
     n_channel = int(np.sum((layout.frequencies >= band[0]) & (layout.frequencies < band[1])))
     slot, n_time = len(layout.antenna1) * n_channel, len(layout.times)
@@ -169,12 +170,12 @@ def _parts(
         together = tuple(paths[first:last])
         pieces = min(n_time, max(1, round(slot * n_time * len(together) / most)))
         for a, b in pairwise(i * n_time // pieces for i in range(pieces + 1)):
-            parts.append(Part(together, slice(a, b), band, group, slot * (b - a) * len(together), spectrum))
+            parts.append(Part(together, slice(a, b), band, group, slot * (b - a) * len(together)))
     return parts
 
 
-def load(part: Part, geometry: Geometry, parameter: str = "I") -> Chunk:
-    """Read a chunk; a task. Rows without a visibility that is imaged are dropped.
+def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
+    """Read chunks; a task. Rows without a visibility that is imaged are dropped.
 
     Parameters
     ----------
@@ -186,8 +187,8 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> Chunk:
 
     Returns
     -------
-    Chunk
-        With natural weights.
+    list of Chunk
+        One for each pair of classes, with natural weights.
     """
     layouts = [measurement_set.layout(path) for path in part.paths]
     first = layouts[0]
@@ -221,27 +222,46 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> Chunk:
     natural /= flattened**2
     length = np.hypot(flat[:, 0], flat[:, 1])[:, None] * (frequencies[order] / LIGHT_M_S).astype(np.float32)
     natural[(length > geometry.maximum_uv) | (length < geometry.minimum_uv)] = 0
-    rows = natural.any(axis=1)
-    return Chunk(
-        uvw=flat[rows],
-        frequencies=frequencies[order],
-        visibilities=values[rows],
-        weight=natural[rows],
-        times=np.broadcast_to(first.times[part.times, None], shape).ravel()[rows],
-        antenna1=np.broadcast_to(first.antenna1.astype(np.int16), shape).ravel()[rows],
-        antenna2=np.broadcast_to(first.antenna2.astype(np.int16), shape).ravel()[rows],
-        sums=np.zeros(5),
-    )
+    used = natural.any(axis=1)
+    slots = np.broadcast_to(first.times[part.times, None], shape).ravel()
+    stations = [np.broadcast_to(a.astype(np.int16), shape).ravel() for a in (first.antenna1, first.antenna2)]
+    classes = np.asarray(part.classes or [0] * len(first.stations))
+    low, high = np.sort([classes[first.antenna1], classes[first.antenna2]], axis=0)
+    found = []
+    for pair in part.pairs:
+        mine = np.broadcast_to((low == pair[0]) & (high == pair[1]), shape).ravel()
+        rows = used & mine
+        found.append(
+            Chunk(
+                uvw=flat[rows],
+                frequencies=frequencies[order],
+                visibilities=values[rows],
+                weight=natural[rows],
+                times=slots[rows],
+                antenna1=stations[0][rows],
+                antenna2=stations[1][rows],
+                sums=np.zeros(5),
+            )
+        )
+    return found
 
 
-def density(chunk: Chunk, geometry: Geometry) -> np.ndarray:
+def density(loaded: Sequence[Chunk], geometry: Geometry) -> np.ndarray:
     """Sum of natural weights in each cell of the uv plane (cell,); a task."""
-    return weighting.density(chunk.uvw, chunk.waves, chunk.weight, geometry)
+    cells = weighting.empty(geometry)
+    for chunk in loaded:
+        cells += weighting.density(chunk.uvw, chunk.waves, chunk.weight, geometry)
+    return cells
 
 
 def density_of_part(part: Part, geometry: Geometry) -> np.ndarray:
-    """`density` of a chunk that is read and not kept; a task."""
+    """`density` of chunks that are read and not kept; a task."""
     return density(load(part, geometry), geometry)
+
+
+def weigh_one(loaded: Sequence[Chunk], i: int, cells: np.ndarray | None, robust: float, geometry: Geometry) -> Chunk:
+    """`weigh` one of the chunks of a part; a task."""
+    return weigh(loaded[i], cells, robust, geometry)
 
 
 def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geometry) -> Chunk:
@@ -281,17 +301,25 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
     return replace(chunk, weight=weight, sums=sums)
 
 
-def weigh_on_disk(part: Part, cells: np.ndarray | None, robust: float, geometry: Geometry, folder: Path) -> OnDisk:
-    """Read a chunk, weigh it and write it into a folder; a task, that may be done again while others read."""
-    chunk = weigh(load(part, geometry), cells, robust, geometry)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    folder.mkdir(exist_ok=True)
-    for name in (f.name for f in fields(Chunk) if f.name != "sums"):
-        np.save(partial / f"{name}.npy", getattr(chunk, name))
-        os.replace(partial / f"{name}.npy", folder / f"{name}.npy")
-    shutil.rmtree(partial, ignore_errors=True)
-    return OnDisk(folder, chunk.sums)
+def weigh_on_disk(
+    part: Part, cells: np.ndarray | None, robust: float, geometry: Geometry, folders: Sequence[Path]
+) -> list[OnDisk]:
+    """Read chunks, weigh them and write each into its folder; a task, that may be done again while others read."""
+    kept = []
+    for loaded, folder in zip(load(part, geometry), folders, strict=True):
+        chunk = weigh(loaded, cells, robust, geometry)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (f.name for f in fields(Chunk) if f.name != "sums"):
+            with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as partial:
+                np.save(partial, getattr(chunk, name))
+            os.replace(partial.name, folder / f"{name}.npy")
+        kept.append(OnDisk(folder, chunk.sums))
+    return kept
+
+
+def one_of(kept: Sequence[OnDisk], i: int) -> OnDisk:
+    """One of the chunks of a part; a task."""
+    return kept[i]
 
 
 def sums(chunk: Chunk | OnDisk) -> np.ndarray:

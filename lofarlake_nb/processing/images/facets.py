@@ -21,6 +21,7 @@ import scipy.ndimage
 from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import FINE, from_sky, image_of, to_sky, visibilities_of
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
 
 # Where the workers find the facets, in the work folder.
 FILE = "facets.pickle"
@@ -164,13 +165,21 @@ def means(chunk: Chunk | OnDisk, facets: Sequence[Facet]) -> np.ndarray:
 
 
 def residual(
-    chunk: Chunk | OnDisk, models: Path, geometry: Geometry, accuracy: float, file: Path, group: int
+    chunk: Chunk | OnDisk,
+    beam: ChunkBeam | None,
+    models: Path,
+    geometry: Geometry,
+    accuracy: float,
+    file: Path,
+    group: int,
 ) -> tuple[np.ndarray, ...]:
     """Image of what a model leaves of the visibilities, and of each patch seen as its source is; a task.
 
     Parameters
     ----------
     chunk : Chunk or OnDisk
+    beam : ChunkBeam or None
+        For what is outside of the facets.
     models : Path
         File (group, npix, npix) float32, Jy / pixel, as the image shows it.
     geometry : Geometry
@@ -190,18 +199,19 @@ def residual(
     opened = chunk.open()
     facets, owner = take(file)
     model = np.load(models, mmap_mode="r")[group]
-    left = opened.visibilities - visibilities_of(np.where(owner == 0, model, 0), opened, geometry, accuracy)
+    around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
+    left = opened.visibilities - visibilities_of(around, opened, geometry, accuracy)
     left = left.astype(np.complex64, copy=False)
     for i, facet in enumerate(facets, 1):
         patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
-        if patch.any():
+        if patch.any() and len(left):
             _subtract(left, _patch_visibilities(patch, opened, facet, geometry, accuracy), *_terms(opened, facet))
     patches = []
     for facet in facets:
         seen = left.copy()
         _multiply(seen, True, *_terms(opened, facet))
         patches.append(_patch_image(seen, opened, facet, geometry, accuracy))
-    return image_of(left, opened, geometry, accuracy), *patches
+    return through(beam, image_of(left, opened, geometry, accuracy), geometry), *patches
 
 
 def inserted(image: np.ndarray, patches: Sequence[np.ndarray], facets: Sequence[Facet]) -> np.ndarray:
@@ -247,6 +257,8 @@ def _patch_visibilities(
 def _patch_image(
     visibilities: np.ndarray, chunk: Chunk, facet: Facet, geometry: Geometry, accuracy: float
 ) -> np.ndarray:
+    if not len(visibilities):
+        return np.zeros((facet.size, facet.size), np.float32)
     settings = _patch_settings(chunk, facet, geometry, accuracy)
     return to_sky(
         ducc0.wgridder.vis2dirty(vis=visibilities, wgt=chunk.weight, npix_x=facet.size, npix_y=facet.size, **settings)

@@ -1,6 +1,7 @@
 """Visibilities to images and back (ducc0's w-gridder), a chunk in each task, partial images summed as a tree."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from lofarlake_nb.processing.images import chunks
 from lofarlake_nb.processing.images.chunks import Chunk, OnDisk, Part
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
 
 # Relative error of the gridder where it does not matter, and the smallest that it takes in single precision.
 COARSE = 1e-3
@@ -68,6 +70,8 @@ def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
         North up, east left; float64 where the accuracy needs it.
     """
     double = accuracy < FINE
+    if not len(visibilities):
+        return np.zeros((geometry.npix, geometry.npix), np.float64 if double else np.float32)
     return to_sky(
         ducc0.wgridder.vis2dirty(
             vis=visibilities.astype(np.complex128 if double else np.complex64, copy=False),
@@ -96,6 +100,8 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
         0 where the weight is.
     """
     kind = np.float64 if accuracy < FINE else np.float32
+    if not len(chunk.uvw):
+        return np.zeros(chunk.weight.shape, np.complex64)
     dirty = from_sky(model).astype(kind, copy=False)
     return ducc0.wgridder.dirty2vis(dirty=dirty, **_settings(chunk, geometry, accuracy))
 
@@ -114,19 +120,22 @@ def point(chunk: Chunk, l: float, m: float) -> np.ndarray:  # noqa: E741
     return np.exp(2j * np.pi * (path[:, None] * chunk.waves)).astype(np.complex64)
 
 
-def dirty_and_psf(chunk: Chunk | OnDisk, geometry: Geometry, accuracy: float) -> np.ndarray:
+def dirty_and_psf(chunk: Chunk | OnDisk, beam: ChunkBeam | None, geometry: Geometry, accuracy: float) -> np.ndarray:
     """Dirty image and point spread function (2, npix, npix), not normalised; a task."""
     opened = chunk.open()
-    dirty = image_of(opened.visibilities, opened, geometry, accuracy)
+    dirty = through(beam, image_of(opened.visibilities, opened, geometry, accuracy), geometry)
     return np.stack([dirty, psf(opened, geometry, max(accuracy, PSF))], dtype=dirty.dtype)
 
 
-def residual(chunk: Chunk | OnDisk, models: Path, geometry: Geometry, accuracy: float, group: int) -> np.ndarray:
+def residual(
+    chunk: Chunk | OnDisk, beam: ChunkBeam | None, models: Path, geometry: Geometry, accuracy: float, group: int
+) -> np.ndarray:
     """Image (npix, npix) of what a model leaves of the visibilities, not normalised; a task.
 
     Parameters
     ----------
     chunk : Chunk or OnDisk
+    beam : ChunkBeam or None
     models : Path
         File (group, npix, npix) float32, Jy / pixel.
     geometry : Geometry
@@ -135,16 +144,17 @@ def residual(chunk: Chunk | OnDisk, models: Path, geometry: Geometry, accuracy: 
         The chunk's model.
     """
     opened = chunk.open()
-    model = np.load(models, mmap_mode="r")[group]
+    model = through(beam, np.load(models, mmap_mode="r")[group], geometry)
     left = opened.visibilities - visibilities_of(model, opened, geometry, accuracy)
-    return image_of(left, opened, geometry, accuracy)
+    return through(beam, image_of(left, opened, geometry, accuracy), geometry)
 
 
 def image_of_part(
     part: Part, parameter: str, cells: np.ndarray | None, robust: float, geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
     """Dirty image, not normalised, and `chunks.Chunk.sums` of a Stokes parameter that is not held; a task."""
-    chunk = chunks.weigh(chunks.load(part, geometry, parameter), cells, robust, geometry)
+    (loaded,) = chunks.load(replace(part, classes=()), geometry, parameter)
+    chunk = chunks.weigh(loaded, cells, robust, geometry)
     return image_of(chunk.visibilities, chunk, geometry, COARSE), chunk.sums
 
 

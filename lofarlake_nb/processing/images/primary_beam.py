@@ -21,6 +21,10 @@ MARGIN = 3
 INTERVAL = 600.0
 # Below this part of the beam's peak an image is not corrected for it: it would show amplified noise.
 LEAST = 0.05
+# Stations whose beams differ by more than this part half way out belong to different classes, of which there are few:
+# each pair of them is gridded apart.
+ALIKE = 0.05
+MOST_CLASSES = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,61 @@ class StationBeams:
             found.append(scipy.interpolate.CubicSpline(axis, rows, axis=0)(-east))
         shape = (len(l), *self.jones.shape[:2], 4)
         return np.moveaxis(np.asarray(found, np.complex64).reshape(shape), 0, 2)
+
+
+@dataclass(frozen=True)
+class ChunkBeam:
+    """How the visibilities of one chunk see the field, in units of how all do.
+
+    Parameters
+    ----------
+    ratio : (grid, grid) float64
+        1 where the beam of all is too low to tell; the phase centre in pixel grid / 2, north up, east left.
+    step : float
+        Its pixels, rad.
+    """
+
+    ratio: np.ndarray
+    step: float
+
+
+def through(beam: ChunkBeam | None, image: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Image (npix, npix) as a chunk sees it: itself where all see the same."""
+    return image if beam is None else image * over_image(beam.ratio, beam.step, geometry)
+
+
+def ratios(beams: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Beams of chunks in units of the average.
+
+    Parameters
+    ----------
+    beams : (chunk, grid, grid) float64
+    weights : (chunk,) float64
+
+    Returns
+    -------
+    ratios : (chunk, grid, grid) float64
+    mean : (grid, grid) float64
+    """
+    mean = np.tensordot(weights / weights.sum(), beams, 1)
+    low = mean < LEAST * mean.max()
+    return np.where(low, 1, beams / np.where(low, 1, mean)), mean
+
+
+def classes(beams: StationBeams) -> tuple[int, ...]:
+    """Stations that see the field alike, by the width of their beams: a class for each, from 0, widest beam first.
+
+    LOFAR's Dutch stations are of two sizes; so baselines are of three kinds.
+    """
+    half = beams.jones.shape[2] // 2
+    reach = half - MARGIN
+    places = [(half + i * reach // 2, half + j * reach // 2) for i, j in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    power = np.mean([np.abs(beams.jones[..., y, x, :]).sum(axis=(0, 2)) for y, x in places], axis=0)
+    order = np.argsort(-power)
+    falls = np.append(False, np.diff(power[order]) < -ALIKE * power.max())
+    found = np.empty(len(power), int)
+    found[order] = np.cumsum(falls)
+    return tuple(int(c) for c in np.minimum(found, MOST_CLASSES - 1))
 
 
 def beam_times(layout: Layout) -> np.ndarray:
