@@ -27,6 +27,7 @@ SLOW_COLUMNS = (
     "FEED1",
     "FEED2",
     "FIELD_ID",
+    "FLAG_CATEGORY",
     "FLAG_ROW",
     "INTERVAL",
     "OBSERVATION_ID",
