@@ -119,13 +119,30 @@ class FlagParameters:
         observation differ by 2 (core and remote, Offringa et al. 2013), so 4 is no field's usual state.
     flagged : float
         A station with more than this fraction of its samples flagged is bad.
+    swapped : str
+        What happens to a station whose dipoles are found exchanged: ``exchange`` them back, or ``flag`` it.
+    column : str
+        Column that holds the visibilities, as ``DATA`` or ``CORRECTED_DATA``.
+    spectral_window, field_id : int
+        Which one, where a Measurement Set holds several; −1 where it holds one.
     """
 
     strategy: str = ""
     noisy: float = 4.0
     flagged: float = 0.9
+    swapped: str = "exchange"
+    column: str = "DATA"
+    spectral_window: int = -1
+    field_id: int = -1
 
     def __post_init__(self) -> None:
+        if self.swapped not in ("exchange", "flag"):
+            raise UsageError(f"swapped: expected exchange or flag, got {self.swapped!r}")
+        if not self.column:
+            raise UsageError("column: expected the name of a column, as DATA")
+        for name in ("spectral_window", "field_id"):
+            if getattr(self, name) < -1:
+                raise UsageError(f"{name}: expected 0 or more, or -1 for the only one, got {getattr(self, name)}")
         if not self.noisy > 1:
             raise UsageError(f"noisy: expected more than 1, got {self.noisy}")
         if not 0 < self.flagged <= 1:
@@ -139,18 +156,35 @@ class AverageParameters:
     Parameters
     ----------
     interval : str
-        Time of one averaged slot.
+        Time of one averaged slot, at most.
     channel : str
-        Width of one averaged channel.
+        Width of one averaged channel, at most.
+    field : str
+        Width of the field to be imaged, at whose edge the loss by smearing is limited.
+    resolution : str
+        Beam of the image; ``auto`` for the finest that the baselines give and an image of the field can hold.
+    smearing : float
+        Most of a source's peak that averaging may take at the edge of the field; 1 for no limit. Finer slots and
+        channels than asked for are kept where it would take more.
+    model_column : str
+        Column with a model, averaged too, into ``MODEL_DATA``; empty for none.
     """
 
     interval: str = "4 s"
     channel: str = "48.83 kHz"
+    field: str = "5 deg"
+    resolution: str = "auto"
+    smearing: float = 0.05
+    model_column: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, unit in (("interval", self.interval, u.s), ("channel", self.channel, u.kHz)):
-            if not quantity(name, value, unit).value > 0:
-                raise UsageError(f"{name}: expected more than 0, got {value}")
+        wanted = [("interval", u.s), ("channel", u.kHz), ("field", u.deg)]
+        wanted += [("resolution", u.arcsec)] if self.resolution != "auto" else []
+        for name, unit in wanted:
+            if not quantity(name, getattr(self, name), unit).value > 0:
+                raise UsageError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if not 0 < self.smearing <= 1:
+            raise UsageError(f"smearing: expected a fraction above 0, at most 1, got {self.smearing}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,23 +193,50 @@ class CalibrationParameters:
 
     Parameters
     ----------
+    solve : str
+        ``diagonal`` for a gain of X and one of Y; ``full`` for Jones matrices; ``none`` for data that are calibrated
+        already.
     slots, channels : int
         Averaged slots and channels of one solution.
     minimum_uv : float
         Shortest baseline in the solve, in wavelengths: shorter ones see extended emission and neighbours that the
         model lacks, and the two halves of a core station share interference.
+    beam : str
+        Station beams in the model: ``auto`` where the model reaches beyond the phase centre and EveryBeam knows the
+        stations, ``always``, or ``never``.
+    beam_interval : str
+        Time between two evaluations of the beam; it is interpolated between them.
+    solutions : str
+        h5parm of another observation's gains, to be applied before the solve; empty for none.
+    directions : int
+        Most groups of sources that get gains of their own, where the model has them; 0 for none.
+    direction_interval : str
+        Time of one such solution.
     """
 
+    solve: str = "diagonal"
     slots: int = 1
     channels: int = 1
     minimum_uv: float = 200.0
+    beam: str = "auto"
+    beam_interval: str = "120 s"
+    solutions: str = ""
+    directions: int = 0
+    direction_interval: str = "120 s"
 
     def __post_init__(self) -> None:
+        for name, known in (("solve", ("diagonal", "full", "none")), ("beam", ("auto", "always", "never"))):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name}: expected {', '.join(known)}, got {getattr(self, name)!r}")
         for name in ("slots", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}: expected 1 or more, got {getattr(self, name)}")
         if not 0 <= self.minimum_uv < float("inf"):
             raise UsageError(f"minimum_uv: expected 0 or more wavelengths, got {self.minimum_uv}")
+        for name in ("beam_interval", "direction_interval"):
+            seconds(name, getattr(self, name))
+        if not 0 <= self.directions <= 100:
+            raise UsageError(f"directions: expected 0 to 100, got {self.directions}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,13 +16,17 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains import gain_checks, solutions, verdict
-from lofarlake_nb.processing.gains.applying import apply_one
+from lofarlake_nb.processing.gains import gain_checks, sensitivity, solutions, solving, verdict
+from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
 from lofarlake_nb.processing.gains.solutions import Gains
-from lofarlake_nb.processing.gains.solver import refer
-from lofarlake_nb.processing.gains.solving import Solved, solve_window
-from lofarlake_nb.processing.sky.components import SkyModel
+from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
+from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.windows import blocks, groups
+
+# A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
+# 0.96 of its power.
+REACH = np.deg2rad(0.5)
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +38,14 @@ class Calibrated:
     Parameters
     ----------
     measurement_sets : tuple of Path
-        With ``DATA`` (averaged), ``CORRECTED_DATA`` (Jy), ``FLAG`` (bad solutions flagged too) and
-        ``WEIGHT_SPECTRUM`` (see `weights_are_noise`).
+        With ``CORRECTED_DATA`` (Jy), ``FLAG`` (bad solutions flagged too) and ``WEIGHT_SPECTRUM`` (see
+        `weights_are_noise`).
     solution_files : tuple of Path
         h5parm, one for each.
+    direction_files : tuple of Path
+        h5parm of gains that differ between directions (see `gains.solutions`), one for each; none where they don't
+        make held-out slots any better. They are not applied to ``CORRECTED_DATA``, as they hold for an image of their
+        direction only.
     model : str
         Name of the sky model.
     verdict : str
@@ -48,6 +56,13 @@ class Calibrated:
     held_out_phase_rms_xx_deg, held_out_phase_rms_yy_deg : float or None
     thermal_phase_rms_deg : float or None
         What noise alone would leave there, the worse of XX and YY.
+    held_out_error : float or None
+        Of visibilities that were not solved on, relative to the model, without noise; the worse of XX and YY.
+    flux_scale, gain_scale : float or None
+        In units of the usual ones, as the noise and the gains tell; None where they aren't known.
+    beam_in_model : bool
+        Whether station beams were in the model. Then ``CORRECTED_DATA`` are of the sky's polarizations, corrected for
+        what the stations see towards the phase centre, and the gains in the files are those of the receivers alone.
     bad_stations : tuple of BadStation
         All stations that are left out from here on, those found by flagging included.
     reference_station : str
@@ -64,6 +79,7 @@ class Calibrated:
 
     measurement_sets: tuple[Path, ...]
     solution_files: tuple[Path, ...]
+    direction_files: tuple[Path, ...]
     model: str
     verdict: str
     reasons: tuple[str, ...]
@@ -71,6 +87,10 @@ class Calibrated:
     held_out_phase_rms_xx_deg: float | None
     held_out_phase_rms_yy_deg: float | None
     thermal_phase_rms_deg: float | None
+    held_out_error: float | None
+    flux_scale: float | None
+    gain_scale: float | None
+    beam_in_model: bool
     bad_stations: tuple[BadStation, ...]
     reference_station: str
     iterations: float
@@ -80,7 +100,12 @@ class Calibrated:
 
 
 def calibrate(
-    averaged: Averaged, model: SkyModel, parameters: CalibrationParameters, *, work: Path, client: distributed.Client
+    averaged: Averaged,
+    model: SkyModel | ModelColumn,
+    parameters: CalibrationParameters,
+    *,
+    work: Path,
+    client: distributed.Client,
 ) -> Calibrated:
     """Solve station gains and apply them.
 
@@ -88,7 +113,7 @@ def calibrate(
     ----------
     averaged : Averaged
         From `averaging.average`; not written to.
-    model : SkyModel
+    model : SkyModel or ModelColumn
         From `sky_model.load`.
     parameters : CalibrationParameters
     work : Path
@@ -106,100 +131,135 @@ def calibrate(
     ProcessingError
         When the Measurement Sets are not of the same stations.
     """
-    described = {name: np.asarray(value).tolist() for name, value in asdict(model).items()}
-    step_key = steps.key("calibrate", parameters, averaged.key, str(described))
+    step_key = _key(averaged, model, parameters)
     folder = Path(work) / "calibrated"
 
     def run() -> dict:
         shutil.rmtree(folder, ignore_errors=True)
-        return results.to_json(_calibrate(averaged, model, parameters, folder, client, step_key))
+        found = _solve(averaged, model, parameters, client)
+        return results.to_json(_finish(averaged, model, found, parameters, folder, client, step_key))
 
-    kept = steps.once(
-        folder / "calibrated.json",
-        step_key,
-        run,
-        products=lambda r: map(Path, [*r["measurement_sets"], *r["solution_files"]]),
-    )
+    kept = steps.once(folder / "calibrated.json", step_key, run, products=_products)
     return results.from_json(Calibrated, kept)
 
 
-def _calibrate(
+@dataclass(frozen=True)
+class _Found:
+    """Solutions of all Measurement Sets, and what they are worth."""
+
+    layouts: list[Layout]
+    solved: list[solving.Solved]
+    with_beam: bool
+    assessment: Assessment
+
+
+def _key(averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> str:
+    described = {name: np.asarray(value).tolist() for name, value in asdict(model).items()}
+    return steps.key("calibrate", parameters, averaged.key, str(described))
+
+
+def _products(result: dict) -> list[Path]:
+    return [Path(p) for name in ("measurement_sets", "solution_files", "direction_files") for p in result[name]]
+
+
+def _solve(
+    averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters, client: distributed.Client
+) -> _Found:
+    paths = averaged.measurement_sets
+    layouts = _layouts(paths)
+    with_beam = _with_beam(paths[0], layouts[0], model, parameters)
+    tasks = []
+    for path, layout in zip(paths, layouts, strict=True):
+        ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
+        tasks.append([client.submit(solve_window, path, r, model, parameters, with_beam, pure=False) for r in ranges])
+    solved = [solving.joined(parts) for parts in client.gather(tasks)]
+    stations = [
+        Stations(
+            nominal=sensitivity.expected(layout, sensitivity.antenna_set(path)),
+            power=1.0 if with_beam else sensitivity.element_power(path, layout),
+        )
+        for path, layout in zip(paths, layouts, strict=True)
+    ]
+    known_bad = {station.name: station for station in averaged.bad_stations}
+    distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
+    return _Found(layouts, solved, with_beam, assess(solved, layouts, stations, known_bad, distance))
+
+
+def _finish(
     averaged: Averaged,
-    model: SkyModel,
+    model: SkyModel | ModelColumn,
+    found: _Found,
     parameters: CalibrationParameters,
     folder: Path,
     client: distributed.Client,
     step_key: str,
 ) -> Calibrated:
-    layouts = _layouts(averaged.measurement_sets)
-    first = layouts[0]
-    solved = _solve(averaged.measurement_sets, layouts, model, parameters, client)
-    bad = gain_checks.bad_stations(
-        [s.gains for s in solved], [s.solvable for s in solved], [s.held_out for s in solved], first
-    )
-    bad |= {station.name: station for station in averaged.bad_stations}
-    indices = [i for i, name in enumerate(first.stations) if name in bad]
-    usable = [gain_checks.usable(s.gains, indices) for s in solved]
-    reference = gain_checks.reference_station(usable, first)
-    kept = ~np.isin(first.antenna1, indices) & ~np.isin(first.antenna2, indices)
-    held_out = np.sum([s.held_out for s in solved], axis=0)[:, :, kept]
-    judged = verdict.judge(
-        held_out,
-        n_good=len(first.stations) - len(indices),
-        n_bad=len(indices),
-        failed_fraction=_failed_fraction(usable, solved, indices),
-        distance_deg=float(np.rad2deg(model.distance(first.phase_centre))),
-    )
-    outputs, files, flagged_fraction = _apply(
-        averaged.measurement_sets, layouts, solved, usable, reference, parameters, folder, client
-    )
-    measured, thermal = verdict.phase_rms(held_out)
+    """Apply what was found, and say it."""
+    outputs, files, flagged_fraction = _apply(averaged.measurement_sets, found, parameters, folder, client)
+    assessment = found.assessment
+    judged, evidence = assessment.judged, assessment.evidence
+    measured, thermal = verdict.phase_rms(assessment.held_out)
     logger.info("calibrated on %s: %s, %s", model.name, judged.verdict, "; ".join(judged.reasons))
     return Calibrated(
         measurement_sets=tuple(outputs),
         solution_files=tuple(files),
+        direction_files=(),
         model=model.name,
         verdict=judged.verdict,
         reasons=judged.reasons,
         held_out_phase_rms_deg=judged.phase_rms_deg,
         held_out_phase_rms_xx_deg=measured[0],
         held_out_phase_rms_yy_deg=measured[1],
-        thermal_phase_rms_deg=max((t for t in thermal if t is not None), default=None),
-        bad_stations=tuple(bad[name] for name in sorted(bad)),
-        reference_station=first.stations[reference],
-        iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in solved]))),
+        thermal_phase_rms_deg=_worst(thermal),
+        held_out_error=_worst(verdict.errors(assessment.held_out)),
+        flux_scale=evidence.flux_scale,
+        gain_scale=evidence.gain_scale,
+        beam_in_model=found.with_beam,
+        bad_stations=tuple(assessment.bad[name] for name in sorted(assessment.bad)),
+        reference_station=found.layouts[0].stations[assessment.reference],
+        iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in found.solved]))),
         flagged_fraction=flagged_fraction,
-        weights_are_noise=all(np.isfinite(s.noise).any() for s in solved),
+        weights_are_noise=all(np.isfinite(s.noise).any() for s in found.solved),
         key=step_key,
     )
 
 
 def _apply(
-    paths: tuple[Path, ...],
-    layouts: list[Layout],
-    solved: list[Solved],
-    usable: list[np.ndarray],
-    reference: int,
-    parameters: CalibrationParameters,
-    folder: Path,
-    client: distributed.Client,
+    paths: tuple[Path, ...], found: _Found, parameters: CalibrationParameters, folder: Path, client: distributed.Client
 ) -> tuple[list[Path], list[Path], float]:
     """Write solutions and calibrated Measurement Sets; their paths, and the fraction flagged."""
-    referred = [
-        Gains(np.stack([refer(gains[..., hand], reference) for hand in (0, 1)], axis=-1), *_axes(layout, parameters))
-        for gains, layout in zip(usable, layouts, strict=True)
-    ]
+    assessment = found.assessment
     outputs = [folder / path.name for path in paths]
     files = [
-        solutions.write(folder / f"{path.stem}.h5", gains, layout)
-        for path, gains, layout in zip(outputs, referred, layouts, strict=True)
+        solutions.write(
+            folder / f"{path.stem}.h5",
+            Gains(gain_checks.referred(gains, assessment.reference), *_axes(layout, parameters)),
+            layout,
+        )
+        for path, gains, layout in zip(outputs, assessment.usable, found.layouts, strict=True)
     ]
     futures = [
-        client.submit(apply_one, path, output, file, one.noise, pure=False)
-        for path, output, file, one in zip(paths, outputs, files, solved, strict=True)
+        client.submit(apply_one, path, output, file, one.noise, found.with_beam, pure=False)
+        for path, output, file, one in zip(paths, outputs, files, found.solved, strict=True)
     ]
     counts = np.sum(client.gather(futures), axis=0)
     return outputs, files, float(counts[1] / counts[0])
+
+
+def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:
+    """Whether station beams go into the model."""
+    if isinstance(model, ModelColumn) or parameters.beam == "never":
+        return False
+    if parameters.beam == "auto" and (parameters.solve == "none" or model.reach(layout.phase_centre) <= REACH):
+        return False
+    known = beam.open_telescope(path) is not None
+    if parameters.beam == "always" and not known:
+        raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
+    return known
+
+
+def _worst(values: list[float | None]) -> float | None:
+    return max((v for v in values if v is not None), default=None)
 
 
 def _layouts(paths: tuple[Path, ...]) -> list[Layout]:
@@ -216,33 +276,6 @@ def _baselines(layout: Layout) -> tuple[bytes, bytes]:
     return layout.antenna1.tobytes(), layout.antenna2.tobytes()
 
 
-def _solve(
-    paths: tuple[Path, ...],
-    layouts: list[Layout],
-    model: SkyModel,
-    parameters: CalibrationParameters,
-    client: distributed.Client,
-) -> list[Solved]:
-    """Solutions of each Measurement Set, over all its blocks of time."""
-    tasks = []
-    for path, layout in zip(paths, layouts, strict=True):
-        ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
-        tasks.append([client.submit(solve_window, path, r, model, parameters, pure=False) for r in ranges])
-    return [_joined(parts) for parts in client.gather(tasks)]
-
-
-def _joined(parts: list[Solved]) -> Solved:
-    noise = np.stack([p.noise for p in parts])
-    known = np.isfinite(noise).any(axis=1)
-    return Solved(
-        gains=np.concatenate([p.gains for p in parts]),
-        iterations=np.concatenate([p.iterations for p in parts]),
-        solvable=np.concatenate([p.solvable for p in parts]),
-        noise=gain_checks.median(noise[known], axis=0) if known.any() else noise[0],
-        held_out=np.sum([p.held_out for p in parts], axis=0),
-    )
-
-
 def _axes(layout: Layout, parameters: CalibrationParameters) -> tuple[np.ndarray, np.ndarray]:
     """Centres of the solution intervals (MJD s) and of the blocks of channels (Hz)."""
     starts = groups(layout.times, layout.interval, parameters.slots)
@@ -251,11 +284,3 @@ def _axes(layout: Layout, parameters: CalibrationParameters) -> tuple[np.ndarray
     channels = np.arange(0, len(layout.frequencies), parameters.channels)
     size = np.diff(np.append(channels, len(layout.frequencies)))
     return times, np.add.reduceat(layout.frequencies, channels) / size
-
-
-def _failed_fraction(usable: list[np.ndarray], solved: list[Solved], bad: list[int]) -> float:
-    """Of the solutions of good stations, where there were data, those that may not be used."""
-    good = np.setdiff1d(np.arange(usable[0].shape[2]), bad)
-    there = sum(int(s.solvable.all(axis=2).sum()) for s in solved) * len(good)
-    kept = sum(int(np.isfinite(g[:, :, good]).all(axis=3).sum()) for g in usable)
-    return 1 - kept / there if there else 1.0

@@ -7,28 +7,30 @@ import numpy as np
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.processing.sky import sky_model_file
 from lofarlake_nb.processing.sky.calibrators import CALIBRATORS, REFERENCE_HZ, Component
-from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
 
-__all__ = ["SkyModel", "calibrator", "load"]
+__all__ = ["MODEL_DATA", "ModelColumn", "SkyModel", "calibrator", "load"]
+
+MODEL_DATA = "MODEL_DATA"
 
 # How far from the phase centre a calibrator may be that is taken without being named.
 NEAR = np.deg2rad(1.0)
 
 
-def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel:
-    """Sky model by name, from a file, or the calibrator at the phase centre.
+def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | ModelColumn:
+    """Sky model by name, from a file, from the data, or the calibrator at the phase centre.
 
     Parameters
     ----------
     name : str or Path
-        One of the six calibrators, in any case; else a file in LOFAR's sky model format; empty for the calibrator
-        within 1° of the phase centre.
+        One of the six calibrators, in any case; ``MODEL_DATA`` for the column of that name; else a file in LOFAR's sky
+        model format; empty for the calibrator within 1° of the phase centre.
     phase_centre : tuple of float
         Right ascension and declination, J2000, rad.
 
     Returns
     -------
-    SkyModel
+    SkyModel or ModelColumn
 
     Raises
     ------
@@ -50,6 +52,8 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel:
         )
     if text.upper() in CALIBRATORS:
         return calibrator(text.upper())
+    if text == MODEL_DATA:
+        return ModelColumn()
     if Path(text).is_file():
         return sky_model_file.read(Path(text))
     raise UsageError(

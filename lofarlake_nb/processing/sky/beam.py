@@ -1,0 +1,179 @@
+"""Station beams by EveryBeam, for an observation on disk: how each station sees the sources of a model."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing import engines
+
+logger = logging.getLogger(__name__)
+
+# Pixel of the grid on which EveryBeam computes beams, rad at 150 MHz: a twelfth of the narrowest main lobe of a Dutch
+# station. Cubic interpolation on it errs by less than 1e-3 of the peak.
+STEP = np.deg2rad(0.2)
+MARGIN_PIXELS = 3
+# Sources further than this from the phase centre are asked for one by one, as a grid to them would be large.
+FAR = np.sin(np.deg2rad(6.0))
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Responses at some moments, to be interpolated linearly between them.
+
+    Parameters
+    ----------
+    times : (moment,) float64
+        MJD s, ascending.
+    jones : (moment, station, source, 2, 2) complex64
+        X and Y of the station by the two polarizations of the sky. The array factor is 1 towards the phase centre; the
+        response of the dipoles is in it, not normalised.
+    """
+
+    times: np.ndarray
+    jones: np.ndarray
+
+    def at(self, time: float) -> np.ndarray:
+        """Response (station, source, 2, 2) at a time (MJD s)."""
+        if len(self.times) == 1:
+            return self.jones[0]
+        i = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
+        part = float(np.clip((time - self.times[i]) / (self.times[i + 1] - self.times[i]), 0, 1))
+        return self.jones[i] * np.float32(1 - part) + self.jones[i + 1] * np.float32(part)
+
+
+def open_telescope(path: Path) -> Any | None:
+    """EveryBeam's telescope of a Measurement Set; None where it doesn't know one."""
+    engines.prepare()
+    import everybeam  # after its environment is set
+
+    try:
+        return everybeam.load_telescope(str(path), element_response_model="hamaker")
+    except Exception as error:  # EveryBeam's own errors come as RuntimeError, or as none that Python knows
+        logger.info("no station beams for %s: %s", Path(path).name, " ".join(str(error).split())[:200])
+        return None
+
+
+def moments(layout: Layout, interval: float) -> np.ndarray:
+    """Times to evaluate a beam at so that neighbours are at most an interval apart.
+
+    Parameters
+    ----------
+    layout : Layout
+    interval : float
+        s.
+
+    Returns
+    -------
+    (moment,) float64
+        MJD s, from the first slot to the last.
+    """
+    first, last = layout.times[0], layout.times[-1]
+    return np.linspace(first, last, 1 + int(np.ceil((last - first) / interval - 1e-9)))
+
+
+def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, interval: float, times: slice) -> Beam:
+    """Beams of every station towards the sources of a model, over some slots.
+
+    Parameters
+    ----------
+    path : Path
+        Measurement Set with LOFAR's antenna tables.
+    layout : Layout
+        Its own; the beam is that of its mean frequency.
+    lm : (source, 2) float64
+        Direction cosines.
+    places : (source, 2) float64
+        Right ascension and declination, rad.
+    interval : float
+        Between two evaluations, s.
+    times : slice
+        Slots that it is wanted for.
+
+    Returns
+    -------
+    Beam
+
+    Raises
+    ------
+    ProcessingError
+        When EveryBeam doesn't know the stations.
+    """
+    telescope = open_telescope(path)
+    if telescope is None:
+        raise ProcessingError(
+            f"{Path(path).name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"'
+        )
+    nodes = moments(layout, interval)
+    low = max(0, int(np.searchsorted(nodes, layout.times[times][0], side="right")) - 1)
+    high = min(len(nodes) - 1, int(np.searchsorted(nodes, layout.times[times][-1])))
+    wanted = nodes[low : high + 1]
+    return Beam(wanted, np.stack([_responses(telescope, layout, lm, places, float(time)) for time in wanted]))
+
+
+def centre(path: Path, layout: Layout, time: float) -> np.ndarray | None:
+    """Response (station, 2, 2) towards the phase centre; None where EveryBeam doesn't know the stations."""
+    telescope = open_telescope(path)
+    if telescope is None:
+        return None
+    frequency, (ra, dec) = float(layout.frequencies.mean()), layout.phase_centre
+    return np.stack(
+        [
+            np.asarray(telescope.station_response(time, i, frequency, float(ra), float(dec)))
+            for i in range(len(layout.stations))
+        ]
+    )
+
+
+def _responses(telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarray, time: float) -> np.ndarray:
+    """(station, source, 2, 2) complex64."""
+    frequency = float(layout.frequencies.mean())
+    result = np.empty((len(layout.stations), len(lm), 2, 2), np.complex64)
+    far = np.hypot(lm[:, 0], lm[:, 1]) > FAR
+    if not far.all():
+        result[:, ~far] = _gridded(telescope, layout, lm[~far], frequency, time)
+    for source in np.flatnonzero(far):
+        ra, dec = map(float, places[source])
+        for station in range(len(layout.stations)):
+            result[station, source] = telescope.station_response(time, station, frequency, ra, dec)
+    return result
+
+
+def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, time: float) -> np.ndarray:
+    import everybeam
+
+    step = STEP * 150e6 / frequency
+    half = int(np.ceil(float(np.abs(lm).max()) / step)) + MARGIN_PIXELS
+    settings = everybeam.GridSettings()
+    settings.width = settings.height = 2 * half
+    settings.ra, settings.dec = layout.phase_centre
+    settings.dl = settings.dm = step
+    settings.l_shift = settings.m_shift = 0.0
+    # EveryBeam's pixels run to the west, and to the north.
+    weights, pixels = _cubic(half - lm[:, 0] / step, half + lm[:, 1] / step, 2 * half)
+    grid = np.asarray(telescope.gridded_response(settings, time, frequency))
+    near = grid.reshape(len(grid), (2 * half) ** 2, 2, 2)[:, pixels]  # station, source, 16, 2, 2
+    return np.einsum("sk,askij->asij", weights.astype(np.float32), near)
+
+
+def _cubic(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lagrange weights (source, 16) and flat pixels (source, 16) around places (source,) on the grid."""
+    weights, starts = [], []
+    for place in (x, y):
+        start = np.floor(place).astype(int) - 1
+        d = place - start
+        nodes = np.arange(4)
+        factor = np.ones((len(place), 4))
+        for i in nodes:
+            for j in nodes[nodes != i]:
+                factor[:, i] *= (d - j) / (i - j)
+        weights.append(factor)
+        starts.append(start)
+    rows = starts[1][:, None, None] + np.arange(4)[None, :, None]
+    columns = starts[0][:, None, None] + np.arange(4)[None, None, :]
+    both = weights[1][:, :, None] * weights[0][:, None, :]
+    return both.reshape(len(x), 16), (rows * width + columns).reshape(len(x), 16)
