@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,16 @@ from pathlib import Path
 from lofarlake_nb.processing import engines
 
 CORES = 2
+# Of a process, the kernel tells the peak memory of who started it too: so that is a small one.
+LAUNCHER = """
+import os, sys, time
+start = time.monotonic()
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(child, 0)
+print()
+print(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True)
@@ -76,12 +85,11 @@ class Peers:
         return run([self.dp3, *steps, *(f"predict.{k}={v}" for k, v in step.items())])
 
     def image(self, paths: Sequence[Path], name: Path, column: str, npix: int, cell: float, clean: int) -> Cost:
-        """WSClean: Briggs weights in the cells that ours are counted in, its w-gridder, PSF and dirty image or a clean."""
+        """WSClean: Briggs weights in cells as ours are counted in, its w-gridder, PSF and dirty image or a clean."""
         weights = ["-weight", "briggs", -0.5, "-super-weight", 16, "-taper-gaussian", f"{3 * cell}asec"]
         size = ["-size", npix, npix, "-scale", f"{cell}asec", "-use-wgridder", "-j", CORES, "-quiet"]
         cycles = ["-niter", clean, "-mgain", 0.8, "-auto-mask", 4, "-auto-threshold", 1.5] if clean else []
         command = [self.wsclean, *size, *weights, *cycles, "-make-psf", "-pol", "I", "-data-column", column]
-        # Both imagers leave out baselines on which the taper leaves less than 1 %.
         return run([*command, "-no-update-model-required", "-name", name, *paths])
 
 
@@ -121,17 +129,14 @@ def run(command: Sequence[object]) -> Cost:
     """
     words = [str(word) for word in command]
     environment = {**os.environ, **engines.prepare()}
-    start = time.monotonic()
-    with subprocess.Popen(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        said = process.stdout.read() if process.stdout else ""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - start
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)}: {process.returncode}\n{said[-3000:]}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, *words]
+    done = subprocess.run(
+        launched, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)}: {done.returncode}\n{done.stdout[-3000:]}")
+    seconds, cpu, peak = (float(word) for word in done.stdout.splitlines()[-1].split())
+    return Cost(seconds, cpu, peak / 1024)
 
 
 def _parset(path: Path, out: Path | str, steps: str) -> list[str]:

@@ -1,7 +1,7 @@
 """One piece of stage 2 in a process of its own: `python -m benchmarks.process_work`.
 
-Takes a JSON object on the command line; answers with one on the last line of standard output. Steps that are finished in
-the work folder are found again, the one that is asked for is done anew.
+Takes a JSON object on the command line; answers with one on the last line of standard output. Steps that are finished
+in the work folder are found again, those that are asked for are done anew.
 """
 
 import json
