@@ -132,3 +132,18 @@ def read(path: Path) -> Gains:
             Direction(bytes(n).decode().strip("[]"), *(float(x) for x in places[bytes(n)])) for n in amplitude["dir"][:]
         )
     return Gains(np.moveaxis(values, 3, 0), times, frequencies, directions)
+
+
+def stations(path: Path) -> tuple[str, ...]:
+    """Names of the stations of a file, in the order of its gains.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    tuple of str
+    """
+    with h5py.File(path) as file:
+        return tuple(bytes(name).decode().rstrip("\0") for name in file["sol000/amplitude000/ant"][:])
