@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import catalogue, made, peers
+from benchmarks.rows import HEADER, Row, compared, in_words, write
 from lofarlake_nb.lake.embedded import supervisor
 
 
@@ -42,19 +43,6 @@ CHANGED = {
     "rows": "rows of the big catalogue",
     "repeats": "of each figure, at least three for a verdict",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure; `ratio` is how many times better ours is than the peer's, `met` None where no bound is set."""
-
-    name: str
-    ours: float
-    peer: float | None
-    unit: str
-    ratio: float | None
-    bound: float | None
-    met: bool | None
 
 
 class Bench:
@@ -105,20 +93,9 @@ class Bench:
 
     def row(self, name: str, ours: float, peer: float | None, unit: str, bound: float | None, faster: bool) -> None:
         """Keep a figure and print it; `faster`: more is better."""
-        ratio = None if peer is None else (ours / peer if faster else peer / ours)
-        met = None if bound is None else (ratio >= bound if ratio is not None else ours <= bound)
-        row = Row(name, ours, peer, unit, ratio, bound, met)
+        row = compared(name, ours, peer, unit, bound, faster=faster)
         self.rows.append(row)
         print(in_words(row), flush=True)
-
-
-def in_words(row: Row) -> str:
-    """A row of the table."""
-    peer = "-" if row.peer is None else f"{row.peer:.4g}"
-    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
-    bound = "-" if row.bound is None else f"{row.bound:g}"
-    met = {True: "met", False: "MISSED", None: ""}[row.met]
-    return f"{row.name:<52} {row.ours:>10.4g} {peer:>10} {row.unit:<12} {ratio:>7} {bound:>6} {met}"
 
 
 def copies(bench: Bench) -> None:
@@ -253,7 +230,7 @@ def main() -> None:
     bench = None
     try:
         bench = Bench(scratch, size)
-        print(f"{'':<52} {'ours':>10} {'peer':>10} {'unit':<12} {'ratio':>7} {'bound':>6}")
+        print(HEADER)
         copies(bench)
         clients(bench, "file", 3)
         clients(bench, "https", 2)
@@ -262,7 +239,7 @@ def main() -> None:
         catalogue.measure(bench)
     finally:
         if bench is not None:
-            chosen.output.write_text(json.dumps([asdict(row) for row in bench.rows], indent=1) + "\n")
+            write(chosen.output, bench.rows)
         supervisor.reset(scratch / "lake")
         shutil.rmtree(scratch)
 

@@ -27,6 +27,7 @@ SLOW_COLUMNS = (
     "FEED1",
     "FEED2",
     "FIELD_ID",
+    "FLAG_CATEGORY",
     "INTERVAL",
     "OBSERVATION_ID",
     "PROCESSOR_ID",

@@ -13,6 +13,8 @@ from lofarlake_nb.processing.simulate.ionosphere import TECU_PHASE
 SEFD_HZ = (120e6, 150e6, 180e6)
 SEFD_CORE_JY = (3600.0, 2800.0, 3200.0)
 NOISY_FACTOR = 100.0
+# The loss at a subband's edge falls off with this power of the distance from its middle.
+STEEPNESS = 40
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class Gains:
     def _magnitude(self, nu: np.ndarray) -> np.ndarray:
         strength, period, turn = (self.ripple[..., k] for k in range(3))
         wave = strength[:, None] * np.sin(2 * np.pi * nu[None, :, None] / period[:, None] + turn[:, None])
-        # The filter falls as the 8th power of the distance from the middle; a channel has its mean.
+        # The filter is flat but for the outermost two or three of 64 channels; a channel has its mean.
         edges = np.linspace(-1, 1, len(nu) + 1)
-        edge = 1 - self.roll_off * np.diff(edges**9) / (9 * np.diff(edges))
+        edge = 1 - self.roll_off * np.diff(edges ** (STEEPNESS + 1)) / ((STEEPNESS + 1) * np.diff(edges))
         return self.amplitude[:, :, None, :] * (1 + wave)[None] * edge[None, None, :, None]
 
 
