@@ -135,6 +135,16 @@ class FlagParameters:
     spectral_window: int = -1
     field_id: int = -1
 
+    @property
+    def chosen_window(self) -> int | None:
+        """Spectral window; None for the only one."""
+        return None if self.spectral_window < 0 else self.spectral_window
+
+    @property
+    def chosen_field(self) -> int | None:
+        """Field; None for the only one."""
+        return None if self.field_id < 0 else self.field_id
+
     def __post_init__(self) -> None:
         if self.swapped not in ("exchange", "flag"):
             raise UsageError(f"swapped: expected exchange or flag, got {self.swapped!r}")
@@ -260,6 +270,16 @@ class ImageParameters:
         Of Briggs weighting, −2 (uniform) to 2 (natural).
     minimum_uv : float
         Shortest baseline in the image, in wavelengths.
+    maximum_uv : float
+        Longest one; 0 for as long as the pixels can hold.
+    spectral_index : float
+        Visibilities are brought to the mean frequency by it, so that the image does not depend on the bandwidth: that
+        of the brightest source, or of the sky at large.
+    channels : int
+        Images over frequency that are cleaned together; 0 for as many as bandwidth and dynamic range ask for.
+    facets : str
+        Patches around bright sources that are seen through their own station beams and gains: how many at most, ``0``
+        for none, ``auto`` for those where the differences would show.
     iterations : int
         Most clean components; 0 for a dirty image.
     major_cycles : int
@@ -268,6 +288,12 @@ class ImageParameters:
         Peaks above the first are sought, then cleaned down to the second, in units of the residual's noise.
     multiscale : bool
         Clean with extended components too.
+    mask : str
+        FITS image of the same size; components are sought only where it is not 0. Empty for none.
+    primary_beam : bool
+        Make the average primary beam, and an image corrected for it, where EveryBeam knows the telescope.
+    circular : bool
+        Make an image of Stokes V too, where nothing but noise is expected.
     """
 
     field: str = "5 deg"
@@ -277,11 +303,18 @@ class ImageParameters:
     weighting: str = "briggs"
     robust: float = -0.5
     minimum_uv: float = 0.0
+    maximum_uv: float = 0.0
+    spectral_index: float = -0.7
+    channels: int = 0
+    facets: str = "auto"
     iterations: int = 30000
     major_cycles: int = 6
     mask_sigma: float = 4.0
     threshold_sigma: float = 1.5
     multiscale: bool = False
+    mask: str = ""
+    primary_beam: bool = True
+    circular: bool = True
 
     def __post_init__(self) -> None:
         for name, unit in (("field", u.deg), ("resolution", u.arcsec), ("cell", u.arcsec)):
@@ -298,6 +331,14 @@ class ImageParameters:
             raise UsageError(f"robust: expected -2 to 2, got {self.robust}")
         if self.iterations < 0 or self.major_cycles < 1 or not self.minimum_uv >= 0:
             raise UsageError("iterations and minimum_uv: expected 0 or more; major_cycles: 1 or more")
+        if not (self.maximum_uv == 0 or self.maximum_uv > self.minimum_uv):
+            raise UsageError(f"maximum_uv: expected 0 or more than minimum_uv {self.minimum_uv}, got {self.maximum_uv}")
+        if not -5 <= self.spectral_index <= 5:
+            raise UsageError(f"spectral_index: expected -5 to 5, got {self.spectral_index}")
+        if self.facets != "auto" and not (self.facets.isdecimal() and int(self.facets) <= 250):
+            raise UsageError(f"facets: expected auto or 0 to 250, got {self.facets!r}")
+        if not 0 <= self.channels <= 64:
+            raise UsageError(f"channels: expected 0 (auto) or up to 64, got {self.channels}")
         if not self.mask_sigma >= self.threshold_sigma > 0:
             raise UsageError(
                 f"mask_sigma {self.mask_sigma}, threshold_sigma {self.threshold_sigma}: expected the first to be "

@@ -124,13 +124,15 @@ def find(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def describe(path: Path) -> Description:
+def describe(path: Path, spectral_window: int | None = None, field: int | None = None) -> Description:
     """What a Measurement Set holds.
 
     Parameters
     ----------
     path : Path
         Folder of the Measurement Set.
+    spectral_window, field : int, optional
+        Which one, where there are several.
 
     Returns
     -------
@@ -142,10 +144,10 @@ def describe(path: Path) -> Description:
     NotAMeasurementSet
         For anything else, or a broken one.
     ObservationError
-        When it holds several spectral windows or fields.
+        When it holds several spectral windows or fields, and none is chosen.
     """
-    found = layout(path)
-    observation, window_name, field_name, columns, rows = _metadata(path)
+    found = layout(path, spectral_window, field)
+    observation, window_name, field_name, columns, rows = _metadata(path, spectral_window, field)
     names = f"{observation.get('LOFAR_FILENAME', '')} {Path(path).resolve().name}"
     half = 0.5 * found.channel_width
     return Description(
@@ -279,10 +281,12 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
     return block
 
 
-def _metadata(path: Path) -> tuple[dict[str, Any], str, str, tuple[str, ...], int]:
+def _metadata(
+    path: Path, spectral_window: int | None, field: int | None
+) -> tuple[dict[str, Any], str, str, tuple[str, ...], int]:
     """OBSERVATION's first row, names of spectral window and field, columns, number of rows."""
     with opened(path) as ms:
-        chosen = selected(ms)
+        chosen = selected(ms, spectral_window, field)
         return (
             first_row(ms, "OBSERVATION"),
             str(first_row(ms, "SPECTRAL_WINDOW", chosen.window).get("NAME", "")),

@@ -120,8 +120,9 @@ def flag(
 def _flag(
     paths: tuple[Path, ...], parameters: FlagParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Flagged:
-    window, field_id = (None if n < 0 else n for n in (parameters.spectral_window, parameters.field_id))
-    sources = tuple(Source(path, parameters.column, window, field_id) for path in paths)
+    sources = tuple(
+        Source(path, parameters.column, parameters.chosen_window, parameters.chosen_field) for path in paths
+    )
     layouts = [source.layout() for source in sources]
     for source, layout in zip(sources, layouts, strict=True):
         _check(source, layout)
