@@ -204,8 +204,8 @@ class CalibrationParameters:
     Parameters
     ----------
     solve : str
-        ``diagonal`` for a gain of X and one of Y; ``full`` for Jones matrices; ``none`` for data that are calibrated
-        already.
+        ``diagonal`` for a gain of X and one of Y; ``phase`` for their phases alone, where `solutions` have the
+        amplitudes; ``full`` for Jones matrices; ``none`` for data that are calibrated already.
     slots, channels : int
         Averaged slots and channels of one solution.
     minimum_uv : float
@@ -217,7 +217,8 @@ class CalibrationParameters:
     beam_interval : str
         Time between two evaluations of the beam; it is interpolated between them.
     solutions : str
-        h5parm of another observation's gains, to be applied before the solve; empty for none.
+        h5parm of a calibrator's scan, or a folder with one for each of its subbands: its bandpass, polarisation
+        alignment and clocks are applied before the solve. Empty for none.
     directions : int
         Most groups of sources that get gains of their own, where the model has them; 0 for none.
     direction_interval : str
@@ -235,7 +236,7 @@ class CalibrationParameters:
     direction_interval: str = "120 s"
 
     def __post_init__(self) -> None:
-        for name, known in (("solve", ("diagonal", "full", "none")), ("beam", ("auto", "always", "never"))):
+        for name, known in (("solve", ("diagonal", "phase", "full", "none")), ("beam", ("auto", "always", "never"))):
             if getattr(self, name) not in known:
                 raise UsageError(f"{name}: expected {', '.join(known)}, got {getattr(self, name)!r}")
         for name in ("slots", "channels"):

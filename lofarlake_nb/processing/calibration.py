@@ -16,11 +16,12 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, verdict
+from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, transfer, verdict
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
 from lofarlake_nb.processing.gains.directions import Judged
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
+from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.windows import blocks, groups
@@ -147,6 +148,71 @@ def calibrate(
     return results.from_json(Calibrated, kept)
 
 
+def improve(
+    before: Calibrated,
+    averaged: Averaged,
+    model: SkyModel | ModelColumn,
+    parameters: CalibrationParameters,
+    *,
+    work: Path,
+    client: distributed.Client,
+) -> Calibrated:
+    """Solve again on another model, as that of an image; a step of self-calibration.
+
+    Parameters
+    ----------
+    before : Calibrated
+        What is to be improved.
+    averaged : Averaged
+        That it was made from.
+    model : SkyModel or ModelColumn
+        The other model.
+    parameters : CalibrationParameters
+    work : Path
+        Folder for the new Measurement Sets and solutions, below ``improved``.
+    client : distributed.Client
+
+    Returns
+    -------
+    Calibrated
+        The new one where its verdict is no worse and held-out visibilities are closer to its model; else `before`.
+    """
+    step_key = steps.key("improve", before.key, _key(averaged, model, parameters))
+    folder = Path(work) / "improved" / step_key
+
+    def run() -> dict:
+        shutil.rmtree(folder, ignore_errors=True)
+        found = _solve(averaged, model, parameters, client)
+        if not _better(found.assessment, before):
+            return {"accepted": False, "calibrated": None}
+        done = _finish(averaged, model, found, parameters, folder, client, step_key)
+        return {"accepted": True, "calibrated": results.to_json(done)}
+
+    kept = steps.once(
+        folder / "improved.json",
+        step_key,
+        run,
+        products=lambda r: _products(r["calibrated"]) if r["accepted"] else [],
+    )
+    return results.from_json(Calibrated, kept["calibrated"]) if kept["accepted"] else before
+
+
+def _better(found: Assessment, before: Calibrated) -> bool:
+    """Whether held-out visibilities are closer to the model, and the verdict is no worse."""
+    error, earlier = _worst(verdict.errors(found.held_out)), before.held_out_error
+    no_worse = verdict.RANKS.index(found.judged.verdict) <= verdict.RANKS.index(before.verdict)
+    better = no_worse and error is not None and earlier is not None and error < earlier
+    logger.info(
+        "held-out error %s of the model, %s; before %s, %s: %s",
+        error,
+        found.judged.verdict,
+        earlier,
+        before.verdict,
+        "accepted" if better else "not accepted",
+    )
+    return better
+
+
 @dataclass(frozen=True)
 class _Found:
     """Solutions of all Measurement Sets, and what they are worth."""
@@ -154,6 +220,7 @@ class _Found:
     layouts: list[Layout]
     solved: list[solving.Solved]
     with_beam: bool
+    transferred: Transferred | None
     assessment: Assessment
 
 
@@ -172,10 +239,16 @@ def _solve(
     paths = averaged.measurement_sets
     layouts = _layouts(paths)
     with_beam = _with_beam(paths[0], layouts[0], model, parameters)
+    transferred = transfer.load(parameters.solutions) if parameters.solutions else None
     tasks = []
     for path, layout in zip(paths, layouts, strict=True):
         ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
-        tasks.append([client.submit(solve_window, path, r, model, parameters, with_beam, pure=False) for r in ranges])
+        tasks.append(
+            [
+                client.submit(solve_window, path, part, model, parameters, with_beam, transferred, pure=False)
+                for part in ranges
+            ]
+        )
     solved = [solving.joined(parts) for parts in client.gather(tasks)]
     stations = [
         Stations(
@@ -186,7 +259,8 @@ def _solve(
     ]
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
-    return _Found(layouts, solved, with_beam, assess(solved, layouts, stations, known_bad, distance))
+    assessment = assess(solved, layouts, stations, known_bad, distance)
+    return _Found(layouts, solved, with_beam, transferred, assessment)
 
 
 def _finish(
@@ -236,14 +310,14 @@ def _apply(
     """Write solutions and calibrated Measurement Sets; their paths, and the fraction flagged."""
     assessment = found.assessment
     outputs = [folder / path.name for path in paths]
-    files = [
-        solutions.write(
-            folder / f"{path.stem}.h5",
-            Gains(gain_checks.referred(gains, assessment.reference), *_axes(layout, parameters)),
-            layout,
-        )
-        for path, gains, layout in zip(outputs, assessment.usable, found.layouts, strict=True)
-    ]
+    files = []
+    for path, gains, layout in zip(outputs, assessment.usable, found.layouts, strict=True):
+        times, frequencies = _axes(layout, parameters)
+        if found.transferred is not None:
+            block = np.arange(len(layout.frequencies)) // parameters.channels
+            gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
+        values = gain_checks.referred(gains, assessment.reference)
+        files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
     futures = [
         client.submit(apply_one, path, output, file, one.noise, found.with_beam, pure=False)
         for path, output, file, one in zip(paths, outputs, files, found.solved, strict=True)

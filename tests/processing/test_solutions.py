@@ -1,5 +1,6 @@
 """Gains that were written come back, with and without directions."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -39,3 +40,12 @@ def test_gains_come_back(tmp_path, polarizations, directions):
     np.testing.assert_array_equal(found.times, written.times)
     assert [d.name for d in found.directions] == [d.name for d in directions]
     np.testing.assert_allclose([(d.ra, d.dec) for d in found.directions], [(d.ra, d.dec) for d in directions], 1e-6)
+
+
+def test_names_have_room_for_the_zero_that_dp3_reads_up_to(tmp_path):
+    path = solutions.write(tmp_path / "x.h5", Gains(drawn(3, 2, N, 2), np.arange(3.0), LAYOUT.frequencies), LAYOUT)
+    with h5py.File(path) as file:
+        for name in ("ant", "pol"):
+            texts = file[f"sol000/phase000/{name}"][:]
+            assert texts.dtype.itemsize > max(len(t) for t in texts)
+    assert solutions.stations(path) == LAYOUT.stations

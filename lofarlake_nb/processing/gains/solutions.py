@@ -79,7 +79,7 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
     values = gains.values if gains.directions else gains.values[None]
     values = np.moveaxis(values, 0, 3)  # time, freq, ant, dir, pol: as DP3 writes them
     axes = "time,freq,ant,dir,pol"
-    names = [f"[{d.name}]".encode()[:128] for d in directions]
+    names = [f"[{d.name}]".encode()[:127] for d in directions]
     if not gains.directions:
         values, axes = values[:, :, :, 0], "time,freq,ant,pol"
     good = np.isfinite(values)
@@ -88,7 +88,7 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
         solutions.attrs["h5parm_version"] = np.bytes_(VERSION)
         station = np.dtype([("name", "S16"), ("position", np.float32, 3)])
         pairs = zip(layout.stations, layout.positions, strict=True)
-        solutions["antenna"] = np.array([(n.encode()[:16], p) for n, p in pairs], dtype=station)
+        solutions["antenna"] = np.array([(n.encode()[:15], p) for n, p in pairs], dtype=station)
         source = np.dtype([("name", "S128"), ("dir", np.float32, 2)])
         places = [(name, (d.ra, d.dec)) for name, d in zip(names, directions, strict=True)]
         solutions["source"] = np.array(places, dtype=source)
@@ -97,10 +97,11 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
             table.attrs["TITLE"] = np.bytes_(name)
             table["time"] = gains.times
             table["freq"] = gains.frequencies
-            table["ant"] = np.array([n.encode()[:16] for n in layout.stations])
+            # DP3 takes names as C strings: they need room for a zero at the end.
+            table["ant"] = np.array([n.encode()[:15] for n in layout.stations], dtype="S16")
             if gains.directions:
                 table["dir"] = np.array(names, dtype="S128")
-            table["pol"] = np.array(POLARIZATIONS[values.shape[-1]])
+            table["pol"] = np.array(POLARIZATIONS[values.shape[-1]], dtype="S4")
             # LoSoTo and DP3 take 1 and 0 for what has no weight.
             table["val"] = np.where(good, numbers, 1.0 if name == "amplitude" else 0.0)
             table["weight"] = good.astype(np.float32)
@@ -132,3 +133,18 @@ def read(path: Path) -> Gains:
             Direction(bytes(n).decode().strip("[]"), *(float(x) for x in places[bytes(n)])) for n in amplitude["dir"][:]
         )
     return Gains(np.moveaxis(values, 3, 0), times, frequencies, directions)
+
+
+def stations(path: Path) -> tuple[str, ...]:
+    """Names of the stations of a file, in the order of its gains.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    tuple of str
+    """
+    with h5py.File(path) as file:
+        return tuple(bytes(name).decode().rstrip("\0") for name in file["sol000/amplitude000/ant"][:])

@@ -65,7 +65,13 @@ def normal_sums(
 
 
 def solve(
-    numerator: np.ndarray, denominator: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, n_station: int
+    numerator: np.ndarray,
+    denominator: np.ndarray,
+    antenna1: np.ndarray,
+    antenna2: np.ndarray,
+    n_station: int,
+    *,
+    phase_only: bool = False,
 ) -> Solutions:
     """Gains that bring the model to the data.
 
@@ -77,6 +83,8 @@ def solve(
         Stations of each baseline, each pair once, no autocorrelations.
     n_station : int
         Number of stations.
+    phase_only : bool
+        Gains of amplitude 1.
 
     Returns
     -------
@@ -86,7 +94,8 @@ def solve(
     gains = np.full((len(numerator), n_station), np.nan, np.complex128)
     converged = np.zeros(len(numerator), bool)
     iterations = np.zeros(len(numerator), np.int64)
-    _solve(numerator, denominator, antenna1.astype(np.int64), antenna2.astype(np.int64), gains, converged, iterations)
+    places = antenna1.astype(np.int64), antenna2.astype(np.int64)
+    _solve(numerator, denominator, *places, gains, converged, iterations, phase_only)
     return Solutions(gains, converged, iterations)
 
 
@@ -142,6 +151,7 @@ def _solve(
     gains: np.ndarray,
     converged: np.ndarray,
     iterations: np.ndarray,
+    phase_only: bool,
 ) -> None:
     count = gains.shape[1]
     cross = np.zeros((count, count), np.complex128)
@@ -155,7 +165,8 @@ def _solve(
             power[p, q] = power[q, p] = denominator[s, b]
         if not _find_usable(power, usable):
             continue
-        now = np.where(usable, _start(cross, power, usable), 0j)
+        start = 1 + 0j if phase_only else _start(cross, power, usable)
+        now = np.where(usable, start, 0j)
         for step in range(1, ITERATIONS // 2 + 1):
             _step(cross, power, usable, now, once)
             _step(cross, power, usable, once, twice)
@@ -163,6 +174,8 @@ def _solve(
             for p in range(count):
                 # The mean of two steps converges where single steps swing (their eq. 20).
                 after = 0.5 * (once[p] + twice[p])
+                if phase_only and after != 0:
+                    after /= abs(after)
                 change += abs(after - now[p]) ** 2
                 size += abs(after) ** 2
                 now[p] = after

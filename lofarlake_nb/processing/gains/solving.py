@@ -53,7 +53,8 @@ def solve(block: Block, mode: str = "diagonal") -> Solved:
     ----------
     block : Block
     mode : str
-        ``diagonal`` for a gain of X and one of Y, ``full`` for Jones matrices, ``none`` for gains of 1.
+        ``diagonal`` for a gain of X and one of Y, ``phase`` for those of amplitude 1, ``full`` for Jones matrices,
+        ``none`` for gains of 1.
 
     Returns
     -------
@@ -96,7 +97,12 @@ def _gains(block: Block, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         )
         flat = (sizes[0] * sizes[1], -1)
         solved = solver.solve(
-            numerator.reshape(flat), denominator.reshape(flat), block.antenna1, block.antenna2, block.n_station
+            numerator.reshape(flat),
+            denominator.reshape(flat),
+            block.antenna1,
+            block.antenna2,
+            block.n_station,
+            phase_only=mode == "phase",
         )
         gains[..., hand] = solved.gains.reshape(*sizes, block.n_station)
         iterations[..., hand] = solved.iterations.reshape(sizes)

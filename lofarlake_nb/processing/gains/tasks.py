@@ -1,5 +1,6 @@
 """Tasks of calibration: solve some solution intervals of one Measurement Set, write a calibrated one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import block as blocks_of
 from lofarlake_nb.processing.gains import solutions, solving
 from lofarlake_nb.processing.gains.correcting import corrected, inverted
+from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.sky.predict import Predictor, direction_cosines
@@ -23,6 +25,7 @@ def solve_window(
     model: SkyModel | ModelColumn,
     parameters: CalibrationParameters,
     with_beam: bool,
+    transferred: Transferred | None = None,
 ) -> solving.Solved:
     """Solve some solution intervals of one Measurement Set; a task.
 
@@ -36,6 +39,8 @@ def solve_window(
     parameters : CalibrationParameters
     with_beam : bool
         Station beams in the model.
+    transferred : Transferred, optional
+        Gains of another scan, to be corrected for beforehand.
 
     Returns
     -------
@@ -47,6 +52,10 @@ def solve_window(
     ends = np.append(starts[1:], len(layout.times))
     times = slice(int(starts[intervals[0]]), int(ends[intervals[1] - 1]))
     block = read_block(path, layout, times, model, parameters, with_beam)
+    if transferred is not None:
+        before = np.broadcast_to(transferred.at(layout), (len(block.data), *transferred.at(layout).shape))
+        data = corrected(block.data, before, layout.antenna1, layout.antenna2)
+        block = replace(block, data=data, flag=block.flag | (data == 0).any(axis=3))
     return solving.solve(block, parameters.solve)
 
 

@@ -19,6 +19,8 @@ GOOD_DEG = 25.0
 FAILED_DEG = 50.0
 # Where noise alone leaves this much, a wrong model leaves hardly more: nothing can be told.
 NOISE_DEG = 45.0
+# From best to worst.
+RANKS = ("good", "doubtful", "failed")
 # A solve with fewer stations has more free phases than closed triangles to test them by.
 FEWEST_STATIONS = 5
 # The remote stations' main lobe ends here (half of its power at 1.4°, van Haarlem et al. 2013, at 150 MHz).

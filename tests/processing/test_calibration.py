@@ -1,0 +1,101 @@
+"""Ways to calibrate, on a small simulated observation whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lofarlake_nb.observation import measurement_set, writer
+from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters
+from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
+from lofarlake_nb.processing.gains import solutions
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def averaged(observation, work, client):
+    flagged = flagging.flag(observation.measurement_sets, FlagParameters(), work=work, client=client)
+    return averaging.average(flagged, AverageParameters(), work=work, client=client)
+
+
+@pytest.fixture(scope="module")
+def field(observation):
+    return sky_model.load(observation.sky_model, (0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def calibrated(averaged, work, client):
+    model = sky_model.calibrator("3C196")
+    return calibration.calibrate(averaged, model, CalibrationParameters(), work=work, client=client)
+
+
+def run(averaged, model, work, client, **parameters):
+    return calibration.calibrate(averaged, model, CalibrationParameters(**parameters), work=work, client=client)
+
+
+def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_path, client):
+    whole = run(averaged, field, tmp_path, client, beam_interval="60 s")
+    assert whole.beam_in_model
+    assert not calibrated.beam_in_model
+    assert whole.verdict == "good"
+    assert whole.held_out_error < 0.6 * calibrated.held_out_error
+
+
+def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
+    found = run(averaged, field, tmp_path, client, solve="full", slots=4, channels=4)
+    assert found.verdict == "good"
+    gains = solutions.read(found.solution_files[0]).values
+    assert gains.shape[-1] == 4
+    path = found.measurement_sets[0]
+    block = measurement_set.read(path, measurement_set.layout(path), ["CORRECTED_DATA", "FLAG"], slice(None))
+    data = np.where(block["FLAG"], np.nan, block["CORRECTED_DATA"])
+    mean = np.abs(np.nanmean(data, axis=(0, 2)))
+    assert np.nanmedian(mean[:, 1:3]) < 0.1 * np.nanmedian(mean[:, [0, 3]])
+
+
+def test_calibrated_data_are_judged_as_they_are(averaged, calibrated, tmp_path, client):
+    raw = run(averaged, sky_model.calibrator("3C196"), tmp_path / "raw", client, solve="none")
+    assert raw.verdict == "failed"
+    for path in calibrated.measurement_sets:
+        _as_data(path, tmp_path / path.name)
+    passed = replace(
+        averaged, measurement_sets=tuple(tmp_path / p.name for p in calibrated.measurement_sets), key="calibrated"
+    )
+    again = run(passed, sky_model.calibrator("3C196"), tmp_path / "again", client, solve="none")
+    assert again.verdict == "good"
+
+
+def test_a_worse_model_is_not_accepted(averaged, calibrated, field, work, client):
+    parameters = CalibrationParameters(beam_interval="60 s")
+    wrong = replace(field, flux=np.where(np.arange(len(field.flux)) < 4, field.flux, 30 * field.flux))
+    assert calibration.improve(calibrated, averaged, wrong, parameters, work=work, client=client) is calibrated
+    better = calibration.improve(calibrated, averaged, field, parameters, work=work, client=client)
+    assert better is not calibrated
+    assert better.held_out_error < calibrated.held_out_error
+    assert calibration.improve(calibrated, averaged, field, parameters, work=work, client=None) == better
+
+
+def test_transferred_gains_leave_the_phases_to_solve(averaged, calibrated, tmp_path, client):
+    folder = calibrated.solution_files[0].parent
+    found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, solve="phase", solutions=str(folder))
+    assert found.verdict == "good"
+    mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
+    good = np.isfinite(mine).all(axis=(0, 1, 3)) & np.isfinite(theirs).all(axis=(0, 1, 3))
+    assert good.sum() > 10
+    ratio = np.abs(mine[:, :, good]) / np.abs(theirs[:, :, good])
+    assert np.median(ratio) == pytest.approx(1, abs=0.02)
+    assert np.ptp(np.abs(mine[:, :, good]), axis=0).max() < 1e-6  # the bandpass does not change with time
+
+
+def _as_data(path, copy):
+    """The calibrated column of a Measurement Set as ``DATA`` of a new one."""
+    layout = measurement_set.layout(path)
+    read = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
+    with writer.create(copy, layout, like=path) as new:
+        new.write(
+            0, read["UVW"], DATA=read["CORRECTED_DATA"], FLAG=read["FLAG"], WEIGHT_SPECTRUM=read["WEIGHT_SPECTRUM"]
+        )
