@@ -21,6 +21,7 @@ from lofarlake_nb.quality.comparison import Comparison
 from lofarlake_nb.quality.finding import Found
 from lofarlake_nb.quality.known import References
 from lofarlake_nb.quality.provenance import Provenance, write_history
+from lofarlake_nb.quality.self_calibration import Refined
 
 # Images that become products, where they were made; what `Imaged` calls otherwise.
 IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v")
@@ -108,9 +109,8 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, pr
 
 def record_image(
     place: Path,
-    recorded: Recorded,
-    calibrated: Calibrated,
-    imaged: Imaged,
+    flagged: Flagged,
+    refined: Refined,
     model: SkyModel | ModelColumn,
     references: References,
     provenance: Provenance,
@@ -121,12 +121,10 @@ def record_image(
     ----------
     place : Path
         Folder of the products.
-    recorded : Recorded
-        From `record_calibration`.
-    calibrated : Calibrated
-        With the verdict.
-    imaged : Imaged
-        The images.
+    flagged : Flagged
+        What flagging found.
+    refined : Refined
+        The images, and the calibration that they are of.
     model : SkyModel or ModelColumn
         That the observation was calibrated on.
     references : References
@@ -139,6 +137,8 @@ def record_image(
     Recorded
         With ``summary.json``, ``qa.json`` and what the comparison found.
     """
+    calibrated, imaged = refined.calibrated, refined.imaged
+    recorded = record_calibration(place, flagged, calibrated, provenance)
     made = _images(imaged)
     for name, source in made.items():
         _write_image(source, place / f"{name}.fits", provenance)
@@ -150,6 +150,7 @@ def record_image(
     expected = known.of_truth(references.truth) if references.truth else known.of_model(model)
     measured = sources.measure(sources.read_picture(place / "image.fits"), expected)
     value = summary.with_part(recorded.value, "image", _image_figures(imaged, found))
+    value["calibration"]["self_calibration"] = list(refined.said)
     value = summary.with_sources(value, measured)
     quality = {**recorded.quality, "image_diagnostics": qa.of_image(imaged, calibrated, found, compared)}
     return _written(place, value, quality, compared)

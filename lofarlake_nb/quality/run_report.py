@@ -98,7 +98,7 @@ def sections(place: Path, summary: Mapping[str, Any], quality: Mapping[str, Any]
     figures, image = quality["metrics"][PIPELINE], quality.get("image_diagnostics")
     return [
         Section("Observed", tables=[_pairs("", figures["observation"])]),
-        _verdict(figures),
+        _verdict(summary, figures),
         _image(place, summary, image),
         _sources(place, summary, image),
         _data(place, summary, figures),
@@ -107,9 +107,10 @@ def sections(place: Path, summary: Mapping[str, Any], quality: Mapping[str, Any]
     ]
 
 
-def _verdict(figures: Mapping[str, Any]) -> Section:
+def _verdict(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> Section:
     verdict = figures["verdict"]
     words = [f"{verdict}. {VERDICTS.get(verdict, '')}", *figures["verdict_reasons"]]
+    words += [f"Self-calibration, {line}." for line in summary["calibration"].get("self_calibration") or []]
     return Section("Verdict", words)
 
 

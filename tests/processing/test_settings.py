@@ -6,7 +6,7 @@ from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.processing import settings
 
-OF_THE_RUN = {"lake", "dataset", "paths", "output", "sky_model", "catalogue", "truth", "more"}
+OF_THE_RUN = {"lake", "dataset", "paths", "output", "sky_model", "catalogue", "truth", "more", "rounds"}
 OF_THE_RUN |= {"workers", "scheduler", "rse", "replicate_to"}
 
 
