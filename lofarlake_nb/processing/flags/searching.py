@@ -9,7 +9,8 @@ import numpy as np
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines, noise
-from lofarlake_nb.processing.flags import flag_store, samples, swapped
+from lofarlake_nb.processing.flags import flag_store, samples, swapped, together
+from lofarlake_nb.processing.windows import scans
 
 # AOFlagger compares a sample with its neighbours in time and frequency. On pure noise its false positives stay near
 # half a percent down to these sizes.
@@ -19,6 +20,8 @@ FEWEST_CHANNELS = 8
 EMPTY = 0.05
 # Baselines whose dynamic spectra are made at a time, to stay in the processor's cache.
 BATCH = 32
+# Scans of this many slots are searched one by one.
+LONG_SCAN = 30
 # Slots from which levels and noise are taken: medians of a thousand samples are good to 3 %.
 ENOUGH_SLOTS = 200
 
@@ -95,7 +98,7 @@ def flag_window(source: Source, times: slice, flag_file: Path, strategy: str) ->
     flagged = samples.known_bad(data, block["FLAG"])
     known = samples.count(flagged, cross)[0]
     if searchable(layout, data.shape[0]):
-        _search(data, flagged, cross, engines.flagging_strategy(strategy))
+        _search(layout, data, flagged, times, engines.flagging_strategy(strategy))
     flag_store.put(flag_file, times.start, flagged)
     power = _baseline_noise(data, flagged, cross)
     first, second = layout.antenna1[cross], layout.antenna2[cross]
@@ -157,16 +160,46 @@ def searchable(layout: Layout, n_time: int) -> bool:
     return n_time >= FEWEST_SLOTS and len(layout.frequencies) >= FEWEST_CHANNELS
 
 
-def _search(data: np.ndarray, flagged: np.ndarray, cross: np.ndarray, strategy: str) -> None:
-    """Add what AOFlagger finds in the cross-correlations to `flagged`."""
+def _search(layout: Layout, data: np.ndarray, flagged: np.ndarray, times: slice, strategy: str) -> None:
+    """Add what is found in the cross-correlations to `flagged`."""
+    cross = layout.cross
     some = _some(len(data))
     level = channel_levels(data[some], flagged[some] | ~cross[:, None])
+    wanted = np.flatnonzero(cross & ~flagged.all(axis=(0, 2)))
+    power = noise.baseline_noise(data[some][:, wanted], flagged[some][:, wanted])
+    ends = layout.positions[layout.antenna1[wanted]] - layout.positions[layout.antenna2[wanted]]
+    group = together.classes(np.linalg.norm(ends, axis=1))
     engine = aoflagger.AOFlagger()
     loaded = engine.load_strategy_file(strategy)
-    wanted = np.flatnonzero(cross & ~flagged.all(axis=(0, 2)))
-    for batch in (wanted[i : i + BATCH] for i in range(0, len(wanted), BATCH)):
-        for i, spectra in zip(batch, samples.images(data, level, batch), strict=True):
-            flagged[:, i] |= flag_baseline(spectra, engine, loaded)
+    for piece in pieces(layout.times[times], layout.interval):
+        part, found = data[piece], flagged[piece]
+        common = together.find(part, found, level, wanted, group, power)
+        for start in range(0, len(wanted), BATCH):
+            batch = wanted[start : start + BATCH]
+            for k, (i, spectra) in enumerate(zip(batch, samples.images(part, level, batch), strict=True), start):
+                found[:, i] |= flag_baseline(spectra, engine, loaded) | common[k]
+
+
+def pieces(times: np.ndarray, interval: float) -> list[slice]:
+    """Slots that are searched together: scans, where each is long enough for AOFlagger to know its noise.
+
+    Across a pause AOFlagger would take what comes after it for a continuation, and spread the flags of one scan into
+    the next.
+
+    Parameters
+    ----------
+    times : (time,) s
+        Of one block.
+    interval : float
+        Of a slot, s.
+
+    Returns
+    -------
+    list of slice
+    """
+    found = scans(times, interval)
+    long_enough = all(scan.stop - scan.start >= LONG_SCAN for scan in found)
+    return found if long_enough else [slice(0, len(times))]
 
 
 def _baseline_noise(data: np.ndarray, flagged: np.ndarray, cross: np.ndarray) -> np.ndarray:
