@@ -11,6 +11,7 @@ from typing import Any
 from astropy.io import fits
 
 from lofarlake_nb import steps
+from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
@@ -77,7 +78,9 @@ def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
     return place.absolute()
 
 
-def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, provenance: Provenance) -> Recorded:
+def record_calibration(
+    place: Path, flagged: Flagged, averaged: Averaged, calibrated: Calibrated, provenance: Provenance
+) -> Recorded:
     """Write what is known once the calibration is judged; there is no image yet, and none stays from an earlier run.
 
     Parameters
@@ -86,6 +89,8 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, pr
         Folder of the products.
     flagged : Flagged
         What flagging found.
+    averaged : Averaged
+        What averaging did, and decided about the A-team.
     calibrated : Calibrated
         With the verdict.
     provenance : Provenance
@@ -103,13 +108,14 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, pr
     for source in calibrated.direction_files:
         _copy(source, place / f"{source.stem}_directions.h5")
     value = _with_calibration(summary.empty(), flagged, calibrated)
-    quality = qa.of_calibration(flagged, calibrated, provenance)
+    quality = qa.of_calibration(flagged, averaged, calibrated, provenance)
     return _written(place, value, quality, ())
 
 
 def record_image(
     place: Path,
     flagged: Flagged,
+    averaged: Averaged,
     refined: Refined,
     model: SkyModel | ModelColumn,
     references: References,
@@ -123,6 +129,8 @@ def record_image(
         Folder of the products.
     flagged : Flagged
         What flagging found.
+    averaged : Averaged
+        What averaging did.
     refined : Refined
         The images, and the calibration that they are of.
     model : SkyModel or ModelColumn
@@ -138,7 +146,7 @@ def record_image(
         With ``summary.json``, ``qa.json`` and what the comparison found.
     """
     calibrated, imaged = refined.calibrated, refined.imaged
-    recorded = record_calibration(place, flagged, calibrated, provenance)
+    recorded = record_calibration(place, flagged, averaged, calibrated, provenance)
     made = _images(imaged)
     for name, source in made.items():
         _write_image(source, place / f"{name}.fits", provenance)

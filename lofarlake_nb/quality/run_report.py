@@ -195,7 +195,8 @@ def _data(place: Path, summary: Mapping[str, Any], figures: Mapping[str, Any]) -
     ]
     removed = [row[:2] for row in stations if row[1]]
     close = [
-        [one["source"], f"{one['distance']:.1f}°", one.get("mitigation", "none")] for one in figures["close_sources"]
+        [one["source"], f"{one['distance']:.1f}°", one.get("reason", one["mitigation"])]
+        for one in figures["close_sources"]
     ]
     tables = [
         Table("Stations left out", ("station", "why"), removed),
@@ -209,7 +210,18 @@ def _data(place: Path, summary: Mapping[str, Any], figures: Mapping[str, Any]) -
         Picture("Amplitudes over time and frequency, before and after flagging.", place / "spectra.png"),
         Picture("Where the observation samples the uv plane.", place / "coverage.png"),
     ]
-    return Section("Data", list(summary["flags"].get("notes") or []), pictures, tables)
+    notes = [*(summary["flags"].get("notes") or []), *figures["averaging"]["notes"]]
+    return Section("Data", [_averaged(figures["averaging"]), *notes], pictures, tables)
+
+
+def _averaged(averaging: Mapping[str, Any]) -> str:
+    slot, channel = averaging["interval_s"], averaging["channel_width_hz"] / 1e3
+    said = f"Averaged to slots of {slot:.3g} s and channels of {channel:.4g} kHz."
+    smeared = averaging["smearing_at_the_edge"]
+    if smeared is None:
+        return said
+    losses = f"{smeared['time_loss']:.1%} of its peak by the slots and {smeared['bandwidth_loss']:.1%} by the channels"
+    return f"{said} A source {smeared['radius_deg']:.2f}° from the phase centre loses {losses}."
 
 
 def _gains(place: Path, figures: Mapping[str, Any]) -> Section:
