@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import astropy.units as u
-import distributed
 import numpy as np
 from astropy.coordinates import SkyCoord
 
 from lofarlake_nb.processing import calibration, imaging
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.calibration import Calibrated
+from lofarlake_nb.processing.cluster import Session
 from lofarlake_nb.processing.imaging import Imaged
 from lofarlake_nb.processing.settings import Settings
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
@@ -53,7 +53,7 @@ def refine(
     chosen: Settings,
     *,
     work: Path,
-    client: distributed.Client,
+    session: Session,
 ) -> Refined:
     """Calibrate on what the image shows, image again, and go on until that makes nothing better.
 
@@ -74,7 +74,8 @@ def refine(
         Parameters of the steps, and how many rounds at the most.
     work : Path
         Folder of the run.
-    client : distributed.Client
+    session : Session
+        With the workers.
 
     Returns
     -------
@@ -95,12 +96,12 @@ def refine(
         wider = with_sources(model, listed, imaged.frequency_hz)
         # Fluxes that are not corrected for the beam are as the stations see them already.
         parameters = chosen.calibrate if found.beam_corrected else replace(chosen.calibrate, beam="never")
-        again = calibration.improve(calibrated, averaged, wider, parameters, work=place, client=client)
+        again = calibration.improve(calibrated, averaged, wider, parameters, work=place, client=session.client)
         added = f"round {number}: {len(wider.flux) - len(model.flux)} sources added"
         if again.key == calibrated.key:
             said.append(f"{added}: held-out visibilities came no closer")
             break
-        image = imaging.image(again, chosen.image, work=place, client=client)
+        image = imaging.image(again, chosen.image, work=place, client=session.client)
         change = f"residual noise {1e3 * imaged.rms_jy_per_beam:.2f} to {1e3 * image.rms_jy_per_beam:.2f} mJy/beam"
         if not image.rms_jy_per_beam < imaged.rms_jy_per_beam:
             said.append(f"{added}: {change}, not kept")
