@@ -105,7 +105,11 @@ def find(image: Path, folder: Path, step_key: str, *, beam: Path | None = None) 
     def products(kept: dict) -> Sequence[Path]:
         return [Path(kept[name]) for name in ("catalogue", "regions") if kept[name]]
 
-    return results.from_json(Found, steps.once(folder / "found.json", key, run, products=products))
+    record = folder / "found.json"
+    found = results.from_json(Found, steps.once(record, key, run, products=products))
+    if found.median_rms_jy_per_beam is None:
+        record.unlink(missing_ok=True)  # PyBDSF failed: the next run may try again
+    return found
 
 
 def read(catalogue: Path) -> SourceList:

@@ -107,3 +107,4 @@ def test_an_image_too_large_for_the_memory_costs_the_list_and_says_so(images, tm
     found = finding.find(images[0], tmp_path, "key")
     assert found.catalogue is None
     assert "GB are free" in found.note
+    assert not (tmp_path / "found.json").exists()  # it is tried again
