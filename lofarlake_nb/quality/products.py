@@ -155,8 +155,9 @@ def record_image(
         if listed is not None:
             _copy(listed, place / listed.name)
     compared = _compared(found, imaged, references)
-    expected = known.of_truth(references.truth) if references.truth else known.of_model(model)
-    measured = sources.measure(sources.read_picture(place / "image.fits"), expected)
+    truth, seen = references.truth, "image-pb" if "image-pb" in made else "image"
+    expected = known.of_truth(truth, apparent=seen == "image") if truth else known.of_model(model)
+    measured = sources.measure(sources.read_picture(place / f"{seen}.fits"), expected)
     value = summary.with_part(recorded.value, "image", _image_figures(imaged, found))
     value["calibration"]["self_calibration"] = list(refined.said)
     value = summary.with_sources(value, measured)

@@ -144,7 +144,8 @@ def _sources(place: Path, summary: Mapping[str, Any], image: Mapping[str, Any] |
     if image is None:
         return Section("Sources")
     listed = f"PyBDSF finds {image['nsources']} sources (sources.fits, and sources.reg for DS9 and CARTA)."
-    words = [image["note"] or listed]
+    corrected = image["min_rms_true_sky"] is not None
+    words = [image["note"] or listed, "Fluxes are " + ("" if corrected else "not ") + "corrected for the primary beam."]
     statistics = [
         [
             one["comparison"],
@@ -179,7 +180,7 @@ def table_of_sources(summary: Mapping[str, Any]) -> Table:
                 "" if true is None else f"{flux / true - 1:+.2%}",
             ]
         )
-    columns = ("source", "RA (deg)", "Dec (deg)", "flux (Jy, apparent)", "true flux (Jy, apparent)", "difference")
+    columns = ("source", "RA (deg)", "Dec (deg)", "flux (Jy)", "true flux (Jy)", "difference")
     return Table("Known sources, measured in apertures", columns, rows)
 
 
