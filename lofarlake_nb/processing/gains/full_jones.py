@@ -108,7 +108,7 @@ def _solve(cross: np.ndarray, power: np.ndarray, block: Block) -> tuple[np.ndarr
     while change > TOLERANCE and steps < ITERATIONS:
         steps += 2
         after = 0.5 * (once := _step(above, below, now)) + 0.5 * _step(above, below, once)
-        change = np.linalg.norm(after - now) / np.linalg.norm(after)
+        change = float(np.linalg.norm(after - now) / np.linalg.norm(after))
         now = after
     if change <= ENOUGH:
         solved = usable & (now != 0).any(axis=(1, 2))
