@@ -128,7 +128,7 @@ def _sum(
     client: distributed.Client,
 ) -> list[list[Path]]:
     """Files of sums, of each Measurement Set those of its blocks of time."""
-    limit = BLOCK_BYTES // (len(found) + 1)
+    limit = 3 * BLOCK_BYTES // (len(found) + 1)
     futures = []
     for path, layout, file, noise in zip(paths, layouts, solution_files, noises, strict=True):
         ranges = blocks(layout, direction_tasks.interval_starts(layout, parameters), limit)
@@ -243,7 +243,5 @@ def _power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.n
     middle = len(layout.times) // 2
     seen = beam.evaluate(path, layout, lm, places, np.inf, slice(middle, middle + 1))
     jones = seen.at(float(layout.times[middle]))[0]
-    centre = beam.centre(path, layout, float(layout.times[middle]))
-    if centre is None:
-        return np.ones(len(model.flux))
-    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre[0]) ** 2).sum()
+    centre = beam.towards_centre(path, layout, np.inf, slice(middle, middle + 1)).jones[0, 0, 0]
+    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre) ** 2).sum()

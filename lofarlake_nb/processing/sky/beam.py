@@ -115,18 +115,9 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     return Beam(wanted, np.stack([_responses(telescope, layout, lm, places, float(time)) for time in wanted]))
 
 
-def centre(path: Path, layout: Layout, time: float) -> np.ndarray | None:
-    """Response (station, 2, 2) towards the phase centre; None where EveryBeam doesn't know the stations."""
-    telescope = open_telescope(path)
-    if telescope is None:
-        return None
-    frequency, (ra, dec) = float(layout.frequencies.mean()), layout.phase_centre
-    return np.stack(
-        [
-            np.asarray(telescope.station_response(time, i, frequency, float(ra), float(dec)))
-            for i in range(len(layout.stations))
-        ]
-    )
+def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
+    """Beams towards the phase centre alone; parameters and errors as of `evaluate`."""
+    return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
 
 
 def _responses(telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarray, time: float) -> np.ndarray:
@@ -147,7 +138,7 @@ def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, t
     import everybeam
 
     step = STEP * 150e6 / frequency
-    half = int(np.ceil(float(np.abs(lm).max()) / step)) + NODES // 2
+    half = int(np.ceil(float(np.abs(lm).max()) / step)) + NODES // 2 + 1
     settings = everybeam.GridSettings()
     settings.width = settings.height = 2 * half
     settings.ra, settings.dec = layout.phase_centre
