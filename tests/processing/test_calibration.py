@@ -84,11 +84,12 @@ def test_transferred_gains_leave_the_phases_to_solve(averaged, calibrated, tmp_p
     found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, solve="phase", solutions=str(folder))
     assert found.verdict == "good"
     mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
-    good = np.isfinite(mine).all(axis=(0, 1, 3)) & np.isfinite(theirs).all(axis=(0, 1, 3))
-    assert good.sum() > 10
-    ratio = np.abs(mine[:, :, good]) / np.abs(theirs[:, :, good])
-    assert np.median(ratio) == pytest.approx(1, abs=0.02)
-    assert np.ptp(np.abs(mine[:, :, good]), axis=0).max() < 1e-6  # the bandpass does not change with time
+    ratio = np.abs(mine) / np.abs(theirs)
+    assert np.isfinite(ratio).mean() > 0.5
+    assert np.nanmedian(ratio) == pytest.approx(1, abs=0.02)
+    # The bandpass does not change with time.
+    size = np.ma.masked_invalid(np.abs(mine))
+    assert np.ma.ptp(size, axis=0).max() < 1e-6
 
 
 def _as_data(path, copy):

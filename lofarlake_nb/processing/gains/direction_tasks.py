@@ -71,14 +71,8 @@ def sum_window(
     starts = starts[: intervals[1] - intervals[0]]
     times = slice(int(starts[0]), last)
     read = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
-    models = np.stack(
-        [
-            predictor(path, layout, model.chosen(g.components), parameters, with_beam, times).visibilities(
-                read["UVW"], times
-            )
-            for g in its
-        ]
-    )
+    whole = predictor(path, layout, model, parameters, with_beam, times)
+    models = np.stack([whole.chosen(g.components).visibilities(read["UVW"], times) for g in its])
     data = _calibrated(read["DATA"], solution_file, layout, times)
     weight = _weight(read, data, noise, layout, parameters)
     slots = np.arange(times.start, times.stop)

@@ -17,8 +17,11 @@ logger = logging.getLogger(__name__)
 # interpolation by polynomials of the fifth degree errs by less than 1e-4 of the peak.
 STEP = np.deg2rad(0.45)
 NODES = 6
-# Sources further than this from the phase centre are asked for one by one, as a grid to them would be large.
-FAR = np.sin(np.deg2rad(6.0))
+# What EveryBeam takes for a pixel of a grid, and for a direction by itself, of one station, µs: far sources are asked
+# for one by one where a grid that reaches them would take longer.
+PIXEL_COST, DIRECTION_COST = 1.4, 300.0
+# Far sources that are closer together than this, rad, are seen alike.
+ALIKE = np.deg2rad(3 / 60)
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,33 @@ def _responses(telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarra
     """(station, source, 2, 2) complex64."""
     frequency = float(layout.frequencies.mean())
     result = np.empty((len(layout.stations), len(lm), 2, 2), np.complex64)
-    far = np.hypot(lm[:, 0], lm[:, 1]) > FAR
+    far = _far(lm, places, layout, frequency)
     if not far.all():
         result[:, ~far] = _gridded(telescope, layout, lm[~far], frequency, time)
-    for source in np.flatnonzero(far):
-        ra, dec = map(float, places[source])
+    left = np.flatnonzero(far)
+    while len(left):
+        ra, dec = map(float, places[left[0]])
+        alike = np.hypot((places[left, 0] - ra) * np.cos(dec), places[left, 1] - dec) < ALIKE
         for station in range(len(layout.stations)):
-            result[station, source] = telescope.station_response(time, station, frequency, ra, dec)
+            seen = telescope.station_response(time, station, frequency, ra, dec)
+            result[station, left[alike]] = seen
+        left = left[~alike]
     return result
+
+
+def _far(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -> np.ndarray:
+    """(source,) bool, those to be asked for one by one."""
+    away = np.abs(lm).max(axis=1)
+    # Behind the sphere's edge l and m come back.
+    behind = np.cos(places[:, 1] - layout.phase_centre[1]) * np.cos(places[:, 0] - layout.phase_centre[0]) < 0.5
+    away = np.where(behind, np.inf, away)
+    reaches = np.sort(away)
+    pixels = (2 * (reaches / (STEP * 150e6 / frequency) + NODES)) ** 2
+    cost = pixels * PIXEL_COST + (len(away) - 1 - np.arange(len(away))) * DIRECTION_COST
+    best = int(np.argmin(cost))
+    if len(away) * DIRECTION_COST <= cost[best]:
+        return np.ones(len(away), bool)
+    return away > reaches[best]
 
 
 def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, time: float) -> np.ndarray:
