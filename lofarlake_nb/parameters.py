@@ -244,7 +244,7 @@ class CalibrationParameters:
     beam_interval: str = "120 s"
     solutions: str = ""
     directions: int = 0
-    direction_interval: str = "120 s"
+    direction_interval: str = "60 s"
 
     def __post_init__(self) -> None:
         for name, known in (("solve", ("diagonal", "phase", "full", "none")), ("beam", ("auto", "always", "never"))):

@@ -9,7 +9,7 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.parameters import CalibrationParameters
+from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, transfer
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
@@ -128,8 +128,9 @@ def apply(
             gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
         values = gain_checks.referred(gains, assessment.reference)
         files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
+    beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None
     futures = [
-        client.submit(apply_one, path, output, file, one.noise, found.with_beam, pure=False)
+        client.submit(apply_one, path, output, file, one.noise, beam_interval, pure=False)
         for path, output, file, one in zip(paths, outputs, files, found.solved, strict=True)
     ]
     counts = np.sum(client.gather(futures), axis=0)

@@ -122,7 +122,9 @@ def predictor(
     return Predictor(model, layout, beam.evaluate(path, layout, lm, places, interval, times))
 
 
-def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, with_beam: bool) -> tuple[int, int]:
+def apply_one(
+    path: Path, output: Path, solution_file: Path, noise: np.ndarray, beam_interval: float | None
+) -> tuple[int, int]:
     """Write a calibrated Measurement Set; a task.
 
     Parameters
@@ -135,8 +137,9 @@ def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, 
         From `solutions.write`; samples without a solution are flagged.
     noise : (station,) float64
         Factors of the noise power of calibrated visibilities of weight 1, Jy²; NaN where not known.
-    with_beam : bool
-        Whether the beams were in the model: then what the stations see towards the phase centre is corrected for too.
+    beam_interval : float or None
+        Where the beams were in the model: what the stations see towards the phase centre is corrected for too,
+        evaluated at this interval, s.
 
     Returns
     -------
@@ -154,8 +157,9 @@ def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, 
             times = slice(first, last)
             block = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
             jones, factors = gains.values[slot_of[times]][:, channel_of], noise
-            if with_beam:
-                centre = beam.centre(path, layout, float(layout.times[times].mean()))
+            if beam_interval is not None:
+                seen = beam.towards_centre(path, layout, beam_interval, times)
+                centre = np.stack([seen.at(float(time))[:, 0] for time in layout.times[times]])
                 jones, factors = _through_beam(jones, centre), noise * _noise_of(centre)
             data = corrected(block["DATA"], jones, layout.antenna1, layout.antenna2)
             variance = factors[layout.antenna1] * factors[layout.antenna2]
@@ -170,20 +174,17 @@ def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, 
     return samples, flagged
 
 
-def _through_beam(gains: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
-    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (station, 2, 2)."""
-    if centre is None:
-        return gains
+def _through_beam(gains: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (time, station, 2, 2)."""
     matrix = np.zeros((*gains.shape[:-1], 2, 2), np.complex128)
     if gains.shape[-1] == 2:
         matrix[..., 0, 0], matrix[..., 1, 1] = gains[..., 0], gains[..., 1]
     else:
         matrix = gains.reshape(matrix.shape)
-    return (matrix @ centre).reshape(*gains.shape[:-1], 4)
+    return (matrix @ centre[:, None]).reshape(*gains.shape[:-1], 4)
 
 
-def _noise_of(centre: np.ndarray | None) -> np.ndarray | float:
-    """(station,) power by which correcting for a beam (station, 2, 2) raises the noise, the mean of X and Y."""
-    if centre is None:
-        return 1.0
-    return (np.abs(inverted(centre.reshape(-1, 4))) ** 2).sum(axis=1) / 2
+def _noise_of(centre: np.ndarray) -> np.ndarray:
+    """(station,) power by which correcting for a beam (time, station, 2, 2) raises the noise, the mean of X and Y."""
+    power = np.abs(inverted(centre.reshape(*centre.shape[:2], 4))) ** 2
+    return power.sum(axis=2).mean(axis=0) / 2
