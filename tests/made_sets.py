@@ -13,30 +13,44 @@ SLOTS, CHANNELS, STATIONS = 24, 16, 8
 FLUX, NOISE = 10.0, 1.0
 
 
-def plain(path: Path, *, seed: int = 1, correlations=("XX", "XY", "YX", "YY")) -> Path:
-    """A source of `FLUX` Jy at the phase centre and noise of `NOISE` Jy in each sample, some weights halved."""
-    fields = stations.choose(stations.dutch_hba(), STATIONS)
-    antenna1, antenna2 = np.triu_indices(STATIONS)
-    times = 57008.09 * 86400 + 4.0 * np.arange(SLOTS)
+def plain(
+    path: Path,
+    *,
+    seed: int = 1,
+    correlations=("XX", "XY", "YX", "YY"),
+    shape=(SLOTS, STATIONS, CHANNELS),
+    phase_centre=(2.1537, 0.8415),
+    add=None,
+) -> Path:
+    """A source of `FLUX` Jy at the phase centre and noise of `NOISE` Jy in each sample, some weights halved.
+
+    `add` is given the layout, and returns what is added to the visibilities (time, baseline, frequency, polarization).
+    """
+    slots, count, channels = shape
+    fields = stations.choose(stations.dutch_hba(), count)
+    antenna1, antenna2 = np.triu_indices(count)
+    times = 57008.09 * 86400 + 4.0 * np.arange(slots)
     layout = Layout(
         times=times,
         antenna1=antenna1,
         antenna2=antenna2,
-        rows=np.arange(SLOTS * len(antenna1)).reshape(SLOTS, -1),
-        frequencies=135e6 + 12207.03125 * np.arange(CHANNELS),
+        rows=np.arange(slots * len(antenna1)).reshape(slots, -1),
+        frequencies=135e6 + 12207.03125 * np.arange(channels),
         stations=tuple(f.name for f in fields),
         positions=np.stack([f.position for f in fields]),
-        phase_centre=(2.1537, 0.8415),
+        phase_centre=phase_centre,
         interval=4.0,
         channel_width=12207.03125,
         correlations=correlations,
     )
     rng = np.random.default_rng(seed)
-    shape = (SLOTS, len(antenna1), CHANNELS, len(correlations))
+    shape = (slots, len(antenna1), channels, len(correlations))
     data = NOISE * np.sqrt(0.5) * (rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
     data[..., 0] += FLUX
     if len(correlations) > 1:
         data[..., -1] += FLUX
+    if add is not None:
+        data += add(layout)
     weight = np.where(rng.random(shape[:3]) < 0.5, 1.0, 0.5)[..., None] * np.ones(shape[3])
     ends = uvw.station_uvw(times, layout.positions, layout.phase_centre)
     identity = Identity("LC0_000", "123456", "3C196", path.name, 42)

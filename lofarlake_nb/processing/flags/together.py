@@ -13,14 +13,14 @@ MOST_CLASSES = 6
 # Interference of this many times the noise's power matters, where it is this many times the scatter.
 MATTERS = 0.35
 SURE = 5.0
-# A channel whose neighbour has the interference leaves a residual of a quarter of its power.
-PEAK = 0.5
+# Beside interference, a sample has a quarter of its residual power; at the edge of a block, three quarters.
+PEAK = 0.8
 FEWEST_SLOTS = 6
 # Where a class has interference, a sample of any other baseline with this many times its noise's power has it too:
 # noise alone reaches it once in 25 times with four hands.
 CONFIRMED = 2.0
-# Median of |z|² averaged over 1, 2 or 4 hands, of complex Gaussian noise of power 1.
-MEDIAN = {1: 0.693, 2: 0.839, 4: 0.918}
+# Median of |z|² averaged over 1 or 2 hands, of complex Gaussian noise of power 1.
+MEDIAN = {1: 0.693, 2: 0.839}
 
 
 def classes(lengths: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def find(
     n_time, _, n_channel, n_polarization = data.shape
     found = np.zeros((len(baselines), n_time, n_channel), dtype=bool)
     known = np.isfinite(power) & (power > 0)
-    if n_polarization not in MEDIAN or n_time < FEWEST_SLOTS or not known.any():
+    if n_time < FEWEST_SLOTS or not known.any():
         return found
     for over_time in (False, True) if n_channel > 2 else (True,):
         everywhere = np.zeros((n_time, n_channel), dtype=bool)
@@ -67,7 +67,7 @@ def find(
             if chosen.sum() < FEWEST_BASELINES:
                 continue
             usual = residual_power(data, flag, level, baselines[chosen], power[chosen], over_time)
-            common = _above(usual / MEDIAN[n_polarization] - 1, 0 if over_time else 1)
+            common = _above(usual / MEDIAN[min(n_polarization, 2)] - 1, 0 if over_time else 1)
             found[chosen] |= common
             everywhere |= common
         found[known] |= confirmed(data, flag, level, baselines[known], power[known], everywhere, over_time)
@@ -89,7 +89,9 @@ def _above(excess: np.ndarray, axis: int) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _residual(data: np.ndarray, flag: np.ndarray, level: np.ndarray, place: tuple, over_time: bool) -> float:
+def _residual(
+    data: np.ndarray, flag: np.ndarray, level: np.ndarray, place: tuple, over_time: bool, every: int
+) -> float:
     """Mean power by which a sample differs from its neighbours' mean, where noise of power 1 has 1; −1 if unknown."""
     t, b, f = place
     if flag[t, b, f]:
@@ -102,8 +104,9 @@ def _residual(data: np.ndarray, flag: np.ndarray, level: np.ndarray, place: tupl
     share = 0.5 if before and after else 1.0
     low = share * level[f] / level[f - df] if before else 0.0
     high = share * level[f] / level[f + df] if after else 0.0
-    total = 0.0
-    for p in range(data.shape[3]):
+    total, hands = 0.0, 0
+    for p in range(0, data.shape[3], every):
+        hands += 1
         real, imaginary = data[t, b, f, p].real, data[t, b, f, p].imag
         if before:
             real -= low * data[t - dt, b, f - df, p].real
@@ -112,14 +115,14 @@ def _residual(data: np.ndarray, flag: np.ndarray, level: np.ndarray, place: tupl
             real -= high * data[t + dt, b, f + df, p].real
             imaginary -= high * data[t + dt, b, f + df, p].imag
         total += real * real + imaginary * imaginary
-    return total / (data.shape[3] * (1.0 + low * low + high * high))
+    return total / (hands * (1.0 + low * low + high * high))
 
 
 @numba.njit(nogil=True, cache=True)
 def residual_power(
     data: np.ndarray, flag: np.ndarray, level: np.ndarray, baselines: np.ndarray, noise: np.ndarray, over_time: bool
 ) -> np.ndarray:
-    """Median over baselines of the power by which a sample differs from its neighbours' mean.
+    """Median over baselines of the power by which a sample's parallel hands differ from their neighbours' mean.
 
     Parameters
     ----------
@@ -137,17 +140,20 @@ def residual_power(
         In units of what noise alone has; NaN where fewer than half of the baselines have the sample and a neighbour.
     """
     result = np.full((data.shape[0], data.shape[2]), np.nan)
-    values = np.empty(len(baselines), dtype=np.float64)
+    values = np.empty((data.shape[2], len(baselines)), dtype=np.float64)
+    counts = np.zeros(data.shape[2], dtype=np.int64)
+    every = max(1, data.shape[3] - 1)
     for t in range(data.shape[0]):
-        for f in range(data.shape[2]):
-            count = 0
-            for i in range(len(baselines)):
-                rest = _residual(data, flag, level, (t, baselines[i], f), over_time)
+        counts[:] = 0
+        for i in range(len(baselines)):  # in the order in which they lie in memory
+            for f in range(data.shape[2]):
+                rest = _residual(data, flag, level, (t, baselines[i], f), over_time, every)
                 if rest >= 0:
-                    values[count] = rest / noise[i]
-                    count += 1
-            if count > 0 and 2 * count >= len(baselines):
-                result[t, f] = np.median(values[:count])
+                    values[f, counts[f]] = rest / noise[i]
+                    counts[f] += 1
+        for f in range(data.shape[2]):
+            if counts[f] > 0 and 2 * counts[f] >= len(baselines):
+                result[t, f] = np.median(values[f, : counts[f]])
     return result
 
 
@@ -178,6 +184,6 @@ def confirmed(
         for f in range(data.shape[2]):
             if where[t, f]:
                 for i in range(len(baselines)):
-                    rest = _residual(data, flag, level, (t, baselines[i], f), over_time)
+                    rest = _residual(data, flag, level, (t, baselines[i], f), over_time, 1)
                     found[i, t, f] = rest > CONFIRMED * noise[i]
     return found
