@@ -120,6 +120,22 @@ def test_scans_are_searched_apart_where_they_are_long():
     assert searching.pieces(short, 1.0) == [slice(0, 52)]
 
 
+def test_the_sky_that_moves_during_a_pause_is_no_interference(tmp_path):
+    """Three short scans, in each of which the source is as strong, with another phase."""
+
+    def add(layout):
+        turn = np.exp(1j * np.repeat([0.0, 2.0, 4.0], 10))
+        return made.FLUX * (turn - 1)[:, None, None, None] * np.array([1.0, 0, 0, 1.0])
+
+    path = made.plain(tmp_path / "scans.MS", shape=(30, 10, 8), add=add)
+    late = np.repeat([0.0, 1800.0, 3600.0], 10 * 55)
+    made.change(path, "", lambda t: t.putcol("TIME", t.getcol("TIME") + late))
+    layout = measurement_set.layout(path)
+    file = flag_store.create(tmp_path / "flags.npy", (*layout.rows.shape, 8))
+    counted = searching.flag_window(Source(path), slice(0, 30), file, "")
+    assert counted["flagged"].sum() < 0.02 * counted["samples"].sum()
+
+
 def test_counts_are_by_baseline_channel_and_slot():
     flag = np.random.default_rng(3).random((5, 4, 6)) < 0.3
     wanted = np.array([True, False, True, True])

@@ -18,7 +18,7 @@ FEWEST_SLOTS = 6
 FEWEST_CHANNELS = 8
 # A channel below this part of the middle one's signal has none.
 EMPTY = 0.05
-# What counts as a fall: a part of the level, and so many times the scatter of the channels.
+# What counts as a fall: a part of the level, and so many times the scatter of the channels in the middle.
 LEAST_FALL, SURE_FALL = 0.02, 5.0
 # Baselines whose dynamic spectra are made at a time, to stay in the processor's cache.
 BATCH = 32
@@ -156,7 +156,8 @@ def channel_levels(data: np.ndarray, flag: np.ndarray) -> np.ndarray:
             level[i] = np.median(np.abs(data[:, :, i, 0][good]))
     usual = np.nanmedian(level) if np.isfinite(level).any() else 0.0
     relative = np.nan_to_num(level / usual, nan=1.0) if usual > 0 else np.ones_like(level)
-    there = relative[relative > EMPTY]
+    inner = relative[len(relative) // 4 : len(relative) - len(relative) // 4]
+    there = inner[inner > EMPTY]
     scatter = 1.4826 * float(np.median(np.abs(there - np.median(there)))) if there.size else 0.0
     falls = (relative > EMPTY) & (relative < 1 - max(LEAST_FALL, SURE_FALL * scatter))
     edge = np.logical_and.accumulate(falls) | np.logical_and.accumulate(falls[::-1])[::-1]
@@ -183,7 +184,11 @@ def _search(
     loaded = engine.load_strategy_file(strategy)
     for piece in pieces(layout.times[times], layout.interval):
         part, found = data[piece], flagged[piece]
-        common = together.find(part, found, level, wanted, group, power)
+        # Neighbours in time are compared: never across a pause, over which the sky has moved.
+        single = scans(layout.times[times][piece], layout.interval)
+        common = np.concatenate(
+            [together.find(part[one], found[one], level, wanted, group, power) for one in single], axis=1
+        )
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
             for k, (i, spectra) in enumerate(zip(batch, samples.images(part, level, batch), strict=True), start):
