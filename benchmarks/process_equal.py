@@ -13,6 +13,7 @@ from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.simulate import load_truth
 
 BLOCK = 60
+EDGE = 8
 
 
 def clear_flags(path: Path) -> None:
@@ -114,9 +115,9 @@ def model_difference(ours: Path, peer: Path) -> float:
 
 
 def images(ours: Path, peer: Path) -> float:
-    """Largest difference of two images, as a part of the peak."""
+    """Largest difference of two images but for their edges, as a part of the peak."""
     one, two = (np.squeeze(fits.getdata(path)).astype(np.float64) for path in (ours, peer))
-    return float(np.abs(one - two).max() / np.abs(two).max())
+    return float(np.abs(one - two)[EDGE:-EDGE, EDGE:-EDGE].max() / np.abs(two).max())
 
 
 def cleaned(image: Path, residual: Path, peer: Path) -> dict[str, tuple[float, float, str]]:

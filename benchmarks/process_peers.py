@@ -84,9 +84,12 @@ class Peers:
         steps = [*_parset(path, ".", "predict"), "msout.datacolumn=MODEL_DATA"]
         return run([self.dp3, *steps, *(f"predict.{k}={v}" for k, v in step.items())])
 
-    def image(self, paths: Sequence[Path], name: Path, column: str, npix: int, cell: float, clean: int) -> Cost:
+    def image(
+        self, paths: Sequence[Path], name: Path, column: str, npix: int, cell: float, clean: int, natural: bool = False
+    ) -> Cost:
         """WSClean: Briggs weights in cells as ours are counted in, its w-gridder, PSF and dirty image or a clean."""
-        weights = ["-weight", "briggs", -0.5, "-super-weight", 16, "-taper-gaussian", f"{3 * cell}asec"]
+        kind = ["natural"] if natural else ["briggs", -0.5, "-super-weight", 16]
+        weights = ["-weight", *kind, "-taper-gaussian", f"{3 * cell}asec"]
         size = ["-size", npix, npix, "-scale", f"{cell}asec", "-use-wgridder", "-j", CORES, "-quiet"]
         cycles = ["-niter", clean, "-mgain", 0.8, "-auto-mask", 4, "-auto-threshold", 1.5] if clean else []
         command = [self.wsclean, *size, *weights, *cycles, "-make-psf", "-pol", "I", "-data-column", column]
