@@ -178,6 +178,11 @@ class AverageParameters:
         channels than asked for are kept where it would take more.
     model_column : str
         Column with a model, averaged too, into ``MODEL_DATA``; empty for none.
+    ateam : str
+        What is done about Cas A, Cyg A, Tau A and Vir A outside the field: ``clip`` the samples in which they are too
+        strong, ``auto`` for the same where it costs less than a third of the data, or ``none``.
+    ateam_level : float
+        Strength in Jy above which a sample is clipped; 0 for 5 Jy, and 50 Jy below 100 MHz.
     """
 
     interval: str = "4 s"
@@ -186,6 +191,8 @@ class AverageParameters:
     resolution: str = "auto"
     smearing: float = 0.05
     model_column: str = ""
+    ateam: str = "auto"
+    ateam_level: float = 0.0
 
     def __post_init__(self) -> None:
         wanted = [("interval", u.s), ("channel", u.kHz), ("field", u.deg)]
@@ -193,6 +200,10 @@ class AverageParameters:
         for name, unit in wanted:
             if not quantity(name, getattr(self, name), unit).value > 0:
                 raise UsageError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if self.ateam not in ("auto", "clip", "none"):
+            raise UsageError(f"ateam: expected auto, clip or none, got {self.ateam!r}")
+        if not 0 <= self.ateam_level < math.inf:
+            raise UsageError(f"ateam_level: expected 0 (auto) or more, in Jy, got {self.ateam_level}")
         if not 0 < self.smearing <= 1:
             raise UsageError(f"smearing: expected a fraction above 0, at most 1, got {self.smearing}")
 
