@@ -22,6 +22,7 @@ CALLED: Mapping[str, str] = {
     "ImageParameters.minimum_uv": "image_minimum_uv",
     "ImageParameters.channels": "image_channels",
 }
+MOST_ROUNDS = 20
 KINDS: tuple[type, ...] = (FlagParameters, AverageParameters, CalibrationParameters, ImageParameters)
 
 
@@ -33,16 +34,20 @@ class Settings:
     average: AverageParameters
     calibrate: CalibrationParameters
     image: ImageParameters
+    rounds: int = 0  # of self-calibration, at the most
+
+    @property
+    def _steps(self) -> dict[str, Any]:
+        return {step.name: getattr(self, step.name) for step in fields(self) if step.name != "rounds"}
 
     def values(self) -> dict[str, dict[str, Any]]:
         """Every parameter by step and name, those at their defaults included."""
-        return {step.name: asdict(getattr(self, step.name)) for step in fields(self)}
+        return {**{name: asdict(step) for name, step in self._steps.items()}, "image again": {"rounds": self.rounds}}
 
     def changed(self) -> dict[str, Any]:
         """Parameters that are not at their defaults, by the name that the notebook has for them."""
-        found = {}
-        for step in fields(self):
-            chosen = getattr(self, step.name)
+        found: dict[str, Any] = {"rounds": self.rounds} if self.rounds else {}
+        for chosen in self._steps.values():
             for field in fields(chosen):
                 if getattr(chosen, field.name) != field.default:
                     found[_called(type(chosen), field.name)] = getattr(chosen, field.name)
@@ -80,7 +85,16 @@ def of(values: Mapping[str, Any]) -> Settings:
         given[name] = _typed(name, text, known[name])
     if given.get("sky_model") == MODEL_DATA and not given.get("model_column"):
         given["model_column"] = MODEL_DATA
-    return Settings(*(_of(kind, given) for kind in KINDS))
+    rounds = given.get("rounds", 0)
+    if not 0 <= rounds <= MOST_ROUNDS:
+        raise UsageError(f"rounds: expected 0 to {MOST_ROUNDS}, got {rounds}")
+    return Settings(
+        _of(FlagParameters, given),
+        _of(AverageParameters, given),
+        _of(CalibrationParameters, given),
+        _of(ImageParameters, given),
+        rounds,
+    )
 
 
 def defaults() -> dict[str, Any]:
