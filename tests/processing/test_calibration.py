@@ -43,6 +43,14 @@ def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_p
     assert not calibrated.beam_in_model
     assert whole.verdict == "good"
     assert whole.held_out_error < 0.95 * calibrated.held_out_error
+    used = [one for one in whole.directions if one.used]
+    assert len(whole.directions) > 2
+    assert all(one.gain > 0 and not one.reason for one in used)
+    assert len(whole.direction_files) == (len(whole.measurement_sets) if used else 0)
+    for path in whole.direction_files:
+        found = solutions.read(path)
+        assert [d.name for d in found.directions[1:]] == [one.direction for one in used]
+        np.testing.assert_allclose(found.values[0], 1)
 
 
 def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
