@@ -243,7 +243,7 @@ class CalibrationParameters:
     beam: str = "auto"
     beam_interval: str = "120 s"
     solutions: str = ""
-    directions: int = 0
+    directions: int = 6
     direction_interval: str = "60 s"
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
 from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.sky.predict import visibilities
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,14 @@ def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_p
     assert not calibrated.beam_in_model
     assert whole.verdict == "good"
     assert whole.held_out_error < 0.95 * calibrated.held_out_error
+    used = [one for one in whole.directions if one.used]
+    assert len(whole.directions) > 2
+    assert all(one.gain > 0 and not one.reason for one in used)
+    assert len(whole.direction_files) == (len(whole.measurement_sets) if used else 0)
+    for path in whole.direction_files:
+        found = solutions.read(path)
+        assert [d.name for d in found.directions[1:]] == [one.direction for one in used]
+        np.testing.assert_allclose(found.values[0], 1)
 
 
 def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
@@ -90,6 +99,27 @@ def test_transferred_gains_leave_the_phases_to_solve(averaged, calibrated, tmp_p
     # The bandpass does not change with time.
     size = np.ma.masked_invalid(np.abs(mine))
     assert np.ma.ptp(size, axis=0).max() < 1e-6
+
+
+def test_a_model_in_the_data_is_taken(averaged, calibrated, tmp_path, client):
+    """What other programs predict comes as a column; here it is the model itself, so that the gains are the same."""
+    model = sky_model.calibrator("3C196")
+    copies = []
+    for path in averaged.measurement_sets:
+        layout = measurement_set.layout(path)
+        read = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
+        predicted = visibilities(model, read["UVW"], layout.frequencies, layout.phase_centre)[..., None]
+        copies.append(tmp_path / path.name)
+        columns = ("DATA", "FLAG", "WEIGHT_SPECTRUM", "MODEL_DATA")
+        with writer.create(copies[-1], layout, like=path, columns=columns) as new:
+            uvw = read.pop("UVW")
+            new.write(0, uvw, **read, MODEL_DATA=(predicted * np.array([1, 0, 0, 1])).astype(np.complex64))
+    there = replace(averaged, measurement_sets=tuple(copies), key="with a model")
+    found = run(there, sky_model.load("MODEL_DATA", (0.0, 0.0)), tmp_path / "work", client)
+    assert found.verdict == "good"
+    assert found.flux_scale is None
+    mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
+    np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-3)
 
 
 def _as_data(path, copy):

@@ -97,6 +97,9 @@ def solve(
     found = grouping.group(model, _power(paths[0], layouts[0], model, with_beam), parameters.directions)
     if len(found) < 2 or not all(np.isfinite(n).any() for n in noises):
         return [], []
+    if len({len(direction_tasks.interval_starts(layout, parameters)) for layout in layouts}) > 1:
+        logger.warning("no gains of directions: the Measurement Sets are of different times")
+        return [], []
     files = _sum(paths, layouts, solution_files, noises, model, found, parameters, with_beam, folder, client)
     try:
         phases = _phases(files, layouts, reference, client)

@@ -88,7 +88,7 @@ def solve(
     stations = [
         Stations(
             nominal=sensitivity.expected(layout, sensitivity.antenna_set(path)),
-            power=1.0 if with_beam else sensitivity.element_power(path, layout),
+            power=_power(path, layout, model, with_beam),
         )
         for path, layout in zip(paths, layouts, strict=True)
     ]
@@ -190,6 +190,13 @@ def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parame
     if parameters.beam == "always" and not known:
         raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
     return known
+
+
+def _power(path: Path, layout: Layout, model: SkyModel | ModelColumn, with_beam: bool) -> float:
+    """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
+    if isinstance(model, ModelColumn):
+        return float("nan")  # whether beams are in it isn't known
+    return 1.0 if with_beam else sensitivity.element_power(path, layout)
 
 
 def _layouts(paths: tuple[Path, ...]) -> list[Layout]:

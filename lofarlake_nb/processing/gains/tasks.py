@@ -11,7 +11,7 @@ from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import block as blocks_of
 from lofarlake_nb.processing.gains import solutions, solving
-from lofarlake_nb.processing.gains.correcting import corrected, inverted
+from lofarlake_nb.processing.gains.correcting import corrected, inverted, weigh
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
@@ -165,12 +165,10 @@ def apply_one(
             variance = factors[layout.antenna1] * factors[layout.antenna2]
             # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
             scale = np.where(np.isfinite(variance), 2 / variance, 0 if np.isfinite(noise).any() else 1)
-            weight = block["WEIGHT_SPECTRUM"] * scale[None, :, None, None].astype(np.float32)
-            flag = block["FLAG"].any(axis=3) | (data == 0).any(axis=3) | (weight <= 0).any(axis=3)
-            weight[flag] = 0
-            every = np.repeat(flag[..., None], data.shape[-1], axis=-1)
-            new.write(first, block["UVW"], CORRECTED_DATA=data, FLAG=every, WEIGHT_SPECTRUM=weight)
-            samples, flagged = samples + flag.size, flagged + int(flag.sum())
+            flag, weight = block["FLAG"], block["WEIGHT_SPECTRUM"]
+            flagged += weigh(data, flag, weight, scale.astype(np.float32))
+            samples += flag[..., 0].size
+            new.write(first, block["UVW"], CORRECTED_DATA=data, FLAG=flag, WEIGHT_SPECTRUM=weight)
     return samples, flagged
 
 

@@ -148,7 +148,7 @@ def _far(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -
     behind = np.cos(places[:, 1] - layout.phase_centre[1]) * np.cos(places[:, 0] - layout.phase_centre[0]) < 0.5
     away = np.where(behind, np.inf, away)
     reaches = np.sort(away)
-    pixels = (2 * (reaches / (STEP * 150e6 / frequency) + NODES)) ** 2
+    pixels = (2 * (reaches / (STEP * 150e6 / frequency) + 1)) ** 2
     cost = pixels * PIXEL_COST + (len(away) - 1 - np.arange(len(away))) * DIRECTION_COST
     best = int(np.argmin(cost))
     if len(away) * DIRECTION_COST <= cost[best]:
@@ -160,7 +160,7 @@ def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, t
     import everybeam
 
     step = STEP * 150e6 / frequency
-    half = int(np.ceil(float(np.abs(lm).max()) / step)) + NODES // 2 + 1
+    half = max(NODES // 2, int(np.ceil(float(np.abs(lm).max()) / step)) + 1)
     settings = everybeam.GridSettings()
     settings.width = settings.height = 2 * half
     settings.ra, settings.dec = layout.phase_centre
@@ -178,7 +178,8 @@ def _interpolation(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray
     """Lagrange weights and flat pixels (source, NODES²) around places (source,) on the grid."""
     weights, starts = [], []
     for place in (x, y):
-        start = np.floor(place).astype(int) - (NODES // 2 - 1)
+        # Off centre at the edge of the grid, where beams are weak: a margin would double the pixels.
+        start = np.clip(np.floor(place).astype(int) - (NODES // 2 - 1), 0, width - NODES)
         d = place - start
         nodes = np.arange(NODES)
         factor = np.ones((len(place), NODES))
