@@ -176,7 +176,10 @@ def _image(
         dirty, psfs = held.dirty_and_psf()
         psf = held.bands.mean(psfs)
         beam = fit_beam(psf, size.cell)
-        found, held = _cleaned(held, dirty, psfs, beam, beams, _direction_gains(calibrated))
+        gains = [solutions.read(path) for path in calibrated.direction_files]
+        # Gains that were solved without beams in the model have what beams do in themselves.
+        facet_beams = beams if calibrated.beam_in_model or not gains else None
+        found, held = _cleaned(held, dirty, psfs, beam, facet_beams, gains)
         circular = held.circular() if parameters.circular and _has_circular(layouts) else None
     finally:
         held.close()
@@ -281,10 +284,6 @@ def _cleaned(
     return deconvolve(
         seen.subtract(found.model), psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model
     ), seen
-
-
-def _direction_gains(calibrated: Calibrated) -> list[Gains]:
-    return [solutions.read(path) for path in getattr(calibrated, "direction_files", ())]
 
 
 def _has_circular(layouts: list[Layout]) -> bool:

@@ -47,9 +47,7 @@ def jones_of(seed):
     """Jones matrices (time, 1, station, 4) that differ by tens of per cent and radians, on two times."""
     rng = np.random.default_rng(seed)
     jones = np.zeros((2, 1, STATIONS, 4), np.complex64)
-    jones[..., [0, 3]] = rng.uniform(0.5, 1, (2, 1, STATIONS, 2)) * np.exp(
-        1j * rng.uniform(-1, 1, (1, 1, STATIONS, 1))
-    )
+    jones[..., [0, 3]] = rng.uniform(0.5, 1, (2, 1, STATIONS, 2)) * np.exp(1j * rng.uniform(-1, 1, (1, 1, STATIONS, 1)))
     jones[..., [1, 2]] = rng.uniform(-0.1, 0.1, (2, 1, STATIONS, 2))
     return jones
 
