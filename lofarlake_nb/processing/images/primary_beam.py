@@ -144,7 +144,7 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     import everybeam  # after its environment is set
 
     try:
-        telescope = everybeam.load_telescope(str(path), element_response_model="hamaker")
+        telescope = everybeam.load_telescope(str(path), data_column="CORRECTED_DATA", element_response_model="hamaker")
     except RuntimeError as error:
         logger.warning("no primary beam: EveryBeam says of %s: %s", path.name, error)
         return None
