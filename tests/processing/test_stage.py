@@ -210,6 +210,26 @@ def test_an_image_that_memory_can_t_hold_is_refused_before_it_starts(calibrated,
         imaging.image(calibrated, replace(IMAGE, npix=16384), work=tmp_path, client=small)
 
 
+def test_a_cutout_is_the_source_at_full_resolution(calibrated, imaged, tmp_path, client):
+    """Off the phase centre by a minute of arc: 3C196 is in it where it is, with the flux that the wide image has."""
+    asked = replace(IMAGE, cutout="6 arcmin", cutout_centre="08h13m40s +48d14m00s", facets="0")
+    made = imaging.image(calibrated, asked, work=tmp_path, client=client)
+    with fits.open(made.cutout) as file:
+        pixels, header = file[0].data[0, 0], file[0].header
+    assert header["BMAJ"] * 3600 < 0.7 * made.beam_arcsec[0]
+    x, y = (float(v) for v in WCS(header).celestial.all_world2pix(123.40031, 48.21721, 0))
+    north, east = np.indices(pixels.shape)
+    inside = np.hypot(north - y, east - x) < 3 * header["BMAJ"] / header["CDELT2"]
+    area = np.pi / (4 * np.log(2)) * header["BMAJ"] * header["BMIN"] / header["CDELT2"] ** 2
+    assert pixels[inside].sum() / area == pytest.approx(89.39, rel=0.05)
+    assert np.hypot(*(np.array(np.unravel_index(pixels.argmax(), pixels.shape)) - (y, x))) < 3
+
+
+def test_a_cutout_somewhere_that_is_no_place(calibrated, tmp_path, client):
+    with pytest.raises(UsageError, match="cutout_centre"):
+        imaging.image(calibrated, replace(IMAGE, cutout="6 arcmin", cutout_centre="x"), work=tmp_path, client=client)
+
+
 def test_circular_polarization_is_noise(imaged):
     assert fits.getheader(imaged.circular)["CRVAL4"] == 4
     assert imaged.circular_rms_jy_per_beam / imaged.circular_thermal_rms_jy_per_beam == pytest.approx(1, abs=0.25)
