@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import scipy.interpolate
 
-from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
@@ -144,10 +143,8 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     engines.prepare()
     import everybeam  # after its environment is set
 
-    # Calibrated Measurement Sets need not have DATA, which EveryBeam looks for; it reads no visibilities.
-    column = next(c for c in ("DATA", "CORRECTED_DATA") if c in measurement_set.describe(path).columns)
     try:
-        telescope = everybeam.load_telescope(str(path), column, False, element_response_model="hamaker")
+        telescope = everybeam.load_telescope(str(path), data_column="CORRECTED_DATA", element_response_model="hamaker")
     except RuntimeError as error:
         logger.warning("no primary beam: EveryBeam says of %s: %s", path.name, error)
         return None
