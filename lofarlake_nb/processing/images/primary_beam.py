@@ -21,8 +21,8 @@ MARGIN = 3
 INTERVAL = 600.0
 # Below this part of the beam's peak an image is not corrected for it: it would show amplified noise.
 LEAST = 0.05
-# Stations whose beams differ by more than this part two thirds of the way out belong to different classes, of which there are few:
-# each pair of them is gridded apart.
+# Stations whose beams differ by more than this part two thirds of the way out belong to different classes, of which
+# there are few: each pair of them is gridded apart.
 ALIKE = 0.05
 MOST_CLASSES = 3
 
