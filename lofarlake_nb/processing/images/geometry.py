@@ -157,7 +157,7 @@ def cutout(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
     finest = geometry(replace(fine, field="0.001 deg"), layouts).cell
     width = quantity("cutout", parameters.cutout, u.rad).value
     npix = _good_size(max(64, round(width / finest)))
-    return replace(geometry(replace(fine, cell=f"{finest!r} rad"), layouts), npix=npix, centre=centre)
+    return replace(geometry(replace(fine, cell=f"{float(finest)!r} rad"), layouts), npix=npix, centre=centre)
 
 
 def matched(geometry: Geometry, beam: Beam) -> Geometry:
