@@ -138,6 +138,9 @@ def test_a_flipped_byte_is_found(root_lake, root_home, address):
     flip(on_disk(root_home, address), 1_000_000)
     (row,) = verify.verify(root_lake, "lofar:shared", deep=True).problems
     flip(on_disk(root_home, address), 1_000_000)
+    later = time.time() + 2
+    # XRootD keeps a checksum as long as the file has the second in which it changed.
+    os.utime(on_disk(root_home, address), (later, later))
     assert row.problem.startswith("adler32 ")
     assert row.bad
     assert verify.verify(root_lake, "lofar:shared", deep=True).ok
@@ -200,7 +203,7 @@ def test_what_breaks_half_way_leaves_nothing_under_its_name(root_lake, root_home
     assert storage.size(address + ".new") is None
     storage.clear(address + ".new")
     assert not list(on_disk(root_home, address).parent.glob("*.new*"))
-    assert storage.write(address + ".new", [bytes(1000)] * 2, 2000) == f"{zlib.adler32(bytes(2000)):08x}"
+    assert storage.write(address + ".new", [bytes(1000)] * 2, 2000).taken == f"{zlib.adler32(bytes(2000)):08x}"
     aside = storage.set_aside(address + ".new")
     assert storage.size(aside) == 2000
     storage.remove(aside)
