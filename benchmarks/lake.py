@@ -98,9 +98,21 @@ class Bench:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return {**json.loads(done.stdout.splitlines()[-1]), "whole": os.times().elapsed - start}
 
+    @property
+    def site(self) -> Path:
+        """Where the bytes of the lake are."""
+        return self.home / "storage" / peers.SITE / "lofar"
+
+    def sets(self) -> Path:
+        """A folder of Measurement Sets."""
+        folder = self.scratch / "sets"
+        if not folder.exists():
+            made.measurement_sets(folder, self.size.sets, self.size.set_bytes)
+        return folder
+
     def clear(self, *folders: Path) -> None:
         """Make room: bytes at the site, and folders."""
-        for folder in (self.home / "storage" / peers.SITE / "lofar", *folders):
+        for folder in (self.site, *folders):
             shutil.rmtree(folder, ignore_errors=True)
 
     def row(self, name: str, ours: float, peer: float | None, unit: str, bound: float | None, faster: bool) -> None:
@@ -121,10 +133,13 @@ def in_words(row: Row) -> str:
     return f"{row.name:<52} {row.ours:>10.4g} {peer:>10} {row.unit:<12} {ratio:>7} {bound:>6} {met}"
 
 
-def copies(bench: Bench) -> None:
-    """Measurement Sets in and out by the mounted protocol, against ``cp -r``, both flushed to the disk."""
-    source = bench.scratch / "sets"
-    made.measurement_sets(source, bench.size.sets, bench.size.set_bytes)
+def copies(bench: Bench, *, cold: bool) -> None:
+    """Measurement Sets in and out by the mounted protocol, against ``cp -r``, both flushed to the disk.
+
+    `cold`: what is read comes from the disk, as data that fill a day do; else from the system's cache.
+    """
+    source = bench.sets()
+    ready = peers.forget if cold else peers.recall
     ours_in, ours_out, peer, costs = [], [], [], []
     for _ in range(bench.size.repeats):
         number = bench.number()
@@ -134,24 +149,29 @@ def copies(bench: Bench) -> None:
             old.rename(named / f"L{1000 + number}_{old.name.partition('_')[2]}")
         paths = sorted(named.iterdir())
         task = {"dataset": f"lofar:sets{number}", "settle": bench.bytes}
+        ready(named)
         done = bench.work("ingest", paths=[str(p) for p in paths], **task)
         ours_in.append(done["count"] / done["seconds"] / 1e6)
         costs.append(done)
         to = bench.scratch / "retrieved"
+        ready(bench.site)
         back = bench.work("retrieve", to=str(to), **task)
         ours_out.append(back["count"] / back["seconds"] / 1e6)
         bench.clear(to)
         copied = bench.scratch / "copied"
+        ready(named)
         peers.settle(bench.bytes)
         peer.append(done["count"] / peers.copy(paths, copied) / 1e6)
         bench.clear(copied)
         shutil.rmtree(source)
         named.rename(source)
-    bench.row("ingest of Measurement Sets against cp -r, fsync", median(ours_in), median(peer), "MB/s", 0.8, True)
-    bench.row("retrieve of Measurement Sets against cp -r, fsync", median(ours_out), median(peer), "MB/s", 0.8, True)
+    how = "from the disk" if cold else "from the cache"
+    for name, ours in ("ingest", ours_in), ("retrieve", ours_out):
+        bench.row(f"{name} against cp -r, fsync, {how}", median(ours), median(peer), "MB/s", 0.8, True)
     gigabytes = costs[0]["count"] / 1e9
-    bench.row("ingest: CPU", median(c["cpu_seconds"] for c in costs) / gigabytes, None, "s/GB", None, False)
-    bench.row("ingest: peak memory", median(c["peak_mb"] for c in costs), None, "MB", None, False)
+    cpu = median(c["cpu_seconds"] for c in costs) / gigabytes
+    bench.row(f"ingest: CPU, {how}", cpu, None, "s/GB", None, False)
+    bench.row(f"ingest: peak memory, {how}", median(c["peak_mb"] for c in costs), None, "MB", None, False)
 
 
 def clients(bench: Bench, scheme: str, bound: float) -> None:
@@ -186,7 +206,7 @@ def _tars(bench: Bench, prefix: str) -> Path:
     ready = bench.scratch / "ready"
     if not ready.exists():
         ready.mkdir()
-        for path in sorted((bench.scratch / "sets").iterdir()):
+        for path in sorted(bench.sets().iterdir()):
             subprocess.run(
                 ["tar", "-C", path.parent, "-cf", ready / f"{path.name.partition('_')[2]}.tar", path.name], check=True
             )
@@ -254,7 +274,8 @@ def main() -> None:
     try:
         bench = Bench(scratch, size)
         print(f"{'':<52} {'ours':>10} {'peer':>10} {'unit':<12} {'ratio':>7} {'bound':>6}")
-        copies(bench)
+        copies(bench, cold=False)
+        copies(bench, cold=True)
         clients(bench, "file", 3)
         clients(bench, "https", 2)
         small(bench)

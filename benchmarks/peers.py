@@ -34,6 +34,23 @@ def settle(size: int) -> None:
     subprocess.run([sys.executable, "-S", "-c", touch], check=True)
 
 
+def forget(folder: Path) -> None:
+    """Have the system forget what it has of the files below a folder: they are read from the disk."""
+    flush(folder)
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def recall(folder: Path) -> None:
+    """Have the system read the files below a folder: they are in its cache."""
+    flush(folder)
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with open(path, "rb") as file:
+            while file.read(1 << 20):
+                pass
+
+
 def flush(folder: Path) -> None:
     """Flush every file below a folder to the disk."""
     for place, _, files in os.walk(folder):
