@@ -78,14 +78,14 @@ def on_disk(home: Path, address: str) -> Path:
 
 
 def flip(path: Path, at: int) -> None:
+    before = path.stat().st_mtime
     with open(path, "r+b") as stored:
         stored.seek(at)
         byte = stored.read(1)[0]
         stored.seek(at)
         stored.write(bytes([byte ^ 1]))
     # XRootD keeps a checksum as long as the file has the second in which it changed.
-    later = path.stat().st_mtime + 2
-    os.utime(path, (later, later))
+    os.utime(path, (before + 2, before + 2))
 
 
 def test_a_measurement_set_goes_there_and_elsewhere_and_comes_back(
