@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import catalogue, made, peers
+from benchmarks.rows import HEADER, Row, compared, in_words, write
 from lofarlake_nb.lake.embedded import supervisor
 
 
@@ -42,19 +43,6 @@ CHANGED = {
     "rows": "rows of the big catalogue",
     "repeats": "of each figure, at least three for a verdict",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure; `ratio` is how many times better ours is than the peer's, `met` None where no bound is set."""
-
-    name: str
-    ours: float
-    peer: float | None
-    unit: str
-    ratio: float | None
-    bound: float | None
-    met: bool | None
 
 
 class Bench:
@@ -117,20 +105,9 @@ class Bench:
 
     def row(self, name: str, ours: float, peer: float | None, unit: str, bound: float | None, faster: bool) -> None:
         """Keep a figure and print it; `faster`: more is better."""
-        ratio = None if peer is None else (ours / peer if faster else peer / ours)
-        met = None if bound is None else (ratio >= bound if ratio is not None else ours <= bound)
-        row = Row(name, ours, peer, unit, ratio, bound, met)
+        row = compared(name, ours, peer, unit, bound, faster=faster)
         self.rows.append(row)
         print(in_words(row), flush=True)
-
-
-def in_words(row: Row) -> str:
-    """A row of the table."""
-    peer = "-" if row.peer is None else f"{row.peer:.4g}"
-    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
-    bound = "-" if row.bound is None else f"{row.bound:g}"
-    met = {True: "met", False: "MISSED", None: ""}[row.met]
-    return f"{row.name:<52} {row.ours:>10.4g} {peer:>10} {row.unit:<12} {ratio:>7} {bound:>6} {met}"
 
 
 def copies(bench: Bench, *, cold: bool) -> None:
@@ -274,32 +251,42 @@ def growth(bench: Bench) -> None:
     bench.row(f"ingest: catalogue calls a file, of {many}", calls, None, "calls/file", 0.02, False)
 
 
+PIECES: dict[str, Callable[[Bench], None]] = {
+    "cached": lambda bench: copies(bench, cold=False),
+    "cold": lambda bench: copies(bench, cold=True),
+    "file": lambda bench: clients(bench, "file", 3),
+    "https": lambda bench: clients(bench, "https", 2),
+    "small": small,
+    "growth": growth,
+    "catalogue": catalogue.measure,
+}
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few minutes, small sizes: no verdict")
     for name, what in CHANGED.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=what)
+    parser.add_argument("--only", default=",".join(PIECES), help=f"of {', '.join(PIECES)}; other rows stay as they are")
     parser.add_argument("--scratch", type=Path, help="folder on the disk to measure (default: for temporary files)")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     chosen = parser.parse_args()
+    wanted = chosen.only.split(",")
+    if unknown := set(wanted) - PIECES.keys():
+        parser.error(f"--only: expected some of {', '.join(PIECES)}, got {', '.join(sorted(unknown))}")
     size = QUICK if chosen.quick else FULL
     size = replace(size, **{name: value for name in CHANGED if (value := getattr(chosen, name)) is not None})
     scratch = Path(tempfile.mkdtemp(prefix="bench-lake-", dir=chosen.scratch))
     bench = None
     try:
         bench = Bench(scratch, size)
-        print(f"{'':<52} {'ours':>10} {'peer':>10} {'unit':<12} {'ratio':>7} {'bound':>6}")
-        copies(bench, cold=False)
-        copies(bench, cold=True)
-        clients(bench, "file", 3)
-        clients(bench, "https", 2)
-        small(bench)
-        growth(bench)
-        catalogue.measure(bench)
+        print(HEADER)
+        for piece in wanted:
+            PIECES[piece](bench)
     finally:
         if bench is not None:
-            chosen.output.write_text(json.dumps([asdict(row) for row in bench.rows], indent=1) + "\n")
+            write(chosen.output, bench.rows, beside=len(wanted) < len(PIECES))
         supervisor.reset(scratch / "lake")
         shutil.rmtree(scratch)
 

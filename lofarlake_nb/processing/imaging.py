@@ -1,7 +1,8 @@
 """Image: all subbands together, gridded in chunks on Dask, cleaned, restored, written as FITS."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import distributed
@@ -14,13 +15,31 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.calibration import Calibrated
-from lofarlake_nb.processing.gains.held import load
-from lofarlake_nb.processing.images import fits_image, image_figures
-from lofarlake_nb.processing.images.deconvolution import deconvolve
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.images import fits_image, image_figures, stokes
+from lofarlake_nb.processing.images.bands import bands
+from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
+from lofarlake_nb.processing.images.facets import choose
 from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
+from lofarlake_nb.processing.images.held import Held, load, seen_by
+from lofarlake_nb.processing.images.memory import Need, need
+from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
+from lofarlake_nb.processing.images.responses import facets
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
+
+# Most facets that are made without being asked for: each costs 0.1 µs a visibility and major cycle.
+MOST_FACETS = 40
+# Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
+# error would be this part of the noise, a facet is worth its cost.
+DIFFERENCE = 0.1
+SHOWS = 0.25
+# Within this distance of the phase centre stations see the same, rad.
+NEAR = np.deg2rad(0.1)
+# Major cycles until the sources that need facets are found.
+FIND_CYCLES = 3
 
 
 @dataclass(frozen=True)
@@ -32,10 +51,17 @@ class Imaged:
     image, residual, model, psf, dirty : Path
         FITS: restored image, what the model leaves, the model (Jy / pixel), the point spread function, and the image
         before cleaning.
+    primary_beam, corrected : Path or None
+        FITS: average primary beam, 1 at the phase centre, and the restored image divided by it; None where EveryBeam
+        doesn't know the telescope.
+    circular : Path or None
+        FITS: Stokes V, not cleaned; None where it can't be had.
     npix : int
     cell_arcsec : float
     frequency_hz, bandwidth_hz : float
         Weighted mean, and the span of all channels.
+    channels, facets : int
+        Images over frequency that were cleaned together, and patches with beams and gains of their own.
     beam_arcsec : tuple of float
         Restoring beam, FWHM, major and minor.
     beam_pa_deg : float
@@ -47,11 +73,17 @@ class Imaged:
         Of the residual, away from bright sources.
     thermal_rms_jy_per_beam : float or None
         √(Σw²σ²)/Σw with the imaging weights w and the measured noise σ; None where the noise isn't known.
+    circular_rms_jy_per_beam, circular_thermal_rms_jy_per_beam : float or None
+        Of Stokes V.
     model_flux_jy : float
         In all clean components.
     major_cycles : int
+    gridder_accuracy : float
+        Relative, as the dynamic range asks for it.
     visibilities : int
         That were imaged.
+    memory_bytes_a_worker : int
+        Bound that was planned.
     key : str
         Of this result.
     """
@@ -61,10 +93,15 @@ class Imaged:
     model: Path
     psf: Path
     dirty: Path
+    primary_beam: Path | None
+    corrected: Path | None
+    circular: Path | None
     npix: int
     cell_arcsec: float
     frequency_hz: float
     bandwidth_hz: float
+    channels: int
+    facets: int
     beam_arcsec: tuple[float, ...]
     beam_pa_deg: float
     peak_jy_per_beam: float
@@ -72,9 +109,13 @@ class Imaged:
     peak_dec_deg: float
     rms_jy_per_beam: float
     thermal_rms_jy_per_beam: float | None
+    circular_rms_jy_per_beam: float | None
+    circular_thermal_rms_jy_per_beam: float | None
     model_flux_jy: float
     major_cycles: int
+    gridder_accuracy: float
     visibilities: int
+    memory_bytes_a_worker: int
     key: str
 
 
@@ -115,8 +156,10 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     def run() -> dict:
         return results.to_json(_image(calibrated, parameters, folder, client, step_key))
 
-    names = ("image", "residual", "model", "psf", "dirty")
-    kept = steps.once(folder / "imaged.json", step_key, run, products=lambda r: [Path(r[n]) for n in names])
+    names = ("image", "residual", "model", "psf", "dirty", "primary_beam", "corrected", "circular")
+    kept = steps.once(
+        folder / "imaged.json", step_key, run, products=lambda r: [Path(r[n]) for n in names if r[n] is not None]
+    )
     return results.from_json(Imaged, kept)
 
 
@@ -125,38 +168,42 @@ def _image(
 ) -> Imaged:
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
     paths = calibrated.measurement_sets
-    size = geometry(parameters, layouts)
-    visibilities = load(paths, layouts, parameters, size, client)
-    wider = matched(parameters, size, visibilities.preview())
-    if wider is not size:
-        size = wider
-        visibilities = load(paths, layouts, parameters, size, client)
-    dirty, psf = visibilities.dirty_and_psf()
-    beam = fit_beam(psf, size.cell)
-    found = deconvolve(dirty, psf, visibilities.subtract, parameters, size, beam.major)
-    smooth = convolve(found.model, beam, size.cell)
-    restored = (smooth + found.residual).astype(np.float32)
-    origin = _origin(paths[0], layouts, visibilities.frequency)
-    files = {
-        name: fits_image.write(folder / f"{name}.fits", pixels, size, origin, unit=unit, beam=its_beam)
-        for name, pixels, unit, its_beam in (
-            ("image", restored, "JY/BEAM", beam),
-            ("residual", found.residual, "JY/BEAM", beam),
-            ("model", found.model, "JY/PIXEL", None),
-            ("psf", psf, "JY/BEAM", beam),
-            ("dirty", dirty, "JY/BEAM", beam),
-        )
-    }
+    size, held, needed, beams = _held(paths, layouts, parameters, folder / "work", client)
+    wide = None
+    try:
+        if beams is not None:
+            held, wide = seen_by(beams, held)
+        dirty, psfs = held.dirty_and_psf()
+        psf = held.bands.mean(psfs)
+        beam = fit_beam(psf, size.cell)
+        found, held = _cleaned(held, dirty, psfs, beam, beams, _direction_gains(calibrated))
+        circular = held.circular() if parameters.circular and _has_circular(layouts) else None
+    finally:
+        held.close()
+    model, residual = held.bands.mean(found.model), held.bands.mean(found.residual)
+    smooth = convolve(model, beam, size.cell)
+    restored = (smooth + residual).astype(np.float32)
+    origin = _origin(paths[0], layouts, held.frequency)
+    made = _Products(folder, size, origin, beam)
+    rms = image_figures.residual_rms(residual, smooth, beam, size.cell)
+    thermal = held.thermal if calibrated.weights_are_noise else None
     brightest = image_figures.peak(restored, size)
-    rms = image_figures.residual_rms(found.residual, smooth, beam, size.cell)
-    thermal = visibilities.thermal if calibrated.weights_are_noise else None
     _log(size, beam, rms, thermal)
     return Imaged(
-        **files,
+        image=made.write("image", restored),
+        residual=made.write("residual", residual),
+        model=made.write("model", model, unit="JY/PIXEL"),
+        psf=made.write("psf", psf),
+        dirty=made.write("dirty", held.bands.mean(dirty)),
+        primary_beam=None if wide is None else made.write("primary-beam", wide, unit=""),
+        corrected=None if wide is None else made.write("image-pb", corrected(restored, wide)),
+        circular=None if circular is None else made.write("circular", circular[0], stokes="V"),
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
         frequency_hz=origin.frequency,
         bandwidth_hz=origin.bandwidth,
+        channels=len(dirty),
+        facets=len(held.facets),
         beam_arcsec=(_arcsec(beam.major), _arcsec(beam.minor)),
         beam_pa_deg=float(np.rad2deg(beam.position_angle)),
         peak_jy_per_beam=brightest.flux,
@@ -164,11 +211,99 @@ def _image(
         peak_dec_deg=brightest.dec_deg,
         rms_jy_per_beam=rms,
         thermal_rms_jy_per_beam=thermal,
-        model_flux_jy=float(found.model.sum(dtype=np.float64)),
+        circular_rms_jy_per_beam=None if circular is None else float(circular[0].std()),
+        circular_thermal_rms_jy_per_beam=(
+            circular[1] if circular is not None and calibrated.weights_are_noise else None
+        ),
+        model_flux_jy=float(model.sum(dtype=np.float64)),
         major_cycles=found.major_cycles,
-        visibilities=visibilities.count,
+        gridder_accuracy=held.accuracy,
+        visibilities=held.count,
+        memory_bytes_a_worker=needed.bytes_a_worker,
         key=step_key,
     )
+
+
+def _held(
+    paths: tuple[Path, ...],
+    layouts: list[Layout],
+    parameters: ImageParameters,
+    folder: Path,
+    client: distributed.Client,
+) -> tuple[Geometry, Held, Need, StationBeams | None]:
+    """Visibilities on the workers, for an image as large as they deserve, and their stations' beams."""
+    edges = bands(parameters, layouts)
+    size = geometry(parameters, layouts)
+    needed = need(size, layouts, client)
+    beams = None
+    if parameters.primary_beam:
+        frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
+        beams = client.submit(station_beams, paths[0], layouts[0], size, frequency, pure=False).result()
+    held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+    if (parameters.resolution, parameters.cell, parameters.npix) == ("auto", "auto", 0):
+        wider = matched(size, held.preview())
+        if wider is not size:
+            held.close()
+            size, needed = wider, need(wider, layouts, client)
+            held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+    return size, held, needed, beams
+
+
+def _cleaned(
+    held: Held,
+    dirty: np.ndarray,
+    psfs: np.ndarray,
+    beam: Beam,
+    beams: StationBeams | None,
+    gains: Sequence[Gains],
+) -> tuple[Deconvolved, Held]:
+    """Clean, the bright sources in patches of their own where that helps; the visibilities with those patches."""
+    parameters, size = held.parameters, held.geometry
+    most = MOST_FACETS if parameters.facets == "auto" else int(parameters.facets)
+    if not most or not parameters.iterations or (beams is None and not gains):
+        return deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands), held
+    # First only as far down as it takes to find them: the sidelobes of what the beams leave would be taken for sources.
+    rough = replace(parameters, major_cycles=FIND_CYCLES, facets="0")
+    found = deconvolve(dirty, psfs, held.subtract, rough, size, beam.major, held.bands)
+    smooth = convolve(held.bands.mean(found.model), beam, size.cell)
+    least = 0.0
+    if parameters.facets == "auto":
+        sidelobes = held.bands.mean(psfs).std()
+        least = SHOWS * held.thermal / (DIFFERENCE * sidelobes)
+    least = max(least, 5 * float(held.bands.mean(found.residual).std()))
+    places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
+    if not places:
+        rest = replace(parameters, major_cycles=max(1, parameters.major_cycles - found.major_cycles))
+        return deconvolve(found.residual, psfs, held.subtract, rest, size, beam.major, held.bands, found.model), held
+    logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
+    stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
+    seen = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
+    return deconvolve(
+        seen.subtract(found.model), psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model
+    ), seen
+
+
+def _direction_gains(calibrated: Calibrated) -> list[Gains]:
+    return [solutions.read(path) for path in getattr(calibrated, "direction_files", ())]
+
+
+def _has_circular(layouts: list[Layout]) -> bool:
+    return all(stokes.has("V", layout.correlations) for layout in layouts)
+
+
+@dataclass(frozen=True)
+class _Products:
+    """Where images are written, with what they share."""
+
+    folder: Path
+    geometry: Geometry
+    origin: fits_image.Origin
+    beam: Beam
+
+    def write(self, name: str, pixels: np.ndarray, *, unit: str = "JY/BEAM", stokes: str = "I") -> Path:
+        beam = self.beam if unit == "JY/BEAM" else None
+        path = self.folder / f"{name}.fits"
+        return fits_image.write(path, pixels, self.geometry, self.origin, unit=unit, beam=beam, stokes=stokes)
 
 
 def _origin(path: Path, layouts: list[Layout], frequency: float) -> fits_image.Origin:

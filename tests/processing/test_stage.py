@@ -59,7 +59,8 @@ def test_interference_is_found_and_little_else(flagged, truth):
     found = flag_store.get(flagged.flag_files[0], slice(None), len(layout.frequencies))
     bad = np.flatnonzero(truth.dead | truth.noisy)
     good = layout.cross & ~np.isin(layout.antenna1, bad) & ~np.isin(layout.antenna2, bad)
-    assert (found & mask)[:, good].sum() > 0.7 * mask[:, good].sum()
+    strong = truth.rfi_mask(0, layout.antenna1, layout.antenna2, least=8.0)
+    assert (found & strong)[:, good].sum() > 0.95 * strong[:, good].sum() > 0
     assert (found & ~mask)[:, good].mean() < 0.05
 
 

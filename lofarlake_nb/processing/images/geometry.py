@@ -21,6 +21,8 @@ PIXELS_A_BEAM = 3.5
 WIDE_PIXELS_A_BEAM = 5.0
 # Size that `auto` stops at: two of the gridder's planes of it fit into half a gigabyte.
 MOST_PIXELS = 3072
+# Width of the gridder's kernel, in cells and planes, at the accuracy that images need.
+KERNEL = 7
 # Baselines where a taper leaves less than this of their weight are left out.
 TAPERED = 0.01
 
@@ -43,6 +45,8 @@ class Geometry:
         Shortest one.
     phase_centre : tuple of float
         Right ascension and declination, rad.
+    centre : tuple of float
+        Direction cosines l (east) and m (north) of pixel npix / 2, from the phase centre.
     """
 
     npix: int
@@ -51,6 +55,16 @@ class Geometry:
     maximum_uv: float
     minimum_uv: float
     phase_centre: tuple[float, float]
+    centre: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def planes(self) -> int:
+        """About how many planes of constant w the gridder transforms, where w is half of the baseline at most."""
+        l, m = (abs(c) + self.npix * self.cell / 2 for c in self.centre)  # noqa: E741
+        if not np.isfinite(self.maximum_uv):
+            return KERNEL
+        depth = 1 - np.sqrt(max(0.0, 1 - l * l - m * m))
+        return KERNEL + round(1.5 * depth * self.maximum_uv / 2)
 
 
 def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
@@ -98,21 +112,19 @@ def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry
         npix=_good_size(parameters.npix or max(64, round(field / cell))),
         cell=cell,
         taper=taper,
-        maximum_uv=float(min(reach, 0.49 / cell)),
+        maximum_uv=float(min(reach, 0.49 / cell, parameters.maximum_uv or np.inf)),
         minimum_uv=parameters.minimum_uv,
         phase_centre=first.phase_centre,
     )
 
 
-def matched(parameters: ImageParameters, geometry: Geometry, beam: Beam) -> Geometry:
+def matched(geometry: Geometry, beam: Beam) -> Geometry:
     """Geometry with coarser pixels where the beam that the data give is much wider than the one hoped for.
 
     Parameters
     ----------
-    parameters : ImageParameters
-        What was set stays as it was set.
     geometry : Geometry
-        From `geometry`.
+        From `geometry`, of parameters that leave pixels and resolution open.
     beam : Beam
         Of the data, with that geometry.
 
@@ -121,8 +133,6 @@ def matched(parameters: ImageParameters, geometry: Geometry, beam: Beam) -> Geom
     Geometry
         The same one where nothing has to change.
     """
-    if (parameters.resolution, parameters.cell, parameters.npix) != ("auto", "auto", 0):
-        return geometry
     if beam.minor < WIDE_PIXELS_A_BEAM * geometry.cell:
         return geometry
     cell = beam.minor / WIDE_PIXELS_A_BEAM
