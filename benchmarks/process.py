@@ -335,15 +335,13 @@ def main() -> None:
         print(f"{name}: {place or 'not there, left out'}")
     scratch = chosen.scratch or Path(tempfile.mkdtemp(prefix="bench-process-"))
     scratch.mkdir(exist_ok=True)
-    bench = None
     try:
         bench = Bench(scratch, size, peers)
         print(HEADER)
         for name in wanted:
             PIECES[name](bench)
-    finally:
-        if bench is not None:
             write(chosen.output, bench.rows, beside=True)
+    finally:
         if not chosen.scratch:
             shutil.rmtree(scratch)
 

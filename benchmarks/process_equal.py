@@ -97,10 +97,10 @@ def gain_error(truth: Path, files: Sequence[Path]) -> tuple[float, float]:
         true = true.reshape(gain.shape[0], -1, *true.shape[1:]).mean(axis=1)
         ratio = gain / true
         turned = np.angle(ratio * np.exp(-1j * np.angle(ratio[:, :, :1])))
-        phases.append(np.nanstd(turned, axis=(0, 1)))
+        phases.append(np.ma.masked_invalid(turned).std(axis=(0, 1)).filled(np.nan))
         # The dipoles' response is not diagonal: what is common to all stations is left out of the amplitudes.
-        size = np.abs(ratio) / np.nanmedian(np.abs(ratio), axis=2, keepdims=True)
-        amplitudes.append(np.nanstd(size, axis=(0, 1)))
+        size = np.ma.masked_invalid(np.abs(ratio))
+        amplitudes.append((size / np.ma.median(size, axis=2, keepdims=True)).std(axis=(0, 1)).filled(np.nan))
     return float(np.rad2deg(np.nanmedian(phases))), float(np.nanmedian(amplitudes))
 
 
