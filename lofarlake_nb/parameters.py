@@ -305,6 +305,11 @@ class ImageParameters:
         Make the average primary beam, and an image corrected for it, where EveryBeam knows the telescope.
     circular : bool
         Make an image of Stokes V too, where nothing but noise is expected.
+    cutout : str
+        Width of a second image, at the finest resolution of the data, from which the first one's sources outside of it
+        are subtracted; empty for none.
+    cutout_centre : str
+        Its centre, as ``"08h13m36s +48d13m03s"``; empty for the phase centre.
     """
 
     field: str = "5 deg"
@@ -326,6 +331,8 @@ class ImageParameters:
     mask: str = ""
     primary_beam: bool = True
     circular: bool = True
+    cutout: str = ""
+    cutout_centre: str = ""
 
     def __post_init__(self) -> None:
         for name, unit in (("field", u.deg), ("resolution", u.arcsec), ("cell", u.arcsec)):
@@ -346,6 +353,8 @@ class ImageParameters:
             raise UsageError(f"maximum_uv: expected 0 or more than minimum_uv {self.minimum_uv}, got {self.maximum_uv}")
         if not -5 <= self.spectral_index <= 5:
             raise UsageError(f"spectral_index: expected -5 to 5, got {self.spectral_index}")
+        if self.cutout and not 0 < quantity("cutout", self.cutout, u.deg).value <= 2:
+            raise UsageError(f"cutout: expected up to 2 deg, got {self.cutout}")
         if self.facets != "auto" and not (self.facets.isdecimal() and int(self.facets) <= 250):
             raise UsageError(f"facets: expected auto or 0 to 250, got {self.facets!r}")
         if not 0 <= self.channels <= 64:

@@ -25,7 +25,7 @@ from lofarlake_nb.quality.provenance import Provenance, write_history
 from lofarlake_nb.quality.self_calibration import Refined
 
 # Images that become products, where they were made; what `Imaged` calls otherwise.
-IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v")
+IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v", "cutout")
 CALLED = {"primary_beam": "primary-beam", "corrected": "image-pb", "circular": "stokes-v"}
 PICTURES_OF_IMAGES = ("image.png", "residual.png", "fluxes.png")
 

@@ -75,10 +75,11 @@ def test_circular_correlations(plain, run, expected):
     same(found, expected)
 
 
-def test_parallel_hands_alone(tmp_path, run):
-    path = made.plain(tmp_path / "two.MS", correlations=("XX", "YY"))
+@pytest.mark.parametrize("hands", [("XX", "YY"), ("RR", "LL")])
+def test_parallel_hands_alone(tmp_path, run, hands):
+    path = made.plain(tmp_path / "two.MS", correlations=hands)
     found = made.averages(run(path)[1])
-    assert found["DATA"].shape[-1] == 2
+    assert found["layout"].correlations == hands
     assert found["DATA"][~found["FLAG"]].mean() == pytest.approx(made.FLUX, abs=0.02)
 
 

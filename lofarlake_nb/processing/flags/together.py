@@ -89,33 +89,46 @@ def _above(excess: np.ndarray, axis: int) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _residual(
-    data: np.ndarray, flag: np.ndarray, level: np.ndarray, place: tuple, over_time: bool, every: int
-) -> float:
-    """Mean power by which a sample differs from its neighbours' mean, where noise of power 1 has 1; −1 if unknown."""
-    t, b, f = place
-    if flag[t, b, f]:
-        return -1.0
-    dt, df = (1, 0) if over_time else (0, 1)
-    before = t >= dt and f >= df and not flag[t - dt, b, f - df]
-    after = t + dt < data.shape[0] and f + df < data.shape[2] and not flag[t + dt, b, f + df]
-    if not (before or after):
-        return -1.0
-    share = 0.5 if before and after else 1.0
-    low = share * level[f] / level[f - df] if before else 0.0
-    high = share * level[f] / level[f + df] if after else 0.0
-    total, hands = 0.0, 0
-    for p in range(0, data.shape[3], every):
-        hands += 1
-        real, imaginary = data[t, b, f, p].real, data[t, b, f, p].imag
-        if before:
-            real -= low * data[t - dt, b, f - df, p].real
-            imaginary -= low * data[t - dt, b, f - df, p].imag
-        if after:
-            real -= high * data[t + dt, b, f + df, p].real
-            imaginary -= high * data[t + dt, b, f + df, p].imag
-        total += real * real + imaginary * imaginary
-    return total / (hands * (1.0 + low * low + high * high))
+def _residuals(
+    data: np.ndarray,
+    flag: np.ndarray,
+    level: np.ndarray,
+    t: int,
+    b: int,
+    over_time: bool,
+    every: int,
+    power: np.ndarray,
+) -> None:
+    """Power (frequency,) by which one spectrum differs from its neighbours' mean, where noise of power 1 has 1.
+
+    Mean over the hands that are `every` apart; −1 where it is unknown.
+    """
+    step = 0 if over_time else 1
+    has_low = not over_time or t > 0
+    has_high = not over_time or t + 1 < data.shape[0]
+    here, here_bad = data[t, b], flag[t, b]
+    low, low_bad = (data[t - 1, b], flag[t - 1, b]) if over_time and has_low else (here, here_bad)
+    high, high_bad = (data[t + 1, b], flag[t + 1, b]) if over_time and has_high else (here, here_bad)
+    n_channel, n_polarization = here.shape
+    for f in range(n_channel):
+        power[f] = -1.0
+        if here_bad[f]:
+            continue
+        before = has_low and f >= step and not low_bad[f - step]
+        after = has_high and f + step < n_channel and not high_bad[f + step]
+        if not (before or after):
+            continue
+        share = np.float32(0.5 if before and after else 1.0)
+        first = share * level[f] / level[f - step] if before else np.float32(0)
+        second = share * level[f] / level[f + step] if after else np.float32(0)
+        i, j = f - step if before else f, f + step if after else f
+        total, hands = np.float32(0), 0
+        for p in range(0, n_polarization, every):
+            real = here[f, p].real - first * low[i, p].real - second * high[j, p].real
+            imaginary = here[f, p].imag - first * low[i, p].imag - second * high[j, p].imag
+            total += real * real + imaginary * imaginary
+            hands += 1
+        power[f] = total / (hands * (np.float32(1) + first * first + second * second))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -143,13 +156,14 @@ def residual_power(
     values = np.empty((data.shape[2], len(baselines)), dtype=np.float64)
     counts = np.zeros(data.shape[2], dtype=np.int64)
     every = max(1, data.shape[3] - 1)
+    rest = np.empty(data.shape[2], dtype=np.float32)
     for t in range(data.shape[0]):
         counts[:] = 0
-        for i in range(len(baselines)):  # in the order in which they lie in memory
+        for i in range(len(baselines)):
+            _residuals(data, flag, level, t, baselines[i], over_time, every, rest)
             for f in range(data.shape[2]):
-                rest = _residual(data, flag, level, (t, baselines[i], f), over_time, every)
-                if rest >= 0:
-                    values[f, counts[f]] = rest / noise[i]
+                if rest[f] >= 0:
+                    values[f, counts[f]] = rest[f] / noise[i]
                     counts[f] += 1
         for f in range(data.shape[2]):
             if counts[f] > 0 and 2 * counts[f] >= len(baselines):
@@ -180,10 +194,11 @@ def confirmed(
     (n, time, frequency) bool
     """
     found = np.zeros((len(baselines), data.shape[0], data.shape[2]), dtype=np.bool_)
+    rest = np.empty(data.shape[2], dtype=np.float32)
     for t in range(data.shape[0]):
-        for f in range(data.shape[2]):
-            if where[t, f]:
-                for i in range(len(baselines)):
-                    rest = _residual(data, flag, level, (t, baselines[i], f), over_time, 1)
-                    found[i, t, f] = rest > CONFIRMED * noise[i]
+        if where[t].any():
+            for i in range(len(baselines)):
+                _residuals(data, flag, level, t, baselines[i], over_time, 1, rest)
+                for f in range(data.shape[2]):
+                    found[i, t, f] = where[t, f] and rest[f] > CONFIRMED * noise[i]
     return found
