@@ -35,6 +35,8 @@ MOST_FACETS = 40
 # Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
 # error would be this part of the noise, a facet is worth its cost.
 DIFFERENCE = 0.1
+# The same where the ionosphere's phases differ between directions and gains follow them.
+DIFFERENCE_OF_PHASES = 0.5
 SHOWS = 0.25
 # Within this distance of the phase centre stations see the same, rad.
 NEAR = np.deg2rad(0.1)
@@ -279,7 +281,7 @@ def _cleaned(
     least = 0.0
     if parameters.facets == "auto":
         sidelobes = held.bands.mean(psfs).std()
-        least = SHOWS * held.thermal / (DIFFERENCE * sidelobes)
+        least = SHOWS * held.thermal / ((DIFFERENCE_OF_PHASES if gains else DIFFERENCE) * sidelobes)
     least = max(least, 5 * float(held.bands.mean(found.residual).std()))
     places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
     if not places:

@@ -151,9 +151,10 @@ def take(path: Path) -> tuple[list[Facet], np.ndarray]:
     return pickle.loads(path.read_bytes()), np.load(path.parent / "owners.npy", mmap_mode="r")
 
 
-def means(chunk: Chunk | OnDisk, facets: Sequence[Facet]) -> np.ndarray:
+def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
     """Sums over a chunk (facet, 2): of weight × what is seen, and of weight × its square; a task."""
     opened = chunk.open()
+    facets, _ = take(file)
     weight = opened.weight
     found = []
     for facet in facets:

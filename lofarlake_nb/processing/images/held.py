@@ -139,7 +139,8 @@ class Held:
         chosen : sequence of Facet
             Their `scale` and `power` are set here.
         """
-        futures = [self.client.submit(facets.means, chunk, list(chosen), pure=False) for chunk in self.chunks]
+        file = facets.put(self.folder, chosen, self.geometry.npix)
+        futures = [self.client.submit(facets.means, chunk, file, pure=False) for chunk in self.chunks]
         means = tree_sum(futures, self.client).result() / self.sums[:, 0].sum()
         known = tuple(replace(f, scale=float(m[0]), power=float(m[1])) for f, m in zip(chosen, means, strict=True))
         facets.put(self.folder, known, self.geometry.npix)
