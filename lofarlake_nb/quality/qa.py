@@ -81,6 +81,7 @@ def of_calibration(
         "held_out_phase_rms_deg": calibrated.held_out_phase_rms_deg,
         "thermal_phase_rms_deg": calibrated.thermal_phase_rms_deg,
         "observation": dict(provenance.observation),
+        "directions": [asdict(one) for one in calibrated.directions],
         "input_dataset": provenance.dataset or None,
         "inputs": list(provenance.inputs),
         "command": provenance.command(),

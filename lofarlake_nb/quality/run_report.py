@@ -232,7 +232,13 @@ def _gains(place: Path, figures: Mapping[str, Any]) -> Section:
     ]
     if not any(picture.file.is_file() for picture in pictures):
         return Section("Gains")
-    return Section("Gains", [f"Phases are against {figures['refant']}."], pictures)
+    rows = [
+        [one["direction"], f"{one['flux_jy']:.2f}", f"{one['gain']:.1%}", "used" if one["used"] else one["reason"]]
+        for one in figures["directions"]
+    ]
+    columns = ("group of sources", "flux (Jy, apparent)", "residual power that they take away", "")
+    table = Table("Phases of their own, judged on held-out slots", columns, rows)
+    return Section("Gains", [f"Phases are against {figures['refant']}."], pictures, [table])
 
 
 def _done(figures: Mapping[str, Any]) -> Section:
