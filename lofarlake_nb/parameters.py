@@ -87,7 +87,7 @@ class IngestParameters:
     container: str = ""
     rse: str = "SARA"
     replicate_to: str = "JUELICH"
-    streams: int = 2
+    streams: int = 4
     patience: str = "5 min"
     in_place: bool = False
     lifetime: str = ""
