@@ -140,8 +140,8 @@ def _add_process(commands: Any) -> None:
     )  # fmt: skip
     process.add_argument("--output", type=Path, required=True, help="folder for the results: a new one")
     process.add_argument(
-        "--calibrate", choices=("diagonal", "full", "none"), dest="solve",
-        help="gains of X and Y (the default), Jones matrices, or nothing: the data are calibrated",
+        "--calibrate", choices=("diagonal", "phase", "full", "none"), dest="solve",
+        help="gains of X and Y (the default), their phases, Jones matrices, or nothing: the data are calibrated",
     )  # fmt: skip
     process.add_argument("--solutions", metavar="H5PARM", help="gains of a calibrator scan, applied before the solve")
     process.add_argument("--data-column", metavar="NAME", help="column of the visibilities (default: DATA)")

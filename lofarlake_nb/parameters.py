@@ -87,7 +87,7 @@ class IngestParameters:
     container: str = ""
     rse: str = "SARA"
     replicate_to: str = "JUELICH"
-    streams: int = 2
+    streams: int = 4
     patience: str = "5 min"
     in_place: bool = False
     lifetime: str = ""
@@ -178,6 +178,11 @@ class AverageParameters:
         channels than asked for are kept where it would take more.
     model_column : str
         Column with a model, averaged too, into ``MODEL_DATA``; empty for none.
+    ateam : str
+        What is done about Cas A, Cyg A, Tau A and Vir A outside the field: ``clip`` the samples in which they are too
+        strong, ``auto`` for the same where it costs less than a third of the data, or ``none``.
+    ateam_level : float
+        Strength in Jy above which a sample is clipped; 0 for 5 Jy, and 50 Jy below 100 MHz.
     """
 
     interval: str = "4 s"
@@ -186,6 +191,8 @@ class AverageParameters:
     resolution: str = "auto"
     smearing: float = 0.05
     model_column: str = ""
+    ateam: str = "auto"
+    ateam_level: float = 0.0
 
     def __post_init__(self) -> None:
         wanted = [("interval", u.s), ("channel", u.kHz), ("field", u.deg)]
@@ -193,6 +200,10 @@ class AverageParameters:
         for name, unit in wanted:
             if not quantity(name, getattr(self, name), unit).value > 0:
                 raise UsageError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if self.ateam not in ("auto", "clip", "none"):
+            raise UsageError(f"ateam: expected auto, clip or none, got {self.ateam!r}")
+        if not 0 <= self.ateam_level < math.inf:
+            raise UsageError(f"ateam_level: expected 0 (auto) or more, in Jy, got {self.ateam_level}")
         if not 0 < self.smearing <= 1:
             raise UsageError(f"smearing: expected a fraction above 0, at most 1, got {self.smearing}")
 
@@ -232,8 +243,8 @@ class CalibrationParameters:
     beam: str = "auto"
     beam_interval: str = "120 s"
     solutions: str = ""
-    directions: int = 0
-    direction_interval: str = "120 s"
+    directions: int = 6
+    direction_interval: str = "60 s"
 
     def __post_init__(self) -> None:
         for name, known in (("solve", ("diagonal", "phase", "full", "none")), ("beam", ("auto", "always", "never"))):
@@ -294,6 +305,11 @@ class ImageParameters:
         Make the average primary beam, and an image corrected for it, where EveryBeam knows the telescope.
     circular : bool
         Make an image of Stokes V too, where nothing but noise is expected.
+    cutout : str
+        Width of a second image, at the finest resolution of the data, from which the first one's sources outside of it
+        are subtracted; empty for none.
+    cutout_centre : str
+        Its centre, as ``"08h13m36s +48d13m03s"``; empty for the phase centre.
     """
 
     field: str = "5 deg"
@@ -315,6 +331,8 @@ class ImageParameters:
     mask: str = ""
     primary_beam: bool = True
     circular: bool = True
+    cutout: str = ""
+    cutout_centre: str = ""
 
     def __post_init__(self) -> None:
         for name, unit in (("field", u.deg), ("resolution", u.arcsec), ("cell", u.arcsec)):
@@ -335,6 +353,8 @@ class ImageParameters:
             raise UsageError(f"maximum_uv: expected 0 or more than minimum_uv {self.minimum_uv}, got {self.maximum_uv}")
         if not -5 <= self.spectral_index <= 5:
             raise UsageError(f"spectral_index: expected -5 to 5, got {self.spectral_index}")
+        if self.cutout and not 0 < quantity("cutout", self.cutout, u.deg).value <= 2:
+            raise UsageError(f"cutout: expected up to 2 deg, got {self.cutout}")
         if self.facets != "auto" and not (self.facets.isdecimal() and int(self.facets) <= 250):
             raise UsageError(f"facets: expected auto or 0 to 250, got {self.facets!r}")
         if not 0 <= self.channels <= 64:

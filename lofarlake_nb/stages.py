@@ -105,7 +105,7 @@ def _given(more: Mapping[str, str], declared: set[str]) -> dict[str, Any]:
     further = []
     for name, value in more.items():
         if name in FILES and value:
-            if not Path(value).is_file():
+            if not Path(value).exists():
                 raise UsageError(f"{name}: no file {value}", "check the path")
             value = str(Path(value).absolute())
         if name not in declared and name in settings.defaults():

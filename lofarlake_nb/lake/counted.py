@@ -2,8 +2,25 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from lofarlake_nb.observation.archive import Block
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file that was written.
+
+    Parameters
+    ----------
+    sent : str
+        adler32 of what was sent, 8 hexadecimal digits.
+    taken : str or None
+        What the storage says of the bytes that it took; None where it does not say by itself.
+    """
+
+    sent: str
+    taken: str | None
 
 
 class Counted:

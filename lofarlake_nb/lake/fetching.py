@@ -26,6 +26,7 @@ from lofarlake_nb.lake.storage import Counted, Storages
 from lofarlake_nb.lake.ticks import Counting, Progress
 from lofarlake_nb.observation import naming, unpacking
 from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.observation.disk import Written
 from lofarlake_nb.observation.partial import building
 
 _PAUSE = 0.2  # seconds between two looks at what came from tape
@@ -152,7 +153,7 @@ class Fetching:
         storage = self.storages.of(address)
         blocks = counted(self._verified(storage.read(address), file, address))
         if not (self.unpack and naming.is_tar(file.did.name)):
-            _write(blocks, target)
+            _write(blocks, target, file.size)
             return
         try:
             unpacking.unpack(blocks, target, name=str(file.did))
@@ -187,14 +188,12 @@ def _no_copy(file: File, failures: list[LofarlakeError]) -> LofarlakeError:
     return type(failures[-1])(f"{file.did}: no copy is good: {said}", hint)
 
 
-def _write(blocks: Iterable[Block], target: Path) -> None:
+def _write(blocks: Iterable[Block], target: Path, size: int) -> None:
     try:
         with building(target) as part:
-            with open(part / "content", "wb") as file:
+            with Written(part / "content", size) as file:
                 for block in blocks:
                     file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
             os.rename(part / "content", target)
     except LofarlakeError:
         raise

@@ -12,9 +12,10 @@ from requests.adapters import HTTPAdapter
 
 from lofarlake_nb.errors import LakeRefused, LofarlakeError, NoSpace, TransferFailed
 from lofarlake_nb.lake import putting
-from lofarlake_nb.lake.counted import Counted, adler32_of
+from lofarlake_nb.lake.counted import Arrival, Counted, adler32_of
 from lofarlake_nb.lake.patience import PASSING, Patience, PatientSession, retry_after
-from lofarlake_nb.observation.archive import CHUNK, Block
+from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.observation.disk import CHUNK
 
 WRONG = ".wrong"  # ending of what is kept apart
 _CONNECT = 10.0  # seconds
@@ -35,8 +36,6 @@ class Https:
         With a server that fails. Sending is not tried again here, for its bytes are gone: `TransferFailed.passing`.
     """
 
-    is_ours = False
-
     def __init__(
         self,
         certificate: str | tuple[str, str] | None,
@@ -52,14 +51,15 @@ class Https:
         self.session.verify = authority
         self.session.mount("https://", HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
 
-    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> Arrival:
         """PUT, which makes parents and shows no file before it is whole; a redirect to elsewhere is followed."""
         counted = Counted(blocks)
         if size <= CHUNK:
-            self._ask("PUT", address, data=b"".join(map(bytes, _all(counted, size)))).close()
-        else:
-            self._put(address, _all(counted, size), size)
-        return counted.adler32
+            response = self._ask("PUT", address, data=b"".join(map(bytes, _all(counted, size))))
+            response.close()
+            return Arrival(counted.adler32, _digest(response))
+        answer = self._put(address, counted, size)
+        return Arrival(counted.adler32, _digest(answer))
 
     def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
@@ -83,11 +83,7 @@ class Https:
     def adler32(self, address: str) -> str:
         """By ``Want-Digest`` (RFC 3230); from a storage that does not know it, of the file as it is read back."""
         response = self._ask("HEAD", address, headers={"Want-Digest": "adler32"})
-        for digest in response.headers.get("Digest", "").split(","):
-            name, _, value = digest.strip().partition("=")
-            if name.lower() == "adler32":
-                return value.lower().rjust(8, "0")
-        return adler32_of(self.read(address))
+        return _digest(response) or adler32_of(self.read(address))
 
     def json(self, method: str, address: str, body: Any = None, *, missing: bool = False) -> Any:
         """Answer of a service that speaks JSON; None when it is empty, or, where that may be, not there."""
@@ -123,17 +119,20 @@ class Https:
         """Not known: it refuses what does not fit."""
         return None
 
-    def _put(self, address: str, blocks: Iterable[Block], size: int) -> None:
+    def _put(self, address: str, counted: Counted, size: int) -> putting.Answer:
         """PUT of what is too large to be sent again after a redirect."""
         connect, silence = self._timeout
         try:
-            answer = putting.put(_https(address), blocks, size, self._context(), connect=connect, silence=silence)
+            answer = putting.put(
+                _https(address), _all(counted, size), size, self._context(), connect=connect, silence=silence
+            )
         except LofarlakeError:  # of the blocks that were being sent
             raise
         except OSError as error:
             raise self._broken("PUT", address, error) from error
         if not 200 <= answer.status < 300:
             raise _refusal("PUT", address, answer.status, answer)
+        return answer
 
     def _context(self) -> ssl.SSLContext:
         authority, certificate = self.session.verify, self.session.cert
@@ -182,6 +181,15 @@ def _end_of(path: Path) -> datetime | None:
         return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError):
         return None
+
+
+def _digest(answer: requests.Response | putting.Answer) -> str | None:
+    """adler32 that a storage tells of a file (RFC 3230), 8 hexadecimal digits; None when it tells none."""
+    for digest in answer.headers.get("Digest", "").split(","):
+        name, _, value = digest.strip().partition("=")
+        if name.lower() == "adler32":
+            return value.lower().rjust(8, "0")
+    return None
 
 
 def _all(blocks: Counted, size: int) -> Iterator[Block]:

@@ -105,7 +105,7 @@ def retrieve(
     dataset: DID | str,
     to: Path,
     *,
-    streams: int = 2,
+    streams: int = 4,
     unpack: bool = True,
     patience: float = 24 * 3600.0,
     progress: Sink | None = None,
@@ -159,7 +159,7 @@ def retrieve(
     from lofarlake_nb.lake.storage import Storages
 
     start, to, did = time.monotonic(), Path(to), DID.parse(dataset)
-    files = files_of(lake, did)
+    files = sorted(files_of(lake, did), key=lambda file: file.did)  # by subband: the catalogue has no order
     targets = _targets(files, original_names(lake, [file.did for file in files]), to, unpack)
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
     _check_space(to, sum(file.size for file in missing))

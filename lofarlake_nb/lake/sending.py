@@ -132,14 +132,14 @@ class Sending:
         while True:
             try:
                 with self.progress.underway(self.rse) as counted:
-                    adler32 = storage.write(address, counted(self._while_wanted(item.blocks())), item.size)
+                    arrival = storage.write(address, counted(self._while_wanted(item.blocks())), item.size)
                 break
             except TransferFailed as error:
                 self.progress.failed(str(item.did), error.message, self.rse)
                 log.warning("%s: try %d failed: %s", item.did, tries.count, error.message)
                 if self.stop.is_set() or not error.passing or not tries.again(error.retry_after):
                     raise
-        found = adler32 if storage.is_ours else storage.adler32(address)
+        adler32, found = arrival.sent, arrival.taken or storage.adler32(address)
         if found != adler32:
             aside = self._set_aside(item, storage, address, adler32, found)
             raise ChecksumMismatch(

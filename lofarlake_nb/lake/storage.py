@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
@@ -11,12 +12,13 @@ from urllib.parse import unquote, urlparse
 from lofarlake_nb.errors import LakeError, LofarlakeError, NoSpace, TransferFailed
 from lofarlake_nb.lake import paths
 from lofarlake_nb.lake.client import Lake
-from lofarlake_nb.lake.counted import Counted, adler32_of
+from lofarlake_nb.lake.counted import Arrival, Counted, adler32_of
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.https import WRONG, Https
 from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.xrootd import XRootD, grid_environment
-from lofarlake_nb.observation.archive import CHUNK, Block
+from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.observation.disk import Source, Written, buffer
 from lofarlake_nb.observation.partial import building, clear
 
 _XROOTD = {"root", "roots", "xroot", "xroots"}
@@ -28,10 +30,8 @@ class Storage(Protocol):
     Blocks of bytes, given or taken, are valid until the next one is taken.
     """
 
-    is_ours: bool  # written by us, on this machine: that the system took and flushed all is word enough
-
-    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
-        """Write a file whole or not at all, durably; adler32 of what was sent."""
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> Arrival:
+        """Write a file whole or not at all, durably."""
 
     def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
@@ -58,19 +58,15 @@ class Storage(Protocol):
 class Mounted:
     """A storage whose folders are on this machine."""
 
-    is_ours = True
-
-    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> Arrival:
         """Write beside the final name, flush to the disk, rename."""
         path = path_of(address)
         counted = Counted(blocks)
         try:
             with building(path) as part:
-                with open(part / "content", "wb") as file:
+                with Written(part / "content", size) as file:
                     for block in counted:
                         file.write(block)
-                    file.flush()
-                    os.fsync(file.fileno())
                 if counted.size != size:
                     raise TransferFailed(f"{path}: {counted.size} bytes were written, expected {size}", "do it again")
                 os.replace(part / "content", path)
@@ -79,16 +75,16 @@ class Mounted:
             raise
         except OSError as error:
             raise _disk_error(error, path) from error
-        return counted.adler32
+        return Arrival(counted.adler32, counted.adler32)  # the system took and flushed all: that is word enough
 
     def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
         path = path_of(address)
         try:
-            with open(path, "rb", buffering=0) as file:
-                buffer = memoryview(bytearray(CHUNK))
-                while count := file.readinto(buffer):
-                    yield buffer[:count]
+            with closing(Source(path)) as file:
+                block = buffer()
+                while count := file.readinto(block):
+                    yield block[:count]
         except OSError as error:
             raise _disk_error(error, path) from error
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import IO
 
 from lofarlake_nb.errors import ChecksumMismatch, LakeError, LakeRefused, LofarlakeError, NoSpace, TransferFailed
-from lofarlake_nb.lake.counted import Counted, adler32_of
+from lofarlake_nb.lake.counted import Arrival, Counted, adler32_of
 from lofarlake_nb.lake.https import WRONG
 from lofarlake_nb.lake.patience import Patience
-from lofarlake_nb.observation.archive import CHUNK, Block
+from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.observation.disk import CHUNK
 
 HALF = ".rucio.upload"  # ending of what is not yet whole, the one that Rucio's own client uses
 _SILENCE = 600.0  # seconds between two signs of life: a checksum of a large file takes its time
@@ -85,8 +86,6 @@ class XRootD:
         With a server that fails. Sending is not tried again here, for its bytes are gone: `TransferFailed.passing`.
     """
 
-    is_ours = False
-
     def __init__(self, environment: Mapping[str, str], patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
         self._silence = min(_SILENCE, 2 * self.patience.seconds) if self.patience.seconds else _SILENCE
@@ -102,7 +101,7 @@ class XRootD:
             **environment,
         }
 
-    def write(self, address: str, blocks: Iterable[Block], size: int) -> str:
+    def write(self, address: str, blocks: Iterable[Block], size: int) -> Arrival:
         """Stream to another name, ask the server what it has, rename; parents are made by the server."""
         half = address + HALF
         counted = Counted(blocks)
@@ -117,7 +116,7 @@ class XRootD:
                 tool.stdin.close()
             self._finish(address, tool, said)
         self._arrived(half, address, counted.adler32)
-        return counted.adler32
+        return Arrival(counted.adler32, counted.adler32)
 
     def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
@@ -317,7 +316,9 @@ def _silent(what: str, seconds: float) -> TransferFailed:
 def _failure(what: str, said: _Said) -> LofarlakeError:
     """What the end of a tool means."""
     told = f"{what}: {said.error[:300] or f'status {said.status}'}"
-    if said.code in (_FORBIDDEN, _NOT_KNOWN) or (said.status == _REFUSED and not said.code):
+    # The client has one status for a refusal at the log-in and for a server that does not answer it.
+    refused = said.status == _REFUSED and not said.code and "Operation expired" not in said.error
+    if said.code in (_FORBIDDEN, _NOT_KNOWN) or refused:
         return LakeRefused(told, "check the certificate or token that the storage knows you by")
     if said.code in (_NO_SPACE, _OVER_QUOTA):
         return NoSpace(told, "free some space at the site, or choose another")

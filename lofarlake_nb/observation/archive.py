@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lofarlake_nb.errors import ObservationError
-
-# Bytes read, sent or written at a time, in memory that is used again: fresh memory costs more than the copy.
-CHUNK = 1 << 19
+from lofarlake_nb.observation.disk import CHUNK, Source, buffer
 
 Block = bytes | memoryview
 
@@ -56,16 +54,16 @@ class Packing:
         ObservationError
             When a file vanishes or changes while it is read.
         """
-        buffer, used = memoryview(bytearray(CHUNK)), 0
+        block, used = buffer(), 0
         for source in self._sources():
             with source:
-                while count := source.readinto(buffer[used:]):
+                while count := source.readinto(block[used:]):
                     used += count
                     if used == CHUNK:
-                        yield buffer
+                        yield block
                         used = 0
         if used:
-            yield buffer[:used]
+            yield block[:used]
 
     def _sources(self) -> "Iterator[_Steady | io.BytesIO]":
         for member in self.members:
@@ -150,10 +148,10 @@ def blocks_of(path: Path, size: int | None = None) -> Iterator[Block]:
     ObservationError
         When it can't be read, or changes while it is read.
     """
-    buffer = memoryview(bytearray(CHUNK))
+    block = buffer()
     with _Steady(path, size) as file:
-        while count := file.readinto(buffer):
-            yield buffer[:count]
+        while count := file.readinto(block):
+            yield block[:count]
 
 
 class _Steady:
@@ -162,8 +160,8 @@ class _Steady:
     def __init__(self, path: Path, size: int | None = None) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            self._before = os.fstat(self._descriptor)
+            self._file = Source(path)
+            self._before = os.fstat(self._file.fileno())
         except OSError as error:
             raise self._unreadable(error) from error
         self.size = self._left = self._before.st_size if size is None else size
@@ -172,12 +170,12 @@ class _Steady:
         return self
 
     def __exit__(self, *error: object) -> None:
-        os.close(self._descriptor)
+        self._file.close()
 
     def readinto(self, room: memoryview) -> int:
         """Fill what there is room for; 0 at the end, which must be where it was expected."""
         try:
-            count = os.readv(self._descriptor, [room[: self._left]]) if self._left else 0
+            count = self._file.readinto(room[: self._left]) if self._left else 0
             if not count:
                 self._check()
         except OSError as error:
@@ -186,7 +184,8 @@ class _Steady:
         return count
 
     def _check(self) -> None:
-        grew, after = os.read(self._descriptor, 1), os.fstat(self._descriptor)
+        after = os.fstat(self._file.fileno())
+        grew = after.st_size != self.size
         if grew or self._left or after.st_mtime_ns != self._before.st_mtime_ns or not stat.S_ISREG(after.st_mode):
             raise ObservationError(
                 f"{self.path} changed while it was read: {self.size} bytes before, {after.st_size} now",

@@ -121,7 +121,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
 
 
 def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: str) -> int:
-    there = np.unique(values)
+    there = values[:1] if (values == values[0]).all() else np.unique(values)
     listed = ", ".join(map(str, there[:20]))
     if wanted is None:
         if len(there) > 1:

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lofarlake_nb.errors import BadArchive, LofarlakeError, NoSpace, ObservationError
-from lofarlake_nb.observation.archive import CHUNK, Block
+from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.observation.disk import Written, buffer
 from lofarlake_nb.observation.partial import building
 
 MAX_MEMBERS = 100_000  # a Measurement Set has some hundreds of files
@@ -126,10 +127,10 @@ def _without_compression(reader: _Reader) -> _Reader:
 
 
 def _through(file: Any) -> Iterator[Block]:
-    buffer = memoryview(bytearray(CHUNK))
+    block = buffer()
     try:
-        while count := file.readinto(buffer):
-            yield buffer[:count]
+        while count := file.readinto(block):
+            yield block[:count]
     except LofarlakeError:  # of the blocks that arrive
         raise
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -217,11 +218,9 @@ def _write(reader: _Reader, info: tarfile.TarInfo, path: Path, name: str) -> Non
         raise NoSpace(f"{path.parent}: member {info.name!r} of {name} needs {info.size} bytes", "free some space")
     left = info.size
     try:
-        with open(path, "xb") as file:
+        with Written(path, info.size) as file:
             for piece in reader.pieces(info.size):
                 left -= file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
     except (FileExistsError, IsADirectoryError) as error:
         raise BadArchive(f"{name}: member {info.name!r} is both a file and a folder") from error
     if left:

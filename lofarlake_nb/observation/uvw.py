@@ -101,6 +101,28 @@ def transit(after: float, position: np.ndarray, phase_centre: tuple[float, float
     return time
 
 
+def elevations(times: np.ndarray, position: np.ndarray, direction: tuple[float, float]) -> np.ndarray:
+    """Height of a direction above the horizon.
+
+    Parameters
+    ----------
+    times : (time,) MJD UTC seconds
+    position : (3,) m, ITRF
+    direction : ra, dec in rad, J2000
+
+    Returns
+    -------
+    (time,) rad
+    """
+    frame = _frame(position, direction)
+    towards = frame.direction("J2000", quantity(direction[0], "rad"), quantity(direction[1], "rad"))
+    found = []
+    for time in times:
+        frame.do_frame(frame.epoch("UTC", quantity(float(time), "s")))
+        found.append(frame.measure(towards, "AZEL")["m1"]["value"])
+    return np.array(found)
+
+
 def _frame(position: np.ndarray, phase_centre: tuple[float, float]) -> Any:
     use_packaged_data()
     frame = measures()

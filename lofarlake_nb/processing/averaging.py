@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import distributed
+import numpy as np
 
 from lofarlake_nb import steps
 from lofarlake_nb.errors import ProcessingError
@@ -14,6 +15,8 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import AverageParameters
 from lofarlake_nb.processing import disk, results
+from lofarlake_nb.processing.ateam import deciding
+from lofarlake_nb.processing.ateam.deciding import AteamVerdict
 from lofarlake_nb.processing.averages import resolution, smearing
 from lofarlake_nb.processing.averages.smearing import Smearing
 from lofarlake_nb.processing.averages.task import average_one
@@ -48,6 +51,8 @@ class Averaged:
         That were asked for on the disk.
     notes : tuple of str
         What was done otherwise than asked for, and why.
+    ateam : tuple of AteamVerdict
+        What was decided about Cas A, Cyg A, Tau A and Vir A, and why; empty where nobody asked.
     """
 
     measurement_sets: tuple[Path, ...]
@@ -61,6 +66,7 @@ class Averaged:
     smearing: Smearing | None = None
     bytes: int = 0
     notes: tuple[str, ...] = ()
+    ateam: tuple[AteamVerdict, ...] = ()
 
 
 def average(flagged: Flagged, parameters: AverageParameters, *, work: Path, client: distributed.Client) -> Averaged:
@@ -108,6 +114,8 @@ def _average(
     free = disk.require(folder, need, "the averaged data")
     logger.info("averaged data will take %.2f GB, %.1f GB is free", need / 1e9, free / 1e9)
     bad, swapped_names = (tuple(s.name for s in of) for of in (flagged.bad_stations, flagged.swapped_stations))
+    ateam = _ateam(sources, layouts, parameters, client)
+    clipped = tuple(one.name for one in ateam if one.decision == deciding.CLIPPED)
     futures = [
         client.submit(
             average_one,
@@ -117,6 +125,7 @@ def _average(
             parameters,
             bad,
             swapped_names,
+            clipped,
             pure=False,
         )
         for i, (source, flag_file) in enumerate(zip(sources, flagged.flag_files, strict=True))
@@ -147,7 +156,29 @@ def _average(
         smearing=smeared,
         bytes=need,
         notes=_notes(sources, layouts, done, smeared, parameters),
+        ateam=ateam,
     )
+
+
+def _ateam(
+    sources: Sequence[Source], layouts: Sequence[Layout], parameters: AverageParameters, client: distributed.Client
+) -> tuple[AteamVerdict, ...]:
+    """Verdicts at the middle one of the frequencies."""
+    if parameters.ateam == "none":
+        return ()
+    middle = int(np.argsort([layout.frequencies.mean() for layout in layouts])[len(layouts) // 2])
+    target = resolution.target(layouts[middle], parameters)
+    verdicts = client.submit(deciding.decide, sources[middle], target, parameters, pure=False).result()
+    for one in verdicts:
+        logger.info(
+            "%s, %.0f deg away, %.0f deg high: %s (%s)",
+            one.name,
+            one.distance_deg,
+            one.elevation_deg,
+            one.decision,
+            one.reason,
+        )
+    return verdicts
 
 
 def _notes(

@@ -9,26 +9,14 @@ import distributed
 import numpy as np
 
 from lofarlake_nb import steps
-from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.observation import measurement_set
-from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, transfer, verdict
-from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
+from lofarlake_nb.processing.gains import subbands, verdict
+from lofarlake_nb.processing.gains.assessment import Assessment
 from lofarlake_nb.processing.gains.directions import Judged
-from lofarlake_nb.processing.gains.solutions import Gains
-from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
-from lofarlake_nb.processing.gains.transfer import Transferred
-from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
-from lofarlake_nb.processing.windows import blocks, groups
-
-# A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
-# 0.96 of its power.
-REACH = np.deg2rad(0.5)
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +129,7 @@ def calibrate(
 
     def run() -> dict:
         shutil.rmtree(folder, ignore_errors=True)
-        found = _solve(averaged, model, parameters, client)
+        found = subbands.solve(averaged, model, parameters, client)
         return results.to_json(_finish(averaged, model, found, parameters, folder, client, step_key))
 
     kept = steps.once(folder / "calibrated.json", step_key, run, products=_products)
@@ -182,7 +170,7 @@ def improve(
 
     def run() -> dict:
         shutil.rmtree(folder, ignore_errors=True)
-        found = _solve(averaged, model, parameters, client)
+        found = subbands.solve(averaged, model, parameters, client)
         if not _better(found.assessment, before):
             return {"accepted": False, "calibrated": None}
         done = _finish(averaged, model, found, parameters, folder, client, step_key)
@@ -213,70 +201,30 @@ def _better(found: Assessment, before: Calibrated) -> bool:
     return better
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Solutions of all Measurement Sets, and what they are worth."""
-
-    layouts: list[Layout]
-    solved: list[solving.Solved]
-    with_beam: bool
-    transferred: Transferred | None
-    assessment: Assessment
-
-
 def _key(averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> str:
     described = {name: np.asarray(value).tolist() for name, value in asdict(model).items()}
-    return steps.key("calibrate", parameters, averaged.key, str(described))
+    files = [Path(parameters.solutions)] if parameters.solutions else []
+    return steps.key("calibrate", parameters, averaged.key, str(described), files)
 
 
 def _products(result: dict) -> list[Path]:
     return [Path(p) for name in ("measurement_sets", "solution_files", "direction_files") for p in result[name]]
 
 
-def _solve(
-    averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters, client: distributed.Client
-) -> _Found:
-    paths = averaged.measurement_sets
-    layouts = _layouts(paths)
-    with_beam = _with_beam(paths[0], layouts[0], model, parameters)
-    transferred = transfer.load(parameters.solutions) if parameters.solutions else None
-    tasks = []
-    for path, layout in zip(paths, layouts, strict=True):
-        ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
-        tasks.append(
-            [
-                client.submit(solve_window, path, part, model, parameters, with_beam, transferred, pure=False)
-                for part in ranges
-            ]
-        )
-    solved = [solving.joined(parts) for parts in client.gather(tasks)]
-    stations = [
-        Stations(
-            nominal=sensitivity.expected(layout, sensitivity.antenna_set(path)),
-            power=1.0 if with_beam else sensitivity.element_power(path, layout),
-        )
-        for path, layout in zip(paths, layouts, strict=True)
-    ]
-    known_bad = {station.name: station for station in averaged.bad_stations}
-    distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
-    assessment = assess(solved, layouts, stations, known_bad, distance)
-    return _Found(layouts, solved, with_beam, transferred, assessment)
-
-
 def _finish(
     averaged: Averaged,
     model: SkyModel | ModelColumn,
-    found: _Found,
+    found: subbands.Found,
     parameters: CalibrationParameters,
     folder: Path,
     client: distributed.Client,
     step_key: str,
 ) -> Calibrated:
     """Apply what was found, and say it."""
-    outputs, files, flagged_fraction = _apply(averaged.measurement_sets, found, parameters, folder, client)
+    outputs, files, flagged_fraction = subbands.apply(averaged.measurement_sets, found, parameters, folder, client)
     assessment = found.assessment
     judged, evidence = assessment.judged, assessment.evidence
-    direction_files, tried = _directions(averaged, model, found, files, parameters, folder, client)
+    direction_files, tried = subbands.apart(averaged, model, found, files, parameters, folder, client)
     measured, thermal = verdict.phase_rms(assessment.held_out)
     logger.info("calibrated on %s: %s, %s", model.name, judged.verdict, "; ".join(judged.reasons))
     return Calibrated(
@@ -304,89 +252,5 @@ def _finish(
     )
 
 
-def _apply(
-    paths: tuple[Path, ...], found: _Found, parameters: CalibrationParameters, folder: Path, client: distributed.Client
-) -> tuple[list[Path], list[Path], float]:
-    """Write solutions and calibrated Measurement Sets; their paths, and the fraction flagged."""
-    assessment = found.assessment
-    outputs = [folder / path.name for path in paths]
-    files = []
-    for path, gains, layout in zip(outputs, assessment.usable, found.layouts, strict=True):
-        times, frequencies = _axes(layout, parameters)
-        if found.transferred is not None:
-            block = np.arange(len(layout.frequencies)) // parameters.channels
-            gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
-        values = gain_checks.referred(gains, assessment.reference)
-        files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
-    futures = [
-        client.submit(apply_one, path, output, file, one.noise, found.with_beam, pure=False)
-        for path, output, file, one in zip(paths, outputs, files, found.solved, strict=True)
-    ]
-    counts = np.sum(client.gather(futures), axis=0)
-    return outputs, files, float(counts[1] / counts[0])
-
-
-def _directions(
-    averaged: Averaged,
-    model: SkyModel | ModelColumn,
-    found: _Found,
-    files: list[Path],
-    parameters: CalibrationParameters,
-    folder: Path,
-    client: distributed.Client,
-) -> tuple[list[Path], list[Judged]]:
-    """Gains of directions, where any are asked for and can be had."""
-    if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
-        return [], []
-    return directions.solve(
-        averaged.measurement_sets,
-        found.layouts,
-        files,
-        [one.noise for one in found.solved],
-        found.assessment.reference,
-        model,
-        parameters,
-        found.with_beam,
-        folder,
-        client,
-    )
-
-
-def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:
-    """Whether station beams go into the model."""
-    if isinstance(model, ModelColumn) or parameters.beam == "never":
-        return False
-    if parameters.beam == "auto" and (parameters.solve == "none" or model.reach(layout.phase_centre) <= REACH):
-        return False
-    known = beam.open_telescope(path) is not None
-    if parameters.beam == "always" and not known:
-        raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
-    return known
-
-
 def _worst(values: list[float | None]) -> float | None:
     return max((v for v in values if v is not None), default=None)
-
-
-def _layouts(paths: tuple[Path, ...]) -> list[Layout]:
-    layouts = [measurement_set.layout(path) for path in paths]
-    for path, layout in zip(paths, layouts, strict=True):
-        if (layout.stations, *_baselines(layout)) != (layouts[0].stations, *_baselines(layouts[0])):
-            raise ProcessingError(
-                f"{path.name} has other stations or baselines than {paths[0].name}", "process them apart"
-            )
-    return layouts
-
-
-def _baselines(layout: Layout) -> tuple[bytes, bytes]:
-    return layout.antenna1.tobytes(), layout.antenna2.tobytes()
-
-
-def _axes(layout: Layout, parameters: CalibrationParameters) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of the solution intervals (MJD s) and of the blocks of channels (Hz)."""
-    starts = groups(layout.times, layout.interval, parameters.slots)
-    size = np.diff(np.append(starts, len(layout.times)))
-    times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
-    channels = np.arange(0, len(layout.frequencies), parameters.channels)
-    size = np.diff(np.append(channels, len(layout.frequencies)))
-    return times, np.add.reduceat(layout.frequencies, channels) / size

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import distributed
+from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
 from lofarlake_nb.errors import ProcessingError, UsageError
@@ -17,10 +18,14 @@ logger = logging.getLogger(__name__)
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
 CONNECT = "5s"
+# Python and the engines' libraries alone take most of it.
+LEAST_MEMORY = 500_000_000
 
 
 @contextmanager
-def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> Iterator[distributed.Client]:
+def start(
+    workers: int = 0, *, scheduler: str = "", dashboard: bool = False, memory: str = ""
+) -> Iterator[distributed.Client]:
     """Dask client, with its workers.
 
     Parameters
@@ -32,6 +37,8 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
         files; then no workers are started.
     dashboard : bool
         Whether to serve Dask's dashboard, on a free port of the loopback.
+    memory : str
+        That each worker may take, as ``"4 GB"``; empty for an even share of most of the machine's.
 
     Yields
     ------
@@ -41,7 +48,7 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
     Raises
     ------
     UsageError
-        When `workers` is negative.
+        When `workers` is negative, or `memory` is no size.
     ProcessingError
         When no scheduler answers at the address.
     """
@@ -53,7 +60,7 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
             yield client
         return
     count = workers or engines.cores()
-    limit = int(MEMORY_SHARE * MEMORY_LIMIT / count)
+    limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY_LIMIT / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")
     try:
@@ -78,6 +85,16 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _bytes(memory: str) -> int:
+    try:
+        size = parse_bytes(memory)
+    except ValueError as error:
+        raise UsageError(f"memory: {memory!r} is no size", 'write it as "4 GB"') from error
+    if size < LEAST_MEMORY:
+        raise UsageError(f"memory: expected at least {LEAST_MEMORY / 1e9:.1f} GB for a worker, got {memory}")
+    return size
+
+
 @contextmanager
 def _connected(scheduler: str) -> Iterator[distributed.Client]:
     try:
@@ -94,13 +111,14 @@ class Session:
 
     Parameters
     ----------
-    workers, scheduler, dashboard
+    workers, scheduler, dashboard, memory
         As `start` takes them.
     """
 
-    def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> None:
+    def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False, memory: str = "") -> None:
         self._stack = ExitStack()
-        self.client = self._stack.enter_context(start(workers, scheduler=scheduler, dashboard=dashboard))
+        started = start(workers, scheduler=scheduler, dashboard=dashboard, memory=memory)
+        self.client = self._stack.enter_context(started)
 
     def close(self) -> None:
         """Stop the workers that were started."""

@@ -136,8 +136,9 @@ def _flag(
                 client.submit(searching.flag_window, source, times, files[-1], parameters.strategy, pure=False)
             )
     counted = flag_statistics.collect([layout for layout in layouts for _ in windows(layout)], client.gather(futures))
-    bad = flag_statistics.bad_stations(counted, parameters)
-    swapped = flag_statistics.swapped_stations(counted)
+    swapped, turned = flag_statistics.odd_dipoles(counted)
+    bad = flag_statistics.together(flag_statistics.bad_stations(counted, parameters), turned)
+    swapped = tuple(one for one in swapped if one.name not in {station.name for station in bad})
     if parameters.swapped == "flag":
         bad, swapped = flag_statistics.together(bad, swapped), ()
     left_out = {station.name for station in bad}

@@ -21,7 +21,7 @@ from lofarlake_nb.processing.images import fits_image, image_figures, stokes
 from lofarlake_nb.processing.images.bands import bands
 from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
 from lofarlake_nb.processing.images.facets import choose
-from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
+from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry, matched
 from lofarlake_nb.processing.images.held import Held, load, seen_by
 from lofarlake_nb.processing.images.memory import Need, need
 from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
@@ -35,6 +35,8 @@ MOST_FACETS = 40
 # Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
 # error would be this part of the noise, a facet is worth its cost.
 DIFFERENCE = 0.1
+# The same where the ionosphere's phases differ between directions and gains follow them.
+DIFFERENCE_OF_PHASES = 0.5
 SHOWS = 0.25
 # Within this distance of the phase centre stations see the same, rad.
 NEAR = np.deg2rad(0.1)
@@ -56,6 +58,8 @@ class Imaged:
         doesn't know the telescope.
     circular : Path or None
         FITS: Stokes V, not cleaned; None where it can't be had.
+    cutout : Path or None
+        FITS: a part of the field at full resolution, restored; None where none was asked for.
     npix : int
     cell_arcsec : float
     frequency_hz, bandwidth_hz : float
@@ -96,6 +100,7 @@ class Imaged:
     primary_beam: Path | None
     corrected: Path | None
     circular: Path | None
+    cutout: Path | None
     npix: int
     cell_arcsec: float
     frequency_hz: float
@@ -156,7 +161,7 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     def run() -> dict:
         return results.to_json(_image(calibrated, parameters, folder, client, step_key))
 
-    names = ("image", "residual", "model", "psf", "dirty", "primary_beam", "corrected", "circular")
+    names = ("image", "residual", "model", "psf", "dirty", "primary_beam", "corrected", "circular", "cutout")
     kept = steps.once(
         folder / "imaged.json", step_key, run, products=lambda r: [Path(r[n]) for n in names if r[n] is not None]
     )
@@ -176,8 +181,12 @@ def _image(
         dirty, psfs = held.dirty_and_psf()
         psf = held.bands.mean(psfs)
         beam = fit_beam(psf, size.cell)
-        found, held = _cleaned(held, dirty, psfs, beam, beams, _direction_gains(calibrated))
+        gains = [solutions.read(path) for path in calibrated.direction_files]
+        # Gains that were solved without beams in the model have what beams do in themselves.
+        facet_beams = beams if calibrated.beam_in_model or not gains else None
+        found, held = _cleaned(held, dirty, psfs, beam, facet_beams, gains)
         circular = held.circular() if parameters.circular and _has_circular(layouts) else None
+        detail = _cutout(held, found.model, paths, layouts, needed, beams) if parameters.cutout else None
     finally:
         held.close()
     model, residual = held.bands.mean(found.model), held.bands.mean(found.residual)
@@ -198,6 +207,7 @@ def _image(
         primary_beam=None if wide is None else made.write("primary-beam", wide, unit=""),
         corrected=None if wide is None else made.write("image-pb", corrected(restored, wide)),
         circular=None if circular is None else made.write("circular", circular[0], stokes="V"),
+        cutout=None if detail is None else _Products(folder, detail[0], origin, detail[1]).write("cutout", detail[2]),
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
         frequency_hz=origin.frequency,
@@ -234,7 +244,9 @@ def _held(
     """Visibilities on the workers, for an image as large as they deserve, and their stations' beams."""
     edges = bands(parameters, layouts)
     size = geometry(parameters, layouts)
-    needed = need(size, layouts, client)
+    # A cut-out is held beside the wide field's visibilities, before and after these are subtracted.
+    copies = 3 if parameters.cutout else 1
+    needed = need(size, layouts, client, copies=copies)
     beams = None
     if parameters.primary_beam:
         frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
@@ -244,7 +256,7 @@ def _held(
         wider = matched(size, held.preview())
         if wider is not size:
             held.close()
-            size, needed = wider, need(wider, layouts, client)
+            size, needed = wider, need(wider, layouts, client, copies=copies)
             held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
     return size, held, needed, beams
 
@@ -269,7 +281,7 @@ def _cleaned(
     least = 0.0
     if parameters.facets == "auto":
         sidelobes = held.bands.mean(psfs).std()
-        least = SHOWS * held.thermal / (DIFFERENCE * sidelobes)
+        least = SHOWS * held.thermal / ((DIFFERENCE_OF_PHASES if gains else DIFFERENCE) * sidelobes)
     least = max(least, 5 * float(held.bands.mean(found.residual).std()))
     places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
     if not places:
@@ -283,8 +295,41 @@ def _cleaned(
     ), seen
 
 
-def _direction_gains(calibrated: Calibrated) -> list[Gains]:
-    return [solutions.read(path) for path in getattr(calibrated, "direction_files", ())]
+def _cutout(
+    wide: Held,
+    model: np.ndarray,
+    paths: tuple[Path, ...],
+    layouts: list[Layout],
+    needed: Need,
+    beams: StationBeams | None,
+) -> tuple[Geometry, Beam, np.ndarray]:
+    """A small image at full resolution, of what the wide one has no model for and of what lies within."""
+    parameters, size = wide.parameters, cutout(wide.parameters, layouts)
+    around = model.copy()
+    middle = [
+        wide.geometry.npix // 2 + round(sign * c / wide.geometry.cell)
+        for sign, c in zip((1, -1), np.subtract(size.centre, wide.geometry.centre)[::-1], strict=True)
+    ]
+    half = int(np.ceil(0.5 * size.npix * size.cell / wide.geometry.cell))
+    rows, columns = (slice(max(0, c - half), max(0, c + half + 1)) for c in middle)
+    around[:, rows, columns] = 0
+    loaded = load(
+        paths,
+        layouts,
+        parameters,
+        size,
+        wide.client,
+        need=needed,
+        folder=wide.folder / "cutout",
+        edges=wide.bands.edges,
+        beams=beams,
+    )
+    held = loaded.less(wide, around)
+    dirty, psfs = held.dirty_and_psf()
+    beam = fit_beam(held.bands.mean(psfs), size.cell)
+    found = deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands)
+    smooth = convolve(held.bands.mean(found.model), beam, size.cell)
+    return size, beam, (smooth + held.bands.mean(found.residual)).astype(np.float32)
 
 
 def _has_circular(layouts: list[Layout]) -> bool:

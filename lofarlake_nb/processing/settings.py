@@ -22,6 +22,9 @@ CALLED: Mapping[str, str] = {
     "ImageParameters.minimum_uv": "image_minimum_uv",
     "ImageParameters.channels": "image_channels",
 }
+MOST_ROUNDS = 20
+# Parameters that are of no step alone.
+OF_THE_RUN: Mapping[str, Any] = {"rounds": 0, "memory": ""}
 KINDS: tuple[type, ...] = (FlagParameters, AverageParameters, CalibrationParameters, ImageParameters)
 
 
@@ -33,16 +36,24 @@ class Settings:
     average: AverageParameters
     calibrate: CalibrationParameters
     image: ImageParameters
+    rounds: int = 0  # of self-calibration, at the most
+    memory: str = ""  # that each worker may take, as "4 GB"; empty for an even share of most of the machine's
+
+    @property
+    def _steps(self) -> dict[str, Any]:
+        return {step.name: getattr(self, step.name) for step in fields(self) if step.name not in OF_THE_RUN}
 
     def values(self) -> dict[str, dict[str, Any]]:
         """Every parameter by step and name, those at their defaults included."""
-        return {step.name: asdict(getattr(self, step.name)) for step in fields(self)}
+        return {
+            **{name: asdict(step) for name, step in self._steps.items()},
+            "run": {n: getattr(self, n) for n in OF_THE_RUN},
+        }
 
     def changed(self) -> dict[str, Any]:
         """Parameters that are not at their defaults, by the name that the notebook has for them."""
-        found = {}
-        for step in fields(self):
-            chosen = getattr(self, step.name)
+        found = {name: getattr(self, name) for name, default in OF_THE_RUN.items() if getattr(self, name) != default}
+        for chosen in self._steps.values():
             for field in fields(chosen):
                 if getattr(chosen, field.name) != field.default:
                     found[_called(type(chosen), field.name)] = getattr(chosen, field.name)
@@ -80,12 +91,22 @@ def of(values: Mapping[str, Any]) -> Settings:
         given[name] = _typed(name, text, known[name])
     if given.get("sky_model") == MODEL_DATA and not given.get("model_column"):
         given["model_column"] = MODEL_DATA
-    return Settings(*(_of(kind, given) for kind in KINDS))
+    rounds = given.get("rounds", 0)
+    if not 0 <= rounds <= MOST_ROUNDS:
+        raise UsageError(f"rounds: expected 0 to {MOST_ROUNDS}, got {rounds}")
+    return Settings(
+        _of(FlagParameters, given),
+        _of(AverageParameters, given),
+        _of(CalibrationParameters, given),
+        _of(ImageParameters, given),
+        rounds,
+        str(given.get("memory", "")),
+    )
 
 
 def defaults() -> dict[str, Any]:
     """All parameters of the steps by the name that a notebook has for them, with their defaults."""
-    return {_called(kind, field.name): field.default for kind in KINDS for field in fields(kind)}
+    return {**{_called(kind, field.name): field.default for kind in KINDS for field in fields(kind)}, **OF_THE_RUN}
 
 
 def _typed(name: str, text: str, default: Any) -> Any:

@@ -26,6 +26,8 @@ THRESHOLDS = {"thresh": "hard", "thresh_pix": 5.0, "thresh_isl": 3.0}
 NOISE = {"rms_map": True, "adaptive_rms_box": True, "adaptive_thresh": 75.0, "mean_map": "zero"}
 # Where the primary beam is weaker, there is no saying what a source's flux is.
 FAINTEST_BEAM = 0.02
+# What PyBDSF takes for each pixel: 0.66 GB at 3072².
+PIXEL_BYTES = 70
 # PyBDSF on 32768² pixels takes this long on a slow core.
 LONGEST_S = 4 * 3600
 
@@ -103,7 +105,11 @@ def find(image: Path, folder: Path, step_key: str, *, beam: Path | None = None) 
     def products(kept: dict) -> Sequence[Path]:
         return [Path(kept[name]) for name in ("catalogue", "regions") if kept[name]]
 
-    return results.from_json(Found, steps.once(folder / "found.json", key, run, products=products))
+    record = folder / "found.json"
+    found = results.from_json(Found, steps.once(record, key, run, products=products))
+    if found.median_rms_jy_per_beam is None:
+        record.unlink(missing_ok=True)  # PyBDSF failed: the next run may try again
+    return found
 
 
 def read(catalogue: Path) -> SourceList:
@@ -135,6 +141,9 @@ def read(catalogue: Path) -> SourceList:
 
 def _run(image: Path, folder: Path, beam: Path | None) -> Found:
     folder.mkdir(parents=True, exist_ok=True)
+    wanted, free = PIXEL_BYTES * _pixels(image), _free_bytes()
+    if wanted > free:
+        return _without(f"no source list: PyBDSF would take {wanted / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
     asked = [sys.executable, "-m", __name__, str(image), str(folder), *([str(beam)] if beam else [])]
     try:
         done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, timeout=LONGEST_S, check=False)
@@ -158,6 +167,21 @@ def _run(image: Path, folder: Path, beam: Path | None) -> Found:
         median_true_rms_jy_per_beam=true_middle,
         note="" if count else "no source above 5 sigma",
     )
+
+
+def _pixels(image: Path) -> int:
+    """Pixels of an image; 0 where that can't be told: PyBDSF then says why."""
+    try:
+        header = fits.getheader(image)
+    except OSError:
+        return 0
+    return int(header.get("NAXIS1", 0)) * int(header.get("NAXIS2", 0))
+
+
+def _free_bytes() -> int:
+    """Memory that may be taken without pushing others out."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
 
 
 def _without(note: str) -> Found:

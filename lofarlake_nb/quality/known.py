@@ -18,29 +18,29 @@ LISTED = 1.0
 TOGETHER = 60 * ARCSEC
 
 
-def of_truth(truth: simulated.Truth, weights: np.ndarray | None = None) -> list[KnownSource]:
-    """Bright sources of a simulated observation, with their apparent fluxes.
+def of_truth(truth: simulated.Truth, *, apparent: bool) -> list[KnownSource]:
+    """Bright sources of a simulated observation.
 
     Parameters
     ----------
     truth : Truth
-    weights : (station, station) array, optional
-        Sum of the imaging weights of each baseline, for the apparent fluxes: stations of different size have different
-        beams.
+    apparent : bool
+        Fluxes as an image shows them that is not corrected for the beam, with all baselines of one weight.
 
     Returns
     -------
     list of KnownSource
         Brightest first; all with an apparent flux above `LISTED`.
     """
-    apparent = simulated.apparent_fluxes(truth, weights)
-    listed = [i for i in np.argsort(-apparent) if apparent[i] >= LISTED]
+    seen = simulated.apparent_fluxes(truth)
+    flux = seen if apparent else truth.flux
+    listed = [i for i in np.argsort(-seen) if seen[i] >= LISTED]
     return [
         KnownSource(
             str(truth.source_names[i]),
             float(np.rad2deg(truth.ra[i])),
             float(np.rad2deg(truth.dec[i])),
-            true_flux_jy=float(apparent[i]),
+            true_flux_jy=float(flux[i]),
         )
         for i in listed
     ]

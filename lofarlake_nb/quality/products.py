@@ -11,6 +11,7 @@ from typing import Any
 from astropy.io import fits
 
 from lofarlake_nb import steps
+from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
@@ -21,9 +22,10 @@ from lofarlake_nb.quality.comparison import Comparison
 from lofarlake_nb.quality.finding import Found
 from lofarlake_nb.quality.known import References
 from lofarlake_nb.quality.provenance import Provenance, write_history
+from lofarlake_nb.quality.self_calibration import Refined
 
 # Images that become products, where they were made; what `Imaged` calls otherwise.
-IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v")
+IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v", "cutout")
 CALLED = {"primary_beam": "primary-beam", "corrected": "image-pb", "circular": "stokes-v"}
 PICTURES_OF_IMAGES = ("image.png", "residual.png", "fluxes.png")
 
@@ -76,7 +78,9 @@ def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
     return place.absolute()
 
 
-def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, provenance: Provenance) -> Recorded:
+def record_calibration(
+    place: Path, flagged: Flagged, averaged: Averaged, calibrated: Calibrated, provenance: Provenance
+) -> Recorded:
     """Write what is known once the calibration is judged; there is no image yet, and none stays from an earlier run.
 
     Parameters
@@ -85,6 +89,8 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, pr
         Folder of the products.
     flagged : Flagged
         What flagging found.
+    averaged : Averaged
+        What averaging did, and decided about the A-team.
     calibrated : Calibrated
         With the verdict.
     provenance : Provenance
@@ -102,15 +108,15 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated, pr
     for source in calibrated.direction_files:
         _copy(source, place / f"{source.stem}_directions.h5")
     value = _with_calibration(summary.empty(), flagged, calibrated)
-    quality = qa.of_calibration(flagged, calibrated, provenance)
+    quality = qa.of_calibration(flagged, averaged, calibrated, provenance)
     return _written(place, value, quality, ())
 
 
 def record_image(
     place: Path,
-    recorded: Recorded,
-    calibrated: Calibrated,
-    imaged: Imaged,
+    flagged: Flagged,
+    averaged: Averaged,
+    refined: Refined,
     model: SkyModel | ModelColumn,
     references: References,
     provenance: Provenance,
@@ -121,12 +127,12 @@ def record_image(
     ----------
     place : Path
         Folder of the products.
-    recorded : Recorded
-        From `record_calibration`.
-    calibrated : Calibrated
-        With the verdict.
-    imaged : Imaged
-        The images.
+    flagged : Flagged
+        What flagging found.
+    averaged : Averaged
+        What averaging did.
+    refined : Refined
+        The images, and the calibration that they are of.
     model : SkyModel or ModelColumn
         That the observation was calibrated on.
     references : References
@@ -139,6 +145,8 @@ def record_image(
     Recorded
         With ``summary.json``, ``qa.json`` and what the comparison found.
     """
+    calibrated, imaged = refined.calibrated, refined.imaged
+    recorded = record_calibration(place, flagged, averaged, calibrated, provenance)
     made = _images(imaged)
     for name, source in made.items():
         _write_image(source, place / f"{name}.fits", provenance)
@@ -147,9 +155,11 @@ def record_image(
         if listed is not None:
             _copy(listed, place / listed.name)
     compared = _compared(found, imaged, references)
-    expected = known.of_truth(references.truth) if references.truth else known.of_model(model)
-    measured = sources.measure(sources.read_picture(place / "image.fits"), expected)
+    truth, seen = references.truth, "image-pb" if "image-pb" in made else "image"
+    expected = known.of_truth(truth, apparent=seen == "image") if truth else known.of_model(model)
+    measured = sources.measure(sources.read_picture(place / f"{seen}.fits"), expected)
     value = summary.with_part(recorded.value, "image", _image_figures(imaged, found))
+    value["calibration"]["self_calibration"] = list(refined.said)
     value = summary.with_sources(value, measured)
     quality = {**recorded.quality, "image_diagnostics": qa.of_image(imaged, calibrated, found, compared)}
     return _written(place, value, quality, compared)

@@ -1,5 +1,6 @@
 """How products came to be: inputs, parameters, versions. It goes into FITS headers, the QA and the report."""
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,13 +53,14 @@ class Provenance:
 
     def command(self) -> str:
         """Command line that repeats the run: what is not at its default, from the lake, or from the files."""
-        given = {"sky_model": self.sky_model, **self.settings.changed()}
-        options = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
+        changed = {name: str(value) for name, value in self.settings.changed().items()}
+        model = shlex.quote(self.sky_model)
         if self.dataset:
-            return f"lofarlake run 2_process -p dataset {self.dataset} {options}"
-        model = f"--sky-model {shlex.quote(self.sky_model)}"
-        changed = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in self.settings.changed().items())
-        return " ".join(filter(None, ["lofarlake process", *self.inputs, model, "--output DIR", changed]))
+            more = json.dumps([f"{name}={value}" for name, value in changed.items()])
+            further = f" -p more {shlex.quote(more)}" if changed else ""
+            return f"lofarlake run 2_process -p dataset {self.dataset} -p sky_model {model}{further}"
+        options = " ".join(f"-p {name} {shlex.quote(value)}" for name, value in changed.items())
+        return f"lofarlake process {' '.join(self.inputs)} --sky-model {model} --output DIR {options}".strip()
 
     def lines(self) -> list[str]:
         """The same as lines of text, for the HISTORY of a FITS file."""

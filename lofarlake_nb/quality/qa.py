@@ -1,6 +1,7 @@
 """Quality figures of a run as JSON, under the names that readers of LINC's and Rapthor's figures know."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.processing.ateam.deciding import CLIPPED, AteamVerdict
+from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.imaging import Imaged
@@ -32,13 +35,17 @@ A_TEAM: Mapping[str, tuple[float, float]] = {
 CLOSE_DEG = 30.0
 
 
-def of_calibration(flagged: Flagged, calibrated: Calibrated, provenance: Provenance) -> dict[str, Any]:
+def of_calibration(
+    flagged: Flagged, averaged: Averaged, calibrated: Calibrated, provenance: Provenance
+) -> dict[str, Any]:
     """Figures of the data and of the solutions, laid out as LINC's ``*_summary.json``.
 
     Parameters
     ----------
     flagged : Flagged
         What flagging found.
+    averaged : Averaged
+        What averaging did, and decided about the A-team.
     calibrated : Calibrated
         With the verdict.
     provenance : Provenance
@@ -67,12 +74,14 @@ def of_calibration(flagged: Flagged, calibrated: Calibrated, provenance: Provena
         "stations": stations,
         "removed_stations": sorted(removed),
         "refant": calibrated.reference_station,
-        "close_sources": close_sources(layout.phase_centre),
+        "close_sources": close_sources(layout.phase_centre, averaged.ateam),
+        "averaging": _averaging(averaged),
         "verdict": calibrated.verdict,
         "verdict_reasons": list(calibrated.reasons),
         "held_out_phase_rms_deg": calibrated.held_out_phase_rms_deg,
         "thermal_phase_rms_deg": calibrated.thermal_phase_rms_deg,
         "observation": dict(provenance.observation),
+        "directions": [asdict(one) for one in calibrated.directions],
         "input_dataset": provenance.dataset or None,
         "inputs": list(provenance.inputs),
         "command": provenance.command(),
@@ -119,15 +128,54 @@ def of_image(imaged: Imaged, calibrated: Calibrated, found: Found, compared: Seq
     return {**figures, **(statistics[0] if statistics else {}), "comparisons": statistics}
 
 
-def close_sources(phase_centre: tuple[float, float]) -> list[dict[str, Any]]:
-    """Sources of the A-team near a phase centre (rad, J2000), with their distance, nearest first."""
+def close_sources(phase_centre: tuple[float, float], decided: Sequence[AteamVerdict] = ()) -> list[dict[str, Any]]:
+    """Strong sources that are near a field, or that something was decided about.
+
+    Parameters
+    ----------
+    phase_centre : tuple of float
+        Rad, J2000.
+    decided : sequence of AteamVerdict
+        What averaging decided.
+
+    Returns
+    -------
+    list of dict
+        Nearest first: ``source``, ``distance`` in degrees, ``mitigation`` (``clip`` or ``none``, as LINC calls it), and
+        why.
+    """
+    if decided:
+        rows = [
+            {
+                "source": one.name,
+                "distance": one.distance_deg,
+                "elevation": one.elevation_deg,
+                "mitigation": "clip" if one.decision == CLIPPED else "none",
+                "reason": f"{one.decision}: {one.reason}",
+            }
+            for one in decided
+        ]
+        return sorted(rows, key=lambda one: float(one["distance"]))  # type: ignore[arg-type]
     centre = SkyCoord(phase_centre[0] * u.rad, phase_centre[1] * u.rad)
     found = []
     for name, (ra, dec) in A_TEAM.items():
         distance = float(centre.separation(SkyCoord(ra * u.deg, dec * u.deg)).deg)
         if distance < CLOSE_DEG:
-            found.append({"source": name, "distance": distance})
+            found.append({"source": name, "distance": distance, "mitigation": "none"})
     return sorted(found, key=lambda one: one["distance"])
+
+
+def _averaging(averaged: Averaged) -> dict[str, Any]:
+    """What averaging did, in numbers and words."""
+    smearing = asdict(averaged.smearing) if averaged.smearing else None
+    return {
+        "interval_s": averaged.interval_s,
+        "channel_width_hz": averaged.channel_width_hz,
+        "unflagged_fraction": averaged.unflagged_fraction,
+        "smearing_at_the_edge": smearing,
+        "bytes": averaged.bytes,
+        "notes": list(averaged.notes),
+    }
 
 
 def _flagged_at_last(calibrated: Calibrated) -> dict[str, float]:

@@ -98,7 +98,7 @@ def sections(place: Path, summary: Mapping[str, Any], quality: Mapping[str, Any]
     figures, image = quality["metrics"][PIPELINE], quality.get("image_diagnostics")
     return [
         Section("Observed", tables=[_pairs("", figures["observation"])]),
-        _verdict(figures),
+        _verdict(summary, figures),
         _image(place, summary, image),
         _sources(place, summary, image),
         _data(place, summary, figures),
@@ -107,9 +107,10 @@ def sections(place: Path, summary: Mapping[str, Any], quality: Mapping[str, Any]
     ]
 
 
-def _verdict(figures: Mapping[str, Any]) -> Section:
+def _verdict(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> Section:
     verdict = figures["verdict"]
     words = [f"{verdict}. {VERDICTS.get(verdict, '')}", *figures["verdict_reasons"]]
+    words += [f"Self-calibration, {line}." for line in summary["calibration"].get("self_calibration") or []]
     return Section("Verdict", words)
 
 
@@ -143,7 +144,8 @@ def _sources(place: Path, summary: Mapping[str, Any], image: Mapping[str, Any] |
     if image is None:
         return Section("Sources")
     listed = f"PyBDSF finds {image['nsources']} sources (sources.fits, and sources.reg for DS9 and CARTA)."
-    words = [image["note"] or listed]
+    corrected = image["min_rms_true_sky"] is not None
+    words = [image["note"] or listed, "Fluxes are " + ("" if corrected else "not ") + "corrected for the primary beam."]
     statistics = [
         [
             one["comparison"],
@@ -178,7 +180,7 @@ def table_of_sources(summary: Mapping[str, Any]) -> Table:
                 "" if true is None else f"{flux / true - 1:+.2%}",
             ]
         )
-    columns = ("source", "RA (deg)", "Dec (deg)", "flux (Jy, apparent)", "true flux (Jy, apparent)", "difference")
+    columns = ("source", "RA (deg)", "Dec (deg)", "flux (Jy)", "true flux (Jy)", "difference")
     return Table("Known sources, measured in apertures", columns, rows)
 
 
@@ -194,7 +196,8 @@ def _data(place: Path, summary: Mapping[str, Any], figures: Mapping[str, Any]) -
     ]
     removed = [row[:2] for row in stations if row[1]]
     close = [
-        [one["source"], f"{one['distance']:.1f}°", one.get("mitigation", "none")] for one in figures["close_sources"]
+        [one["source"], f"{one['distance']:.1f}°", one.get("reason", one["mitigation"])]
+        for one in figures["close_sources"]
     ]
     tables = [
         Table("Stations left out", ("station", "why"), removed),
@@ -208,7 +211,18 @@ def _data(place: Path, summary: Mapping[str, Any], figures: Mapping[str, Any]) -
         Picture("Amplitudes over time and frequency, before and after flagging.", place / "spectra.png"),
         Picture("Where the observation samples the uv plane.", place / "coverage.png"),
     ]
-    return Section("Data", list(summary["flags"].get("notes") or []), pictures, tables)
+    notes = [*(summary["flags"].get("notes") or []), *figures["averaging"]["notes"]]
+    return Section("Data", [_averaged(figures["averaging"]), *notes], pictures, tables)
+
+
+def _averaged(averaging: Mapping[str, Any]) -> str:
+    slot, channel = averaging["interval_s"], averaging["channel_width_hz"] / 1e3
+    said = f"Averaged to slots of {slot:.3g} s and channels of {channel:.4g} kHz."
+    smeared = averaging["smearing_at_the_edge"]
+    if smeared is None:
+        return said
+    losses = f"{smeared['time_loss']:.1%} of its peak by the slots and {smeared['bandwidth_loss']:.1%} by the channels"
+    return f"{said} A source {smeared['radius_deg']:.2f}° from the phase centre loses {losses}."
 
 
 def _gains(place: Path, figures: Mapping[str, Any]) -> Section:
@@ -218,7 +232,13 @@ def _gains(place: Path, figures: Mapping[str, Any]) -> Section:
     ]
     if not any(picture.file.is_file() for picture in pictures):
         return Section("Gains")
-    return Section("Gains", [f"Phases are against {figures['refant']}."], pictures)
+    rows = [
+        [one["direction"], f"{one['flux_jy']:.2f}", f"{one['gain']:.1%}", "used" if one["used"] else one["reason"]]
+        for one in figures["directions"]
+    ]
+    columns = ("group of sources", "flux (Jy, apparent)", "residual power that they take away", "")
+    table = Table("Phases of their own, judged on held-out slots", columns, rows)
+    return Section("Gains", [f"Phases are against {figures['refant']}."], pictures, [table])
 
 
 def _done(figures: Mapping[str, Any]) -> Section:

@@ -100,6 +100,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
             f"calibration  {calibration['verdict']}, held-out phase rms {held_out}, "
             f"bad stations: {_names(calibration['bad_stations'])}"
         )
+    lines += [f"self-calibration, {line}" for line in calibration.get("self_calibration") or []]
     if image["file"] is not None:
         thermal = image["thermal_rms_jy_per_beam"]
         lines.append(

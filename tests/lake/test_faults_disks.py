@@ -120,7 +120,7 @@ def dataset(lake, files, parameters, tmp_path):
     return parameters.dataset
 
 
-@pytest.mark.parametrize(("at", "kept"), [((1, 1), 0), ((1, 6), 1), ((2, 1), 1)])  # file and block; the second is a tar
+@pytest.mark.parametrize(("at", "kept"), [((1, 1), 0), ((1, 3), 1), ((2, 1), 1)])  # file and block; the second is a tar
 def test_a_disk_that_fills_up_under_what_is_retrieved(lake_home, dataset, files, tmp_path, at, kept):
     to = tmp_path / "back"
     to.mkdir()

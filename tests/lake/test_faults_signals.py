@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,11 @@ def assert_what_was_said_is_so_and_a_rerun_finishes(lake, files, number, said):
 def test_a_command_that_is_asked_to_end(lake, lake_home, files, number, how):
     program = Path(sys.executable).with_name("lofarlake")
     words = [program, "ingest", *files, "--dataset", f"lofar:L{number}", "--lake", lake_home]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Where the tests run in the background, an interrupt is ignored, and that would be inherited.
+    heard = partial(signal.signal, how, signal.SIG_DFL)
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as process:
         when_some_are_there(lake_home, files, process.pid, lambda: process.send_signal(how))
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1

@@ -115,12 +115,12 @@ def test_a_server_that_does_not_know_the_question_gets_the_bytes_after_a_while(d
 def test_a_storage_behind_a_door_takes_large_and_small_files(door, lake_home, unique, size):
     storage = Https(str(lake_home / "tls" / "client.pem"), str(lake_home / "tls" / "ca.pem"))
     content = b"".join(Blocks())[:size]
-    adler32 = storage.write(
+    arrival = storage.write(
         f"{door}/redirected/{unique}", (content[n : n + BLOCK] for n in range(0, size, BLOCK)), size
     )
     path = Path(lake_home) / "storage" / "SARA" / "redirected" / unique
     assert path.read_bytes() == content
-    assert adler32 == f"{zlib.adler32(content):08x}"
+    assert arrival.sent == arrival.taken == f"{zlib.adler32(content):08x}"
     path.unlink()
 
 

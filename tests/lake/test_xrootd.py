@@ -78,11 +78,14 @@ def on_disk(home: Path, address: str) -> Path:
 
 
 def flip(path: Path, at: int) -> None:
+    before = path.stat().st_mtime
     with open(path, "r+b") as stored:
         stored.seek(at)
         byte = stored.read(1)[0]
         stored.seek(at)
         stored.write(bytes([byte ^ 1]))
+    # XRootD keeps a checksum as long as the file has the second in which it changed.
+    os.utime(path, (before + 2, before + 2))
 
 
 def test_a_measurement_set_goes_there_and_elsewhere_and_comes_back(
@@ -136,8 +139,10 @@ def test_an_ingest_that_was_killed_half_way_is_ended_by_the_next(root_lake, root
 
 def test_a_flipped_byte_is_found(root_lake, root_home, address):
     flip(on_disk(root_home, address), 1_000_000)
-    (row,) = verify.verify(root_lake, "lofar:shared", deep=True).problems
-    flip(on_disk(root_home, address), 1_000_000)
+    try:
+        (row,) = verify.verify(root_lake, "lofar:shared", deep=True).problems
+    finally:
+        flip(on_disk(root_home, address), 1_000_000)
     assert row.problem.startswith("adler32 ")
     assert row.bad
     assert verify.verify(root_lake, "lofar:shared", deep=True).ok
@@ -164,7 +169,7 @@ def test_a_dead_server_is_an_error_within_bounded_time(root_lake, server, addres
     os.kill(server, signal.SIGKILL)
     start = time.monotonic()
     storage = Storages(root_lake).of(address)
-    with pytest.raises(TransferFailed, match=r"Connection error|onnection refused") as caught:
+    with pytest.raises(TransferFailed, match=r"Connection error|onnection (refused|reset)") as caught:
         storage.size(address)
     assert caught.value.passing
     with pytest.raises(TransferFailed):
@@ -200,7 +205,7 @@ def test_what_breaks_half_way_leaves_nothing_under_its_name(root_lake, root_home
     assert storage.size(address + ".new") is None
     storage.clear(address + ".new")
     assert not list(on_disk(root_home, address).parent.glob("*.new*"))
-    assert storage.write(address + ".new", [bytes(1000)] * 2, 2000) == f"{zlib.adler32(bytes(2000)):08x}"
+    assert storage.write(address + ".new", [bytes(1000)] * 2, 2000).taken == f"{zlib.adler32(bytes(2000)):08x}"
     aside = storage.set_aside(address + ".new")
     assert storage.size(aside) == 2000
     storage.remove(aside)

@@ -9,6 +9,7 @@ from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
 from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.sky.predict import visibilities
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,15 @@ def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_p
     assert whole.beam_in_model
     assert not calibrated.beam_in_model
     assert whole.verdict == "good"
-    assert whole.held_out_error < 0.6 * calibrated.held_out_error
+    assert whole.held_out_error < 0.95 * calibrated.held_out_error
+    used = [one for one in whole.directions if one.used]
+    assert len(whole.directions) > 2
+    assert all(one.gain > 0 and not one.reason for one in used)
+    assert len(whole.direction_files) == (len(whole.measurement_sets) if used else 0)
+    for path in whole.direction_files:
+        found = solutions.read(path)
+        assert [d.name for d in found.directions[1:]] == [one.direction for one in used]
+        np.testing.assert_allclose(found.values[0], 1)
 
 
 def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
@@ -52,9 +61,9 @@ def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
     assert gains.shape[-1] == 4
     path = found.measurement_sets[0]
     block = measurement_set.read(path, measurement_set.layout(path), ["CORRECTED_DATA", "FLAG"], slice(None))
-    data = np.where(block["FLAG"], np.nan, block["CORRECTED_DATA"])
-    mean = np.abs(np.nanmean(data, axis=(0, 2)))
-    assert np.nanmedian(mean[:, 1:3]) < 0.1 * np.nanmedian(mean[:, [0, 3]])
+    there = ~block["FLAG"].all(axis=(0, 2, 3))
+    mean = np.abs(np.where(block["FLAG"], 0, block["CORRECTED_DATA"]).sum(axis=(0, 2)))[there]
+    assert np.median(mean[:, 1:3]) < 0.1 * np.median(mean[:, [0, 3]])
 
 
 def test_calibrated_data_are_judged_as_they_are(averaged, calibrated, tmp_path, client):
@@ -84,11 +93,33 @@ def test_transferred_gains_leave_the_phases_to_solve(averaged, calibrated, tmp_p
     found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, solve="phase", solutions=str(folder))
     assert found.verdict == "good"
     mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
-    good = np.isfinite(mine).all(axis=(0, 1, 3)) & np.isfinite(theirs).all(axis=(0, 1, 3))
-    assert good.sum() > 10
-    ratio = np.abs(mine[:, :, good]) / np.abs(theirs[:, :, good])
-    assert np.median(ratio) == pytest.approx(1, abs=0.02)
-    assert np.ptp(np.abs(mine[:, :, good]), axis=0).max() < 1e-6  # the bandpass does not change with time
+    ratio = np.abs(mine) / np.abs(theirs)
+    assert np.isfinite(ratio).mean() > 0.5
+    assert np.nanmedian(ratio) == pytest.approx(1, abs=0.02)
+    # The bandpass does not change with time.
+    size = np.ma.masked_invalid(np.abs(mine))
+    assert np.ma.ptp(size, axis=0).max() < 1e-6
+
+
+def test_a_model_in_the_data_is_taken(averaged, calibrated, tmp_path, client):
+    """What other programs predict comes as a column; here it is the model itself, so that the gains are the same."""
+    model = sky_model.calibrator("3C196")
+    copies = []
+    for path in averaged.measurement_sets:
+        layout = measurement_set.layout(path)
+        read = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
+        predicted = visibilities(model, read["UVW"], layout.frequencies, layout.phase_centre)[..., None]
+        copies.append(tmp_path / path.name)
+        columns = ("DATA", "FLAG", "WEIGHT_SPECTRUM", "MODEL_DATA")
+        with writer.create(copies[-1], layout, like=path, columns=columns) as new:
+            uvw = read.pop("UVW")
+            new.write(0, uvw, **read, MODEL_DATA=(predicted * np.array([1, 0, 0, 1])).astype(np.complex64))
+    there = replace(averaged, measurement_sets=tuple(copies), key="with a model")
+    found = run(there, sky_model.load("MODEL_DATA", (0.0, 0.0)), tmp_path / "work", client)
+    assert found.verdict == "good"
+    assert found.flux_scale is None
+    mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
+    np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-3)
 
 
 def _as_data(path, copy):

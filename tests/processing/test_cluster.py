@@ -35,3 +35,9 @@ def test_no_scheduler_there():
 def test_negative_workers():
     with pytest.raises(UsageError, match="workers"), cluster.start(-1):
         pass
+
+
+@pytest.mark.parametrize("memory", ["much", "1 MB"])
+def test_memory_that_is_no_size(memory):
+    with pytest.raises(UsageError, match="memory"), cluster.start(1, memory=memory):
+        pass

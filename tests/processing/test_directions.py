@@ -8,6 +8,7 @@ from lofarlake_nb.processing.sky_model import calibrator
 
 STATIONS = 14
 P, Q = np.triu_indices(STATIONS, 1)
+BASELINES = direction_solver.Baselines(P, Q, STATIONS)
 FLUXES = (80.0, 6.0, 3.0)
 
 
@@ -42,7 +43,7 @@ def phases(rng):
 
 def test_phases_are_recovered(rng, phases):
     data, models = made(rng, 1.0, phases)
-    gains = direction_solver.solve(summed(data, models, slice(None)), P, Q, STATIONS)[0]
+    gains = direction_solver.solve(summed(data, models, slice(None)), BASELINES)[0]
     error = np.angle(gains * np.conj(gains[:1]) * np.exp(-1j * phases))
     assert np.abs(error[:, 0]).max() == 0
     assert error[:, 1].std() < 0.02
@@ -54,16 +55,16 @@ def test_residual_is_what_the_models_leave(rng, phases):
     sums = summed(data, models, slice(None))
     gains = np.exp(1j * phases)[None]
     left = data - (models * (gains[0][P] * np.conj(gains[0][Q])).T[:, None, :, None]).sum(axis=0)
-    assert direction_solver.residual(sums, gains, P, Q)[0] == pytest.approx((np.abs(left) ** 2).sum(), rel=1e-9)
+    assert direction_solver.residual(sums, gains, BASELINES)[0] == pytest.approx((np.abs(left) ** 2).sum(), rel=1e-9)
 
 
 def test_held_out_slots_tell_phases_that_are_there_from_those_that_are_not(rng, phases):
     for there in (True, False):
         data, models = made(rng, 30.0, phases if there else 0 * phases)
         even, odd = (summed(data, models, slice(parity, None, 2)) for parity in (0, 1))
-        gains = direction_solver.solve(even, P, Q, STATIONS)
+        gains = direction_solver.solve(even, BASELINES)
         ones = np.ones_like(gains)
-        left, without = (direction_solver.residual(odd, g, P, Q)[0] for g in (gains, ones))
+        left, without = (direction_solver.residual(odd, g, BASELINES)[0] for g in (gains, ones))
         assert (left < without) == there
 
 

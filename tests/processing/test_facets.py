@@ -68,7 +68,7 @@ def seen(chunk, facet):
 
 
 @pytest.fixture
-def sky(chunk):
+def sky(chunk, tmp_path):
     """Visibilities of two sources, each through its own Jones matrices, and the facets around them."""
     places = [facet_of(x, y, seed) for seed, (x, y, _) in enumerate(SOURCES)]
     data = np.zeros(chunk.visibilities.shape, complex)
@@ -76,7 +76,7 @@ def sky(chunk):
         # Three pixels from the facet's centre: its plane has to have the right tilt.
         data += flux * seen(chunk, facet) * gridding.point(chunk, *direction_of(x + 3, y - 5))
     filled = replace(chunk, visibilities=data.astype(np.complex64))
-    means = facets.means(filled, places) / chunk.weight.sum()
+    means = facets.means(filled, facets.put(tmp_path, places, NPIX)) / chunk.weight.sum()
     return filled, [replace(f, scale=float(a), power=float(b)) for f, (a, b) in zip(places, means, strict=True)]
 
 

@@ -1,12 +1,13 @@
 """Every parameter that the notebook of stage 2 declares goes somewhere, and each step's can be given."""
 
+import nbformat
 import pytest
 
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.processing import settings
 
-OF_THE_RUN = {"lake", "dataset", "paths", "output", "sky_model", "catalogue", "truth", "more"}
+OF_THE_RUN = {"lake", "dataset", "paths", "output", "sky_model", "catalogue", "truth", "more", "rounds"}
 OF_THE_RUN |= {"workers", "scheduler", "rse", "replicate_to"}
 
 
@@ -45,3 +46,11 @@ def test_further_parameters_that_are_not_usable_are_refused(entry):
 
 def test_a_model_in_the_data_is_averaged_with_them():
     assert settings.of({"sky_model": "MODEL_DATA"}).average.model_column == "MODEL_DATA"
+
+
+def test_the_notebook_is_thin_and_clean():
+    code = [
+        cell for cell in nbformat.read(run.find_notebook("2_process"), as_version=4).cells if cell.cell_type == "code"
+    ]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert sum(len(cell.source.splitlines()) for cell in code) <= 60

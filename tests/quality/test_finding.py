@@ -100,3 +100,11 @@ def test_what_is_no_list_is_refused(tmp_path):
     (tmp_path / "sources.fits").write_text("no FITS")
     with pytest.raises(ProcessingError, match="no source list"):
         finding.read(tmp_path / "sources.fits")
+
+
+def test_an_image_too_large_for_the_memory_costs_the_list_and_says_so(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(finding, "PIXEL_BYTES", 10**9)
+    found = finding.find(images[0], tmp_path, "key")
+    assert found.catalogue is None
+    assert "GB are free" in found.note
+    assert not (tmp_path / "found.json").exists()  # it is tried again

@@ -14,6 +14,7 @@ def test_the_a_team_near_a_field_is_named_with_its_distance():
     near = qa.close_sources((np.deg2rad(299.8682), np.deg2rad(35.7339)))
     assert [one["source"] for one in near] == ["CygA"]
     assert near[0]["distance"] == pytest.approx(5.0, abs=1e-3)
+    assert near[0]["mitigation"] == "none"
     assert qa.close_sources((np.deg2rad(123.4), np.deg2rad(48.2))) == []
 
 

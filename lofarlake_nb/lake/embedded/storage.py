@@ -27,8 +27,8 @@ from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from lofarlake_nb.lake.embedded.home import SITES, Home
+from lofarlake_nb.observation.disk import CHUNK, Written
 
-CHUNK = 1 << 20  # bytes
 THREADS = 16
 INCOMING = ".incoming"  # in each site's folder: bytes on their way in
 _READING = ("GET", "HEAD", "PROPFIND", "OPTIONS")  # methods that change nothing
@@ -232,16 +232,13 @@ def adler32_of(path: Path) -> str:
 def _receive(body: BinaryIO, size: int, path: Path) -> str:
     """Write so many bytes of a request's body to a new file, safe on disk; their Adler-32."""
     value, left = 1, size
-    with open(path, "xb") as file:
+    with Written(path, size) as file:
         while left:
             block = body.read(min(CHUNK, left))
             if not block:
                 raise Refused(HTTPStatus.BAD_REQUEST, f"the connection ended {left} bytes early")
             value = zlib.adler32(block, value)
-            file.write(block)
-            left -= len(block)
-        file.flush()
-        os.fsync(file.fileno())
+            left -= file.write(block)
     return f"{value:08x}"
 
 

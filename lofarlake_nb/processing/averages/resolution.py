@@ -94,6 +94,12 @@ def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: in
     )
 
 
+def target(layout: Layout, parameters: AverageParameters) -> Layout:
+    """Layout after averaging as the parameters ask for it."""
+    slots, channels = factors(layout, parameters)
+    return averaged_layout(layout, groups(layout.times, layout.interval, slots), slots, channels)
+
+
 def disk_need(layouts: Sequence[Layout], parameters: AverageParameters) -> int:
     """Bytes on disk that averaged Measurement Sets will take.
 

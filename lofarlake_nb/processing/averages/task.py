@@ -9,6 +9,7 @@ from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import AverageParameters
 from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.ateam import deciding
 from lofarlake_nb.processing.averages.mean import weighted_mean
 from lofarlake_nb.processing.averages.resolution import averaged_layout, factors
 from lofarlake_nb.processing.flags import flag_store, swapped
@@ -23,6 +24,7 @@ def average_one(
     parameters: AverageParameters,
     bad_stations: tuple[str, ...] = (),
     swapped_stations: tuple[str, ...] = (),
+    clipped: tuple[str, ...] = (),
 ) -> dict:
     """Average one Measurement Set; a task.
 
@@ -37,6 +39,8 @@ def average_one(
     parameters : AverageParameters
     bad_stations, swapped_stations : tuple of str
         Stations to flag, and stations whose dipoles are exchanged back.
+    clipped : tuple of str
+        Sources of the A-team; samples in which they are too strong are flagged.
 
     Returns
     -------
@@ -50,6 +54,7 @@ def average_one(
     ends = np.append(starts[1:], len(layout.times))
     target = averaged_layout(layout, starts, slots, channels)
     cross = layout.cross
+    clip = deciding.clipped_samples(source, target, clipped, deciding.level(parameters, target))
     bad = np.logical_or(*_of_stations(layout, bad_stations))[cross]
     swap = _of_stations(layout, swapped_stations)[:, cross]
     ascending = slice(None, None, 1 if _ascending(layout) else -1)
@@ -73,6 +78,10 @@ def average_one(
                     values[:, :, ascending], flag[:, :, ascending], weight[:, :, ascending], inner, channels
                 )
             uvw = _mean_uvw(block["UVW"][:, cross], layout.rows[times][:, cross] >= 0, inner)
+            empty |= clip[first:last, :, None]
+            total[empty] = 0
+            for mean in means.values():
+                mean[empty] = 0
             every = np.repeat(empty[..., None], total.shape[-1], axis=-1)
             new.write(first, uvw, **means, FLAG=every, WEIGHT_SPECTRUM=total)
             samples, unflagged = samples + empty.size, unflagged + int(empty.size - empty.sum())

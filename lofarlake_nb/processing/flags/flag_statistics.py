@@ -130,8 +130,8 @@ def together(*found: Sequence[BadStation]) -> tuple[BadStation, ...]:
     return tuple(by_name[name] for name in sorted(by_name))
 
 
-def swapped_stations(counts: Counts) -> tuple[BadStation, ...]:
-    """Stations whose dipoles are exchanged.
+def odd_dipoles(counts: Counts) -> tuple[tuple[BadStation, ...], tuple[BadStation, ...]]:
+    """Stations whose dipoles are exchanged, and stations whose dipoles are turned.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def swapped_stations(counts: Counts) -> tuple[BadStation, ...]:
 
     Returns
     -------
-    tuple of BadStation
+    tuple of two tuples of BadStation
         Sorted by name; their figure is the part of the sky's power that is in the cross hands of their baselines.
     """
     names = _stations(counts)
@@ -147,15 +147,15 @@ def swapped_stations(counts: Counts) -> tuple[BadStation, ...]:
     seen = np.zeros((len(names), len(names), swapped.HANDS))
     for (first, second), hands in counts.seen.items():
         seen[place[first], place[second]] = seen[place[second], place[first]] = hands
-    return tuple(
-        BadStation(
-            names[one.station],
-            f"dipoles exchanged: {100 * one.cross_fraction:.0f} % of the sky's power on {one.baselines} baselines is "
-            "in the cross hands",
-            one.cross_fraction,
+    found: dict[bool, list[BadStation]] = {True: [], False: []}
+    for one in swapped.find(seen):
+        what = "exchanged" if one.exchanged else "turned"
+        reason = (
+            f"dipoles {what}: {100 * one.cross_fraction:.0f} % of the sky's power on {one.baselines} baselines is in "
+            "the cross hands"
         )
-        for one in swapped.find(seen)
-    )
+        found[one.exchanged].append(BadStation(names[one.station], reason, one.cross_fraction))
+    return tuple(found[True]), tuple(found[False])
 
 
 def fractions(counts: Counts, bad: Iterable[str]) -> Fractions:

@@ -6,6 +6,7 @@ import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
+from lofarlake_nb.processing.gains.correcting import flagged
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 from lofarlake_nb.processing.windows import groups, scans
 
@@ -89,7 +90,7 @@ def make(
     return Block(
         data=read["DATA"],
         model=model,
-        flag=np.asarray(read["FLAG"].any(axis=3)),
+        flag=flagged(read["FLAG"]),
         weight=read["WEIGHT_SPECTRUM"],
         long=length >= parameters.minimum_uv,
         interval=interval - interval[0],

@@ -49,6 +49,55 @@ def inverted(gains: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
+def flagged(flag: np.ndarray) -> np.ndarray:
+    """Whether any polarization of samples (time, baseline, frequency, polarization) is flagged: bool of three axes."""
+    result = np.empty(flag.shape[:3], np.bool_)
+    for t in range(flag.shape[0]):
+        for b in range(flag.shape[1]):
+            for f in range(flag.shape[2]):
+                bad = False
+                for k in range(flag.shape[3]):
+                    bad |= flag[t, b, f, k]
+                result[t, b, f] = bad
+    return result
+
+
+@numba.njit(nogil=True, cache=True)
+def weigh(data: np.ndarray, flag: np.ndarray, weight: np.ndarray, scale: np.ndarray) -> int:
+    """Scale weights, and flag what has no data or no weight.
+
+    Parameters
+    ----------
+    data : (time, baseline, frequency, polarization) complex64
+        Corrected: 0 where there was no gain.
+    flag : same shape, bool
+        Changed: all polarizations go together.
+    weight : same shape, float32
+        Changed; 0 where flagged.
+    scale : (baseline,) float32
+
+    Returns
+    -------
+    int
+        Samples, all polarizations as one, that are flagged.
+    """
+    count = 0
+    for t in range(data.shape[0]):
+        for b in range(data.shape[1]):
+            for f in range(data.shape[2]):
+                bad = False
+                for k in range(data.shape[3]):
+                    weight[t, b, f, k] *= scale[b]
+                    bad |= flag[t, b, f, k] or data[t, b, f, k] == 0 or not weight[t, b, f, k] > 0
+                if bad:
+                    count += 1
+                    for k in range(data.shape[3]):
+                        flag[t, b, f, k] = True
+                        weight[t, b, f, k] = 0
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
 def _diagonal(
     data: np.ndarray, inverse: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, out: np.ndarray
 ) -> None:

@@ -16,6 +16,15 @@ TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
+class Baselines:
+    """Stations of each baseline: (baseline,) int both; and how many stations there are."""
+
+    antenna1: np.ndarray
+    antenna2: np.ndarray
+    n_station: int
+
+
+@dataclass(frozen=True)
 class Sums:
     """Sums of weighted products over each solution interval.
 
@@ -61,40 +70,39 @@ def add(sums: Sums, data: np.ndarray, models: np.ndarray, weight: np.ndarray, in
     _add(data, models, weight, interval, sums.cross, sums.power, sums.total)
 
 
-def solve(sums: Sums, antenna1: np.ndarray, antenna2: np.ndarray, n_station: int) -> np.ndarray:
+def solve(sums: Sums, baselines: Baselines) -> np.ndarray:
     """Phases towards all directions but the first, whose gains are 1.
 
     Parameters
     ----------
     sums : Sums
-    antenna1, antenna2 : (baseline,) int
-    n_station : int
+    baselines : Baselines
 
     Returns
     -------
     (interval, station, direction) complex128
         Of amplitude 1; 1 where there are no data. The phase of each set is free.
     """
-    gains = np.ones((len(sums.cross), n_station, sums.cross.shape[2]), np.complex128)
+    gains = np.ones((len(sums.cross), baselines.n_station, sums.cross.shape[2]), np.complex128)
     for i in range(len(gains)):
-        _solve(sums.cross[i], sums.power[i], antenna1, antenna2, gains[i])
+        _solve(sums.cross[i], sums.power[i], baselines.antenna1, baselines.antenna2, gains[i])
     return gains
 
 
-def residual(sums: Sums, gains: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
+def residual(sums: Sums, gains: np.ndarray, baselines: Baselines) -> np.ndarray:
     """What models through gains leave of the visibilities: Σ w |V - Σ_d g_pd M_d conj(g_qd)|².
 
     Parameters
     ----------
     sums : Sums
     gains : (interval, station, direction) complex
-    antenna1, antenna2 : (baseline,) int
+    baselines : Baselines
 
     Returns
     -------
     (interval,) float64
     """
-    factor = gains[:, antenna1] * np.conj(gains[:, antenna2])  # interval, baseline, direction
+    factor = gains[:, baselines.antenna1] * np.conj(gains[:, baselines.antenna2])  # interval, baseline, direction
     explained = 2 * (np.conj(factor) * sums.cross).sum(axis=(1, 2)).real
     modelled = np.einsum("ibd,ibde,ibe->i", np.conj(factor), sums.power, factor, optimize=True).real
     return sums.total - explained + modelled

@@ -12,7 +12,7 @@ from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import direction_solver, solutions
 from lofarlake_nb.processing.gains.correcting import corrected
-from lofarlake_nb.processing.gains.direction_solver import Sums
+from lofarlake_nb.processing.gains.direction_solver import Baselines, Sums
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.tasks import predictor
 from lofarlake_nb.processing.sky.components import SkyModel
@@ -71,14 +71,8 @@ def sum_window(
     starts = starts[: intervals[1] - intervals[0]]
     times = slice(int(starts[0]), last)
     read = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
-    models = np.stack(
-        [
-            predictor(path, layout, model.chosen(g.components), parameters, with_beam, times).visibilities(
-                read["UVW"], times
-            )
-            for g in its
-        ]
-    )
+    whole = predictor(path, layout, model, parameters, with_beam, times)
+    models = np.stack([whole.chosen(g.components).visibilities(read["UVW"], times) for g in its])
     data = _calibrated(read["DATA"], solution_file, layout, times)
     weight = _weight(read, data, noise, layout, parameters)
     slots = np.arange(times.start, times.stop)
@@ -102,27 +96,26 @@ def sum_window(
     return output
 
 
-def solve_file(path: Path, layout: Layout) -> np.ndarray:
+def solve_file(path: Path, baselines: Baselines) -> np.ndarray:
     """Phases of a file's intervals (3, interval, station, direction): of all slots, the even and the odd; a task."""
     even, odd = _sums(path)
     both = Sums(even.cross + odd.cross, even.power + odd.power, even.total + odd.total)
-    n_station = len(layout.stations)
-    return np.stack([direction_solver.solve(s, layout.antenna1, layout.antenna2, n_station) for s in (both, even, odd)])
+    return np.stack([direction_solver.solve(sums, baselines) for sums in (both, even, odd)])
 
 
-def expected_error(path: Path, layout: Layout) -> np.ndarray:
+def expected_error(path: Path, baselines: Baselines) -> np.ndarray:
     """Thermal error of phases (interval, station, direction) of a file's intervals, rad; a task."""
     even, odd = _sums(path)
     diagonal = np.einsum("ibdd->ibd", even.power + odd.power).real
-    total = np.zeros((len(diagonal), len(layout.stations), diagonal.shape[2]))
-    for station in range(len(layout.stations)):
-        its = (layout.antenna1 == station) | (layout.antenna2 == station)
+    total = np.zeros((len(diagonal), baselines.n_station, diagonal.shape[2]))
+    for station in range(baselines.n_station):
+        its = (baselines.antenna1 == station) | (baselines.antenna2 == station)
         total[:, station] = diagonal[:, its].sum(axis=1)
     # Weights are 1 / E|n|², so that the noise of a phase is 1 / √(2 Σ w |M|²).
     return 1 / np.sqrt(2 * np.maximum(total, 1e-12))
 
 
-def held_out(path: Path, gains: np.ndarray, layout: Layout) -> np.ndarray:
+def held_out(path: Path, gains: np.ndarray, baselines: Baselines) -> np.ndarray:
     """Residuals of a file's intervals through phases that were solved on the other slots; a task.
 
     Parameters
@@ -131,7 +124,7 @@ def held_out(path: Path, gains: np.ndarray, layout: Layout) -> np.ndarray:
         From `sum_window`.
     gains : (2, interval, station, direction) complex
         Solved on even and on odd slots.
-    layout : Layout
+    baselines : Baselines
 
     Returns
     -------
@@ -146,8 +139,7 @@ def held_out(path: Path, gains: np.ndarray, layout: Layout) -> np.ndarray:
         if left_out >= 0:
             used[..., left_out] = 1
         result[left_out + 1] = sum(
-            direction_solver.residual(s, g, layout.antenna1, layout.antenna2).sum()
-            for s, g in zip(sums, used, strict=True)
+            direction_solver.residual(s, g, baselines).sum() for s, g in zip(sums, used, strict=True)
         )
     return result
 

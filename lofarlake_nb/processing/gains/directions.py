@@ -16,6 +16,7 @@ import numpy as np
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing.gains import direction_tasks, grouping, solutions, tec
+from lofarlake_nb.processing.gains.direction_solver import Baselines
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.solver import refer
@@ -96,6 +97,9 @@ def solve(
     found = grouping.group(model, _power(paths[0], layouts[0], model, with_beam), parameters.directions)
     if len(found) < 2 or not all(np.isfinite(n).any() for n in noises):
         return [], []
+    if len({len(direction_tasks.interval_starts(layout, parameters)) for layout in layouts}) > 1:
+        logger.warning("no gains of directions: the Measurement Sets are of different times")
+        return [], []
     files = _sum(paths, layouts, solution_files, noises, model, found, parameters, with_beam, folder, client)
     try:
         phases = _phases(files, layouts, reference, client)
@@ -128,7 +132,7 @@ def _sum(
     client: distributed.Client,
 ) -> list[list[Path]]:
     """Files of sums, of each Measurement Set those of its blocks of time."""
-    limit = BLOCK_BYTES // (len(found) + 1)
+    limit = 3 * BLOCK_BYTES // (len(found) + 1)
     futures = []
     for path, layout, file, noise in zip(paths, layouts, solution_files, noises, strict=True):
         ranges = blocks(layout, direction_tasks.interval_starts(layout, parameters), limit)
@@ -159,8 +163,8 @@ def _phases(
 ) -> np.ndarray:
     """(3, measurement set, interval, station, direction) rad: of all slots, the even and the odd ones."""
     futures = [
-        [client.submit(direction_tasks.solve_file, file, layout, pure=False) for file in its]
-        for its, layout in zip(files, layouts, strict=True)
+        [client.submit(direction_tasks.solve_file, file, _baselines(layouts[0]), pure=False) for file in its]
+        for its in files
     ]
     each = [np.concatenate(parts, axis=1) for parts in client.gather(futures)]
     # The phase of a set is free: referred to one station, subbands can be compared.
@@ -172,8 +176,8 @@ def _phases(
 def _noise(files: list[list[Path]], layouts: Sequence[Layout], client: distributed.Client) -> np.ndarray:
     """(direction,) rad, thermal error of the joined phases of the median station and interval."""
     futures = [
-        client.submit(direction_tasks.expected_error, file, layout, pure=False)
-        for its, layout in zip(files, layouts, strict=True)
+        client.submit(direction_tasks.expected_error, file, _baselines(layouts[0]), pure=False)
+        for its in files
         for file in its
     ]
     errors = np.concatenate(client.gather(futures))
@@ -185,15 +189,19 @@ def _left(
 ) -> np.ndarray:
     """(1 + direction,) residual power on held-out slots: with all phases, and without those of each direction."""
     futures = []
-    for its, layout, angles in zip(files, layouts, np.moveaxis(phases[1:], 1, 0), strict=True):
+    for its, angles in zip(files, np.moveaxis(phases[1:], 1, 0), strict=True):
         start = 0
         for file in its:
             with np.load(file) as kept:
                 count = len(kept["even_total"])
             gains = np.exp(1j * angles[:, start : start + count])
-            futures.append(client.submit(direction_tasks.held_out, file, gains, layout, pure=False))
+            futures.append(client.submit(direction_tasks.held_out, file, gains, _baselines(layouts[0]), pure=False))
             start += count
     return np.sum(client.gather(futures), axis=0)
+
+
+def _baselines(layout: Layout) -> Baselines:
+    return Baselines(layout.antenna1, layout.antenna2, len(layout.stations))
 
 
 def _judge(found: list[Group], left: np.ndarray, without: float, noisy: np.ndarray) -> list[Judged]:
@@ -243,7 +251,5 @@ def _power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.n
     middle = len(layout.times) // 2
     seen = beam.evaluate(path, layout, lm, places, np.inf, slice(middle, middle + 1))
     jones = seen.at(float(layout.times[middle]))[0]
-    centre = beam.centre(path, layout, float(layout.times[middle]))
-    if centre is None:
-        return np.ones(len(model.flux))
-    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre[0]) ** 2).sum()
+    centre = beam.towards_centre(path, layout, np.inf, slice(middle, middle + 1)).jones[0, 0, 0]
+    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre) ** 2).sum()

@@ -9,7 +9,12 @@ import numba
 import numpy as np
 
 from lofarlake_nb.processing.gains.block import Block
-from lofarlake_nb.processing.gains.solver import ITERATIONS, LEAST_BASELINES, TOLERANCE
+from lofarlake_nb.processing.gains.solver import TOLERANCE, enough_baselines
+
+# What a weakly polarised model tells of the unitary that an unpolarised one leaves free is found slowly.
+ITERATIONS = 1000
+# A step that is smaller than this, when they are spent, is good enough.
+ENOUGH = 1e-3
 
 
 def solve(block: Block, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,7 +43,6 @@ def solve(block: Block, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     if model.shape[-1] == 1:
         model = np.concatenate([model, np.zeros_like(model), np.zeros_like(model), model], axis=-1)
     weight = np.where(usable, block.weight.min(axis=3), np.float32(0))
-    shape = (block.n_station, block.n_station, 2, 2, 2, 2)
     for i in range(sizes[0]):
         slots = np.flatnonzero(block.interval == i)
         if not len(slots):
@@ -48,24 +52,12 @@ def solve(block: Block, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
         for j in range(sizes[1]):
             channels = np.flatnonzero(block.channel_block == j)
             part = slice(int(channels[0]), int(channels[-1]) + 1)
-            cross, power = np.zeros(shape, np.complex128), np.zeros(shape, np.complex128)
-            count = np.zeros((block.n_station, block.n_station))
-            _sums(
-                block.data[its, :, part],
-                model[its, :, part],
-                chosen[:, :, part],
-                block.antenna1,
-                block.antenna2,
-                cross,
-                power,
-                count,
-            )
-            solvable[i, j] = (count > 0).any()
-            found, steps = _solve(cross, power, count)
-            iterations[i, j] = steps
+            cross, power = (np.zeros((len(block.antenna1), 4, 4), np.complex128) for _ in range(2))
+            _sum(block.data[its, :, part], model[its, :, part], chosen[:, :, part], cross, power)
+            solvable[i, j] = (power != 0).any()
+            found, iterations[i, j] = _solve(cross, power, block)
             # An unpolarised model leaves a unitary free; beams in the model leave nothing.
-            turned = _turned(found) if block.model.shape[-1] == 1 else found
-            gains[i, j] = turned.reshape(-1, 4)
+            gains[i, j] = (_turned(found) if block.model.shape[-1] == 1 else found).reshape(-1, 4)
     return gains, iterations, solvable
 
 
@@ -82,109 +74,66 @@ def _turned(gains: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _sums(
-    data: np.ndarray,
-    model: np.ndarray,
-    weight: np.ndarray,
-    antenna1: np.ndarray,
-    antenna2: np.ndarray,
-    cross: np.ndarray,
-    power: np.ndarray,
-    count: np.ndarray,
-) -> None:
-    """Σ w V_ij conj(M_kl) and Σ w M_ij conj(M_kl), for (p, q) and, of the adjoints, for (q, p)."""
+def _sum(data: np.ndarray, model: np.ndarray, weight: np.ndarray, cross: np.ndarray, power: np.ndarray) -> None:
+    """Σ w V_a conj(M_b) and Σ w M_a conj(M_b) of each baseline, a and b counting XX, XY, YX, YY."""
     for t in range(data.shape[0]):
         for b in range(data.shape[1]):
-            p, q = antenna1[b], antenna2[b]
             for f in range(data.shape[2]):
                 w = weight[t, b, f]
-                if not w > 0:
-                    continue
-                count[p, q] += w
-                count[q, p] += w
-                for i in range(2):
-                    for j in range(2):
-                        v, m = w * data[t, b, f, 2 * i + j], w * model[t, b, f, 2 * i + j]
-                        for k in range(2):
-                            for l in range(2):  # noqa: E741
-                                other = np.conj(model[t, b, f, 2 * k + l])
-                                cross[p, q, i, j, k, l] += v * other
-                                power[p, q, i, j, k, l] += m * other
-                                cross[q, p, j, i, l, k] += np.conj(v * other)
-                                power[q, p, j, i, l, k] += np.conj(m * other)
+                if w > 0:
+                    for k in range(4):
+                        m = w * np.conj(model[t, b, f, k])
+                        for a in range(4):
+                            cross[b, a, k] += data[t, b, f, a] * m
+                            power[b, a, k] += model[t, b, f, a] * m
 
 
-@numba.njit(nogil=True, cache=True)
-def _solve(cross: np.ndarray, power: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, int]:
+def _solve(cross: np.ndarray, power: np.ndarray, block: Block) -> tuple[np.ndarray, int]:
     """Jones matrices (station, 2, 2), NaN where there are none, and the steps taken."""
-    n = len(count)
-    usable = np.ones(n, np.bool_)
-    fewer = True
-    while fewer:
-        fewer = False
-        for p in range(n):
-            if usable[p] and ((count[p] > 0) & usable).sum() < LEAST_BASELINES:
-                usable[p] = False
-                fewer = True
-    gains = np.full((n, 2, 2), np.nan + 0j)
-    if not usable.any():
+    n = block.n_station
+    gains = np.full((n, 2, 2), np.nan, np.complex128)
+    count = np.zeros((n, n))
+    count[block.antenna1, block.antenna2] = power[:, 0, 0].real + power[:, 3, 3].real
+    count += count.T
+    usable = enough_baselines(count)
+    both = usable[block.antenna1] & usable[block.antenna2]
+    if not both.any():
         return gains, 0
-    signal = total = 0.0
-    for p in range(n):
-        for q in range(n):
-            if usable[p] and usable[q]:
-                for i in range(2):
-                    signal += abs(cross[p, q, i, i, i, i])
-                    total += power[p, q, i, i, i, i].real
-    now = np.zeros((n, 2, 2), np.complex128)
-    for p in range(n):
-        if usable[p]:
-            now[p, 0, 0] = now[p, 1, 1] = np.sqrt(signal / total) if total > 0 else 0.0
-    once, twice = np.zeros_like(now), np.zeros_like(now)
-    for step in range(1, ITERATIONS // 2 + 1):
-        _step(cross, power, usable, now, once)
-        _step(cross, power, usable, once, twice)
-        change = size = 0.0
-        for p in range(n):
-            for i in range(2):
-                for j in range(2):
-                    after = 0.5 * (once[p, i, j] + twice[p, i, j])
-                    change += abs(after - now[p, i, j]) ** 2
-                    size += abs(after) ** 2
-                    now[p, i, j] = after
-        if change <= TOLERANCE**2 * size:
-            for p in range(n):
-                if usable[p] and (now[p] != 0).any():
-                    gains[p] = now[p]
-            return gains, 2 * step
-    return gains, ITERATIONS
+    cross, power = cross * both[:, None, None], power * both[:, None, None]
+    above, below = (_by_station(sums, block) for sums in (cross, power))
+    start = np.sqrt(np.abs(cross[:, [0, 3], [0, 3]]).sum() / power[:, [0, 3], [0, 3]].real.sum())
+    now = start * np.eye(2) * usable[:, None, None] + 0j
+    steps = 0
+    change = np.inf
+    while change > TOLERANCE and steps < ITERATIONS:
+        steps += 2
+        after = 0.5 * (once := _step(above, below, now)) + 0.5 * _step(above, below, once)
+        change = float(np.linalg.norm(after - now) / np.linalg.norm(after))
+        now = after
+    if change <= ENOUGH:
+        solved = usable & (now != 0).any(axis=(1, 2))
+        gains[solved] = now[solved]
+    return gains, steps
 
 
-@numba.njit(nogil=True, cache=True)
-def _step(cross: np.ndarray, power: np.ndarray, usable: np.ndarray, gains: np.ndarray, out: np.ndarray) -> None:
-    above, below = np.zeros((2, 2), np.complex128), np.zeros((2, 2), np.complex128)
-    for p in range(len(gains)):
-        out[p] = 0
-        if not usable[p]:
-            continue
-        above[:] = 0
-        below[:] = 0
-        for q in range(len(gains)):
-            if not usable[q] or q == p:
-                continue
-            g = gains[q]
-            for i in range(2):
-                for k in range(2):
-                    # Z = M G^H, so (V Z^H)_ik = Σ_jl V_ij G_jl conj(M_kl).
-                    for j in range(2):
-                        for l in range(2):  # noqa: E741
-                            above[i, k] += cross[p, q, i, j, k, l] * g[j, l]
-                            # (Z Z^H)_ik = Σ_jl M_ij (G^H G)_jl conj(M_kl).
-                            square = np.conj(g[0, j]) * g[0, l] + np.conj(g[1, j]) * g[1, l]
-                            below[i, k] += power[p, q, i, j, k, l] * square
-        determinant = below[0, 0] * below[1, 1] - below[0, 1] * below[1, 0]
-        if abs(determinant) > 0:
-            out[p, 0, 0] = (above[0, 0] * below[1, 1] - above[0, 1] * below[1, 0]) / determinant
-            out[p, 0, 1] = (above[0, 1] * below[0, 0] - above[0, 0] * below[0, 1]) / determinant
-            out[p, 1, 0] = (above[1, 0] * below[1, 1] - above[1, 1] * below[1, 0]) / determinant
-            out[p, 1, 1] = (above[1, 1] * below[0, 0] - above[1, 0] * below[0, 1]) / determinant
+def _by_station(sums: np.ndarray, block: Block) -> np.ndarray:
+    """Sums (baseline, ij, kl) as a matrix (4 station, 4 station): rows p, i, k; columns q, j, l."""
+    n = block.n_station
+    table = np.zeros((n, n, 2, 2, 2, 2), np.complex128)
+    split = sums.reshape(-1, 2, 2, 2, 2)
+    table[block.antenna1, block.antenna2] = split
+    # V_qp is the adjoint of V_pq.
+    table[block.antenna2, block.antenna1] = split.conj().transpose(0, 2, 1, 4, 3)
+    return np.ascontiguousarray(table.transpose(0, 2, 4, 1, 3, 5)).reshape(4 * n, 4 * n)
+
+
+def _step(above: np.ndarray, below: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """The best matrix of each station with all others held."""
+    # (V Z^H)_ik = Σ_jl V_ij G_jl conj(M_kl) and (Z Z^H)_ik = Σ_jl M_ij (G^H G)_jl conj(M_kl), as Z = M G^H.
+    square = gains.conj().transpose(0, 2, 1) @ gains
+    numerator = (above @ gains.ravel()).reshape(-1, 2, 2)
+    a, b, c, d = (below @ square.ravel()).reshape(-1, 4).T
+    determinant = a * d - b * c
+    adjugate = np.stack([d, -b, -c, a], axis=-1).reshape(-1, 2, 2)
+    known = np.abs(determinant) > 0
+    return numerator @ (adjugate * (known / np.where(known, determinant, 1))[:, None, None])

@@ -61,7 +61,16 @@ def group(model: SkyModel, power: np.ndarray, most: int) -> list[Group]:
     for i, seed in enumerate(seeds):
         its = np.flatnonzero(nearest == i)
         x, y, z = (vectors[its] * apparent[its, None]).sum(axis=0)
-        place = Direction(f"direction{seed}", float(np.arctan2(y, x)), float(np.arctan2(z, np.hypot(x, y))))
+        ra, dec = float(np.arctan2(y, x)), float(np.arctan2(z, np.hypot(x, y)))
+        place = Direction(_name(model.ra[seed], model.dec[seed]), ra, dec)
         groups.append(Group(place, its, float(apparent[its].sum())))
     groups.sort(key=lambda g: -g.flux)
     return groups
+
+
+def _name(ra: float, dec: float) -> str:
+    """Name of a place (rad) as J0821+4702."""
+    minutes = int(np.rad2deg(ra % (2 * np.pi)) / 15 * 60)
+    arcminutes = int(np.rad2deg(abs(dec)) * 60)
+    sign = "-" if dec < 0 else "+"
+    return f"J{minutes // 60:02d}{minutes % 60:02d}{sign}{arcminutes // 60:02d}{arcminutes % 60:02d}"

@@ -122,6 +122,23 @@ def refer(gains: np.ndarray, station: int) -> np.ndarray:
         return gains * np.conj(reference) / np.abs(reference)
 
 
+def enough_baselines(power: np.ndarray) -> np.ndarray:
+    """Stations that have baselines enough, counting only such stations.
+
+    Parameters
+    ----------
+    power : (station, station) float64
+        Above 0 where there are data.
+
+    Returns
+    -------
+    (station,) bool
+    """
+    usable = np.ones(len(power), np.bool_)
+    _find_usable(power, usable)
+    return usable
+
+
 @numba.njit(nogil=True, cache=True)
 def _sum(
     data: np.ndarray,

@@ -11,7 +11,7 @@ from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import block as blocks_of
 from lofarlake_nb.processing.gains import solutions, solving
-from lofarlake_nb.processing.gains.correcting import corrected, inverted
+from lofarlake_nb.processing.gains.correcting import corrected, inverted, weigh
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
@@ -122,7 +122,9 @@ def predictor(
     return Predictor(model, layout, beam.evaluate(path, layout, lm, places, interval, times))
 
 
-def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, with_beam: bool) -> tuple[int, int]:
+def apply_one(
+    path: Path, output: Path, solution_file: Path, noise: np.ndarray, beam_interval: float | None
+) -> tuple[int, int]:
     """Write a calibrated Measurement Set; a task.
 
     Parameters
@@ -135,8 +137,9 @@ def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, 
         From `solutions.write`; samples without a solution are flagged.
     noise : (station,) float64
         Factors of the noise power of calibrated visibilities of weight 1, Jy²; NaN where not known.
-    with_beam : bool
-        Whether the beams were in the model: then what the stations see towards the phase centre is corrected for too.
+    beam_interval : float or None
+        Where the beams were in the model: what the stations see towards the phase centre is corrected for too,
+        evaluated at this interval, s.
 
     Returns
     -------
@@ -154,36 +157,32 @@ def apply_one(path: Path, output: Path, solution_file: Path, noise: np.ndarray, 
             times = slice(first, last)
             block = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
             jones, factors = gains.values[slot_of[times]][:, channel_of], noise
-            if with_beam:
-                centre = beam.centre(path, layout, float(layout.times[times].mean()))
+            if beam_interval is not None:
+                seen = beam.towards_centre(path, layout, beam_interval, times)
+                centre = np.stack([seen.at(float(time))[:, 0] for time in layout.times[times]])
                 jones, factors = _through_beam(jones, centre), noise * _noise_of(centre)
             data = corrected(block["DATA"], jones, layout.antenna1, layout.antenna2)
             variance = factors[layout.antenna1] * factors[layout.antenna2]
             # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
             scale = np.where(np.isfinite(variance), 2 / variance, 0 if np.isfinite(noise).any() else 1)
-            weight = block["WEIGHT_SPECTRUM"] * scale[None, :, None, None].astype(np.float32)
-            flag = block["FLAG"].any(axis=3) | (data == 0).any(axis=3) | (weight <= 0).any(axis=3)
-            weight[flag] = 0
-            every = np.repeat(flag[..., None], data.shape[-1], axis=-1)
-            new.write(first, block["UVW"], CORRECTED_DATA=data, FLAG=every, WEIGHT_SPECTRUM=weight)
-            samples, flagged = samples + flag.size, flagged + int(flag.sum())
+            flag, weight = block["FLAG"], block["WEIGHT_SPECTRUM"]
+            flagged += weigh(data, flag, weight, scale.astype(np.float32))
+            samples += flag[..., 0].size
+            new.write(first, block["UVW"], CORRECTED_DATA=data, FLAG=flag, WEIGHT_SPECTRUM=weight)
     return samples, flagged
 
 
-def _through_beam(gains: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
-    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (station, 2, 2)."""
-    if centre is None:
-        return gains
+def _through_beam(gains: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (time, station, 2, 2)."""
     matrix = np.zeros((*gains.shape[:-1], 2, 2), np.complex128)
     if gains.shape[-1] == 2:
         matrix[..., 0, 0], matrix[..., 1, 1] = gains[..., 0], gains[..., 1]
     else:
         matrix = gains.reshape(matrix.shape)
-    return (matrix @ centre).reshape(*gains.shape[:-1], 4)
+    return (matrix @ centre[:, None]).reshape(*gains.shape[:-1], 4)
 
 
-def _noise_of(centre: np.ndarray | None) -> np.ndarray | float:
-    """(station,) power by which correcting for a beam (station, 2, 2) raises the noise, the mean of X and Y."""
-    if centre is None:
-        return 1.0
-    return (np.abs(inverted(centre.reshape(-1, 4))) ** 2).sum(axis=1) / 2
+def _noise_of(centre: np.ndarray) -> np.ndarray:
+    """(station,) power by which correcting for a beam (time, station, 2, 2) raises the noise, the mean of X and Y."""
+    power = np.abs(inverted(centre.reshape(*centre.shape[:2], 4))) ** 2
+    return power.sum(axis=2).mean(axis=0) / 2

@@ -144,7 +144,8 @@ def separate(gains: Sequence[solutions.Gains], stations: tuple[str, ...]) -> Tra
         values = referred(one.values[..., [0, -1]], reference)
         amplitude.append(median(np.abs(values), axis=0))
         against = values[..., 0] * np.conj(values[..., 1])
-        against = np.where(np.isfinite(against), against / np.maximum(np.abs(against), 1e-30), 0)
+        against = np.where(np.isfinite(against), against, 0)
+        against = against / np.maximum(np.abs(against), 1e-30)
         alignment.append(np.angle(against.sum(axis=0)))
     bandpass = np.concatenate(amplitude)[order]
     turned = np.concatenate(alignment)[order]
@@ -170,7 +171,7 @@ def _clocks(gains: Sequence[solutions.Gains], reference: int) -> np.ndarray:
 
 def _turn(values: np.ndarray) -> np.ndarray:
     """(time, station) phase of X, as a unit number, of gains (time, block, station, 2); 0 for none."""
-    total = np.where(np.isfinite(values[..., 0]), values[..., 0], 0).sum(axis=1)
+    total = np.where(np.isfinite(values[..., 0]), values[..., 0], 0).sum(axis=1)  # over the blocks
     return total / np.maximum(np.abs(total), 1e-30)
 
 

@@ -115,6 +115,21 @@ class OnDisk:
         names = [f.name for f in fields(Chunk) if f.name != "sums"]
         return Chunk(**{n: np.load(self.folder / f"{n}.npy", mmap_mode="r") for n in names}, sums=self.sums)
 
+    def with_visibilities(self, visibilities: np.ndarray) -> "OnDisk":
+        """The same chunk with other visibilities (row, frequency), in a folder beside this one."""
+        folder = self.folder.with_name(self.folder.name + "-less")
+        write(replace(self.open(), visibilities=visibilities), folder)
+        return OnDisk(folder, self.sums)
+
+
+def write(chunk: Chunk, folder: Path) -> None:
+    """Write a chunk into a folder, that others may be reading it from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (f.name for f in fields(Chunk) if f.name != "sums"):
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as partial:
+            np.save(partial, getattr(chunk, name))
+        os.replace(partial.name, folder / f"{name}.npy")
+
 
 def plan(
     paths: Sequence[Path],
@@ -308,11 +323,7 @@ def weigh_on_disk(
     kept = []
     for loaded, folder in zip(load(part, geometry), folders, strict=True):
         chunk = weigh(loaded, cells, robust, geometry)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (f.name for f in fields(Chunk) if f.name != "sums"):
-            with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as partial:
-                np.save(partial, getattr(chunk, name))
-            os.replace(partial.name, folder / f"{name}.npy")
+        write(chunk, folder)
         kept.append(OnDisk(folder, chunk.sums))
     return kept
 

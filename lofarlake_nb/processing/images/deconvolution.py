@@ -1,5 +1,6 @@
 """Clean: radler, WSClean's deconvolution, between subtractions from the visibilities."""
 
+import ctypes
 import logging
 import os
 import sys
@@ -176,12 +177,15 @@ def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Setting
 def _quiet() -> Iterator[None]:
     """Keep what radler's C++ prints off standard output, where a command's JSON goes."""
     sys.stdout.flush()
+    buffered = ctypes.CDLL(None)  # what C and C++ print waits in a buffer of their own
+    buffered.fflush(None)
     kept = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 1)
         yield
     finally:
+        buffered.fflush(None)
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nothing)

@@ -9,7 +9,7 @@ it needs no w-terms while it is small: 30 ns a visibility and patch where the wh
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +151,10 @@ def take(path: Path) -> tuple[list[Facet], np.ndarray]:
     return pickle.loads(path.read_bytes()), np.load(path.parent / "owners.npy", mmap_mode="r")
 
 
-def means(chunk: Chunk | OnDisk, facets: Sequence[Facet]) -> np.ndarray:
+def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
     """Sums over a chunk (facet, 2): of weight × what is seen, and of weight × its square; a task."""
     opened = chunk.open()
+    facets, _ = take(file)
     weight = opened.weight
     found = []
     for facet in facets:
@@ -197,21 +198,57 @@ def residual(
         Not normalised.
     """
     opened = chunk.open()
-    facets, owner = take(file)
-    model = np.load(models, mmap_mode="r")[group]
-    around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
-    left = opened.visibilities - visibilities_of(around, opened, geometry, accuracy)
-    left = left.astype(np.complex64, copy=False)
-    for i, facet in enumerate(facets, 1):
-        patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
-        if patch.any() and len(left):
-            _subtract(left, _patch_visibilities(patch, opened, facet, geometry, accuracy), *_terms(opened, facet))
+    facets, _ = take(file)
+    left = left_of(opened, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file)
     patches = []
     for facet in facets:
         seen = left.copy()
         _multiply(seen, True, *_terms(opened, facet))
         patches.append(_patch_image(seen, opened, facet, geometry, accuracy))
     return through(beam, image_of(left, opened, geometry, accuracy), geometry), *patches
+
+
+def left_of(
+    chunk: Chunk, beam: ChunkBeam | None, model: np.ndarray, geometry: Geometry, accuracy: float, file: Path
+) -> np.ndarray:
+    """Visibilities (row, frequency) complex64 less a model (npix, npix), Jy / pixel, its patches as they are seen."""
+    facets, owner = take(file)
+    around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
+    left = chunk.visibilities - visibilities_of(around, chunk, geometry, accuracy)
+    left = left.astype(np.complex64, copy=False)
+    for i, facet in enumerate(facets, 1):
+        patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
+        if patch.any() and len(left):
+            _subtract(left, _patch_visibilities(patch, chunk, facet, geometry, accuracy), *_terms(chunk, facet))
+    return left
+
+
+def less(
+    chunk: Chunk | OnDisk,
+    beam: ChunkBeam | None,
+    models: Path,
+    geometry: Geometry,
+    accuracy: float,
+    file: Path,
+    group: int,
+) -> Chunk | OnDisk:
+    """A chunk of another image, less a model of this one; a task. Longer baselines than this one's stay as they are.
+
+    Parameters
+    ----------
+    chunk : Chunk or OnDisk
+    beam, models, geometry, accuracy, file, group
+        As `residual` takes them.
+    """
+    opened = chunk.open()
+    length = np.hypot(opened.uvw[:, 0], opened.uvw[:, 1])[:, None] * opened.waves
+    there = length <= geometry.maximum_uv
+    short = replace(opened, weight=np.where(there, opened.weight, np.float32(0)))
+    left = left_of(short, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file)
+    data = np.where(there, left, opened.visibilities)
+    if isinstance(chunk, OnDisk):
+        return chunk.with_visibilities(data)
+    return replace(opened, visibilities=data)
 
 
 def inserted(image: np.ndarray, patches: Sequence[np.ndarray], facets: Sequence[Facet]) -> np.ndarray:

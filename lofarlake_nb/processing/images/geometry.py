@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import astropy.units as u
 import ducc0
 import numpy as np
+from astropy.coordinates import SkyCoord
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
@@ -116,6 +117,47 @@ def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry
         minimum_uv=parameters.minimum_uv,
         phase_centre=first.phase_centre,
     )
+
+
+def cutout(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
+    """A small image at the finest resolution of the data, around a place of its own.
+
+    Parameters
+    ----------
+    parameters : ImageParameters
+        With its `cutout` and `cutout_centre`.
+    layouts : sequence of Layout
+
+    Returns
+    -------
+    Geometry
+
+    Raises
+    ------
+    UsageError
+        When the centre can't be read, or lies more than 90 degrees away.
+    """
+    centre = (0.0, 0.0)
+    if parameters.cutout_centre:
+        ra0, dec0 = layouts[0].phase_centre
+        try:
+            place = SkyCoord(parameters.cutout_centre)
+        except ValueError as error:
+            raise UsageError(
+                f"cutout_centre: {parameters.cutout_centre!r} is no direction", 'write it as "08h13m36s +48d13m03s"'
+            ) from error
+        ra, dec = place.icrs.ra.rad - ra0, place.icrs.dec.rad
+        if np.sin(dec) * np.sin(dec0) + np.cos(dec) * np.cos(dec0) * np.cos(ra) <= 0:
+            raise UsageError(f"cutout_centre: {parameters.cutout_centre} is not in the sky of this observation")
+        centre = (
+            float(np.cos(dec) * np.sin(ra)),
+            float(np.sin(dec) * np.cos(dec0) - np.cos(dec) * np.sin(dec0) * np.cos(ra)),
+        )
+    fine = replace(parameters, field=parameters.cutout, resolution="auto", cell="auto", npix=0)
+    finest = geometry(replace(fine, field="0.001 deg"), layouts).cell
+    width = quantity("cutout", parameters.cutout, u.rad).value
+    npix = _good_size(max(64, round(width / finest)))
+    return replace(geometry(replace(fine, cell=f"{float(finest)!r} rad"), layouts), npix=npix, centre=centre)
 
 
 def matched(geometry: Geometry, beam: Beam) -> Geometry:

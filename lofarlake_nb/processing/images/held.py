@@ -139,11 +139,26 @@ class Held:
         chosen : sequence of Facet
             Their `scale` and `power` are set here.
         """
-        futures = [self.client.submit(facets.means, chunk, list(chosen), pure=False) for chunk in self.chunks]
+        file = facets.put(self.folder, chosen, self.geometry.npix)
+        futures = [self.client.submit(facets.means, chunk, file, pure=False) for chunk in self.chunks]
         means = tree_sum(futures, self.client).result() / self.sums[:, 0].sum()
         known = tuple(replace(f, scale=float(m[0]), power=float(m[1])) for f, m in zip(chosen, means, strict=True))
         facets.put(self.folder, known, self.geometry.npix)
         return replace(self, facets=known)
+
+    def less(self, wide: "Held", model: np.ndarray) -> "Held":
+        """These visibilities less the model (group, npix, npix), Jy / pixel, of another image of the same chunks."""
+        file = wide.folder / "around.npy"
+        np.save(file, model)
+        if not wide.facets:
+            facets.put(wide.folder, [], wide.geometry.npix)
+        common = (file, wide.geometry, wide.accuracy, wide.folder / facets.FILE)
+        left = [
+            self.client.submit(facets.less, chunk, beam, *common, group, pure=False)
+            for chunk, beam, group in zip(self.chunks, wide.beams, self.groups, strict=True)
+        ]
+        distributed.wait(left)
+        return replace(self, chunks=left)
 
     def circular(self) -> tuple[np.ndarray, float] | None:
         """Image of Stokes V, where nothing is expected.

@@ -52,7 +52,9 @@ class Need:
     limit: int
 
 
-def need(geometry: Geometry, layouts: Sequence[Layout], client: distributed.Client, images: int = 2) -> Need:
+def need(
+    geometry: Geometry, layouts: Sequence[Layout], client: distributed.Client, images: int = 2, copies: int = 1
+) -> Need:
     """Plan the memory of an image, and say it.
 
     Parameters
@@ -63,6 +65,8 @@ def need(geometry: Geometry, layouts: Sequence[Layout], client: distributed.Clie
     client : distributed.Client
     images : int
         That a task returns at once.
+    copies : int
+        Of the visibilities that are held at once.
 
     Returns
     -------
@@ -86,14 +90,14 @@ def need(geometry: Geometry, layouts: Sequence[Layout], client: distributed.Clie
             f"{geometry.npix}² pixels take {most / 1e9:.1f} GB on a worker, which has {limit / 1e9:.1f} GB",
             "use fewer workers, fewer pixels, or a machine with more memory",
         )
-    held = HELD * total / max(1, len(workers))
+    held = copies * HELD * total / max(1, len(workers))
     on_disk = bool(limit) and most + held > SHARE * limit
     found = Need(chunk, on_disk, round(most if on_disk else most + held), limit)
     logger.info(
         "%.1f million visibilities in chunks of %.1f million, %s: at most %.1f GB a worker%s",
         total / 1e6,
         chunk / 1e6,
-        f"on disk ({HELD * total / 1e9:.1f} GB in the work folder)" if on_disk else "held in memory",
+        f"on disk ({copies * HELD * total / 1e9:.1f} GB in the work folder)" if on_disk else "held in memory",
         found.bytes_a_worker / 1e9,
         f" of {limit / 1e9:.1f} GB" if limit else "",
     )

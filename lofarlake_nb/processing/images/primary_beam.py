@@ -21,8 +21,8 @@ MARGIN = 3
 INTERVAL = 600.0
 # Below this part of the beam's peak an image is not corrected for it: it would show amplified noise.
 LEAST = 0.05
-# Stations whose beams differ by more than this part half way out belong to different classes, of which there are few:
-# each pair of them is gridded apart.
+# Stations whose beams differ by more than this part two thirds of the way out belong to different classes, of which
+# there are few: each pair of them is gridded apart.
 ALIKE = 0.05
 MOST_CLASSES = 3
 
@@ -105,7 +105,7 @@ def classes(beams: StationBeams) -> tuple[int, ...]:
     """
     half = beams.jones.shape[2] // 2
     reach = half - MARGIN
-    places = [(half + i * reach // 2, half + j * reach // 2) for i, j in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    places = [(half + 2 * i * reach // 3, half + 2 * j * reach // 3) for i, j in ((1, 0), (-1, 0), (0, 1), (0, -1))]
     power = np.mean([np.abs(beams.jones[..., y, x, :]).sum(axis=(0, 2)) for y, x in places], axis=0)
     order = np.argsort(-power)
     falls = np.append(False, np.diff(power[order]) < -ALIKE * power.max())
@@ -144,7 +144,7 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     import everybeam  # after its environment is set
 
     try:
-        telescope = everybeam.load_telescope(str(path), element_response_model="hamaker")
+        telescope = everybeam.load_telescope(str(path), data_column="CORRECTED_DATA", element_response_model="hamaker")
     except RuntimeError as error:
         logger.warning("no primary beam: EveryBeam says of %s: %s", path.name, error)
         return None

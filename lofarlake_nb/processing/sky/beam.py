@@ -17,8 +17,11 @@ logger = logging.getLogger(__name__)
 # interpolation by polynomials of the fifth degree errs by less than 1e-4 of the peak.
 STEP = np.deg2rad(0.45)
 NODES = 6
-# Sources further than this from the phase centre are asked for one by one, as a grid to them would be large.
-FAR = np.sin(np.deg2rad(6.0))
+# What EveryBeam takes for a pixel of a grid, and for a direction by itself, of one station, µs: far sources are asked
+# for one by one where a grid that reaches them would take longer.
+PIXEL_COST, DIRECTION_COST = 1.4, 300.0
+# Far sources that are closer together than this, rad, are seen alike.
+ALIKE = np.deg2rad(3 / 60)
 
 
 @dataclass(frozen=True)
@@ -115,39 +118,49 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     return Beam(wanted, np.stack([_responses(telescope, layout, lm, places, float(time)) for time in wanted]))
 
 
-def centre(path: Path, layout: Layout, time: float) -> np.ndarray | None:
-    """Response (station, 2, 2) towards the phase centre; None where EveryBeam doesn't know the stations."""
-    telescope = open_telescope(path)
-    if telescope is None:
-        return None
-    frequency, (ra, dec) = float(layout.frequencies.mean()), layout.phase_centre
-    return np.stack(
-        [
-            np.asarray(telescope.station_response(time, i, frequency, float(ra), float(dec)))
-            for i in range(len(layout.stations))
-        ]
-    )
+def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
+    """Beams towards the phase centre alone; parameters and errors as of `evaluate`."""
+    return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
 
 
 def _responses(telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarray, time: float) -> np.ndarray:
     """(station, source, 2, 2) complex64."""
     frequency = float(layout.frequencies.mean())
     result = np.empty((len(layout.stations), len(lm), 2, 2), np.complex64)
-    far = np.hypot(lm[:, 0], lm[:, 1]) > FAR
+    far = _far(lm, places, layout, frequency)
     if not far.all():
         result[:, ~far] = _gridded(telescope, layout, lm[~far], frequency, time)
-    for source in np.flatnonzero(far):
-        ra, dec = map(float, places[source])
+    left = np.flatnonzero(far)
+    while len(left):
+        ra, dec = map(float, places[left[0]])
+        alike = np.hypot((places[left, 0] - ra) * np.cos(dec), places[left, 1] - dec) < ALIKE
         for station in range(len(layout.stations)):
-            result[station, source] = telescope.station_response(time, station, frequency, ra, dec)
+            seen = telescope.station_response(time, station, frequency, ra, dec)
+            result[station, left[alike]] = seen
+        left = left[~alike]
     return result
+
+
+def _far(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -> np.ndarray:
+    """(source,) bool, those to be asked for one by one."""
+    away = np.abs(lm).max(axis=1)
+    # Behind the sphere's edge l and m come back.
+    behind = np.cos(places[:, 1] - layout.phase_centre[1]) * np.cos(places[:, 0] - layout.phase_centre[0]) < 0.5
+    away = np.where(behind, np.inf, away)
+    reaches = np.sort(away)
+    pixels = (2 * (reaches / (STEP * 150e6 / frequency) + 1)) ** 2
+    cost = pixels * PIXEL_COST + (len(away) - 1 - np.arange(len(away))) * DIRECTION_COST
+    best = int(np.argmin(cost))
+    if len(away) * DIRECTION_COST <= cost[best]:
+        return np.ones(len(away), bool)
+    return away > reaches[best]
 
 
 def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, time: float) -> np.ndarray:
     import everybeam
 
     step = STEP * 150e6 / frequency
-    half = int(np.ceil(float(np.abs(lm).max()) / step)) + NODES // 2
+    half = max(NODES // 2, int(np.ceil(float(np.abs(lm).max()) / step)) + 1)
     settings = everybeam.GridSettings()
     settings.width = settings.height = 2 * half
     settings.ra, settings.dec = layout.phase_centre
@@ -165,7 +178,8 @@ def _interpolation(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray
     """Lagrange weights and flat pixels (source, NODES²) around places (source,) on the grid."""
     weights, starts = [], []
     for place in (x, y):
-        start = np.floor(place).astype(int) - (NODES // 2 - 1)
+        # Off centre at the edge of the grid, where beams are weak: a margin would double the pixels.
+        start = np.clip(np.floor(place).astype(int) - (NODES // 2 - 1), 0, width - NODES)
         d = place - start
         nodes = np.arange(NODES)
         factor = np.ones((len(place), NODES))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 ARCSEC = np.deg2rad(1 / 3600)
+# FWHM, rad, of the main lobe of a core field at 115 MHz, the widest of the Dutch ones in the HBA band.
+MAIN_LOBE = np.deg2rad(5.0)
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,20 @@ class SkyModel:
         return replace(self, **arrays)
 
     def distance(self, phase_centre: tuple[float, float]) -> float:
-        """Angle from a direction to the model's centre of flux, rad.
+        """Angle from the phase centre to the model's centre of flux, rad.
+
+        What lies in a main lobe around the phase centre counts, where anything does: the A-team is bright enough to
+        be in a model, and says nothing of where it is meant for.
 
         Parameters
         ----------
         phase_centre : tuple of float
             Right ascension and declination, rad.
         """
-        weight = np.abs(self.flux)[:, None] / np.abs(self.flux).sum()
-        centre = (_unit(self.ra, self.dec) * weight).sum(axis=0)
+        vectors = _unit(self.ra, self.dec)
+        lobes = (_angles(vectors, phase_centre) / MAIN_LOBE) ** 2
+        weight = np.abs(self.flux) * np.exp(-4 * np.log(2) * (lobes - lobes.min()))
+        centre = (vectors * (weight / weight.sum())[:, None]).sum(axis=0)
         return float(_angles(centre[None], phase_centre)[0])
 
     def reach(self, phase_centre: tuple[float, float]) -> float:

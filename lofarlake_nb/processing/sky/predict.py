@@ -57,6 +57,11 @@ class Predictor:
     layout: Layout
     beam: Beam | None = None
 
+    def chosen(self, components: np.ndarray) -> "Predictor":
+        """Predictor of some components only: indices, or (component,) bool."""
+        seen = None if self.beam is None else Beam(self.beam.times, self.beam.jones[:, :, components])
+        return Predictor(self.model.chosen(components), self.layout, seen)
+
     def visibilities(self, uvw: np.ndarray, times: slice) -> np.ndarray:
         """Visibilities that an instrument with these beams, and perfect otherwise, would measure.
 
@@ -149,7 +154,10 @@ def station_uvw(uvw: np.ndarray, layout: Layout) -> np.ndarray:
     between[every, layout.antenna2] += 1
     between[every, layout.antenna1] -= 1
     present = (uvw != 0).any(axis=2) | ~layout.cross
-    patterns, which = np.unique(present, axis=0, return_inverse=True)
+    steady = len(present) > 0 and bool((present == present[0]).all())
+    patterns, which = (
+        (present[:1], np.zeros(len(present), int)) if steady else np.unique(present, axis=0, return_inverse=True)
+    )
     result = np.empty((len(uvw), n_station, 3))
     for i, pattern in enumerate(patterns):
         its = which.ravel() == i
@@ -221,6 +229,7 @@ def _add_extended(
     step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
     even = np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
     seen = np.zeros((hands, hands), np.complex128)
+    sines, cosines = np.sin(shape[:, 2]), np.cos(shape[:, 2])
     for b in range(len(uvw)):
         p, q = antenna1[b], antenna2[b]
         u, v, w = uvw[b, 0], uvw[b, 1], uvw[b, 2]
@@ -228,9 +237,9 @@ def _add_extended(
             path = u * lmn[c, 0] + v * lmn[c, 1] + w * lmn[c, 2]
             now = complex(np.cos(path * wave[0]), np.sin(path * wave[0]))
             turn = complex(np.cos(path * step), np.sin(path * step))
-            sin, cos = np.sin(shape[c, 2]), np.cos(shape[c, 2])
             # The major axis points from north towards east.
-            along, across = (u * sin + v * cos) * shape[c, 0], (u * cos - v * sin) * shape[c, 1]
+            along = (u * sines[c] + v * cosines[c]) * shape[c, 0]
+            across = (u * cosines[c] - v * sines[c]) * shape[c, 1]
             width = ENVELOPE * (along * along + across * across) / (4 * np.pi**2)
             # exp(-width wave²) of even steps: each is the last times a factor that shrinks by a constant.
             fall = np.exp(-width * wave[0] * wave[0])

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.quality.figures.drawing import BLUE, RED, TICKS, label_slots, saved
 
+LEAST_PERCENT = 1.0  # that an axis reaches to
 # Channels farther apart than this many of the usual steps are of different subbands.
 GAP_CHANNELS = 1.5
 
@@ -94,7 +95,7 @@ def _frequencies(axes: Axes, seen: np.ndarray) -> None:
     axes.set_xticks(chosen, [f"{frequency[i]:.2f}" for i in chosen])
     axes.set_xlabel("frequency of the channel (MHz)" + (" (gaps left out)" if len(breaks) else ""))
     axes.set_ylabel("flagged (%)")
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, max(LEAST_PERCENT, axes.get_ylim()[1]))
     axes.set_title("per channel, without bad stations")
 
 
@@ -103,5 +104,5 @@ def _times(axes: Axes, seen: np.ndarray) -> None:
     axes.plot(np.arange(len(times)), 100 * fraction, ".-", color=BLUE, markersize=3, linewidth=0.8)
     label_slots(axes, times)
     axes.set_ylabel("flagged (%)")
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, max(LEAST_PERCENT, axes.get_ylim()[1]))
     axes.set_title("per time slot, without bad stations")

@@ -71,11 +71,12 @@ def _panels(solved: Sequence[Gains], stations: Sequence[str], reference: str, ou
     first = solved[0]
     middle = np.degrees(np.angle(_hands(first)))
     rows = -(-len(stations) // COLUMNS)
+    size = float(np.clip(200 / len(middle), 2, 8))
     figure = Figure(figsize=(17, 1.25 * rows + 1), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, COLUMNS, sharex=True, sharey=True)).ravel()
     for axes, name, index in zip(panels, stations, range(len(stations)), strict=False):
         for hand, colour in enumerate((BLUE, ORANGE)):
-            axes.plot(middle[:, index, hand], ".", markersize=2, color=colour, label=HANDS[hand])
+            axes.plot(middle[:, index, hand], ".", markersize=size, color=colour, label=HANDS[hand])
         if not np.isfinite(middle[:, index]).any():
             axes.set_facecolor(NO_SOLUTION)
         axes.set_title(name + (" (reference)" if name == reference else ""), fontsize=7, pad=2)

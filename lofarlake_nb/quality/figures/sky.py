@@ -53,7 +53,7 @@ def field(place: Path, summary: Mapping[str, Any], title: str = "") -> Image:
     named = title or str(picture.header.get("OBJECT", ""))
     whole.set_title(named + (f", {frequency / 1e6:.1f} MHz" if frequency else ""))
     _scale_bar(whole, picture, (-0.5, picture.pixels.shape[1] - 0.5), (-0.5, picture.pixels.shape[0] - 0.5))
-    _brightest(figure, panels[1], picture, summary, rms)
+    _brightest(figure, panels[1], _finest(place, picture), summary)
     return saved(figure, place / "image.png")
 
 
@@ -92,8 +92,15 @@ def residual(place: Path, summary: Mapping[str, Any]) -> Image:
     return saved(figure, place / "residual.png")
 
 
-def _brightest(figure: Figure, spec: SubplotSpec, picture: Picture, summary: Mapping[str, Any], rms: float) -> None:
+def _finest(place: Path, picture: Picture) -> Picture:
+    """The cut-out at full resolution where there is one, else the image itself."""
+    cutout = place / "cutout.fits"
+    return read_picture(cutout) if cutout.is_file() else picture
+
+
+def _brightest(figure: Figure, spec: SubplotSpec, picture: Picture, summary: Mapping[str, Any]) -> None:
     """The brightest source enlarged, with the beam and a scale bar."""
+    rms = _spread(picture.pixels)
     axes = _panel(figure, spec, picture, rms, brightest=float(np.nanmax(picture.pixels)))
     peak = SkyCoord(summary["image"]["peak_ra_deg"] * u.deg, summary["image"]["peak_dec_deg"] * u.deg)
     x, y = (float(v) for v in picture.wcs.world_to_pixel(peak))

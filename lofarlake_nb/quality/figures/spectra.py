@@ -15,9 +15,10 @@ from lofarlake_nb.quality.visibility_views import DynamicSpectrum, dynamic_spect
 LOWEST, LEAST_HIGHEST, HIGHEST = 0.8, 2.0, 50.0
 TICKS = (0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 NOTHING = "0.8"
+FEWEST_SLOTS = 4
 
 
-def spectra(flagged: Flagged, place: Path) -> Image:
+def spectra(flagged: Flagged, place: Path) -> Image | None:
     """Mean amplitude of all good baselines over time and frequency, as recorded and without what was flagged.
 
     Parameters
@@ -29,10 +30,12 @@ def spectra(flagged: Flagged, place: Path) -> Image:
 
     Returns
     -------
-    Image
-        The picture, for a notebook to show.
+    Image or None
+        The picture, for a notebook to show; None where the slots are too few for one.
     """
     shown = dynamic_spectra(flagged)
+    if len(shown[0].times) < FEWEST_SLOTS:
+        return None
     figure = Figure(figsize=(15, 8.5), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
     recorded = np.concatenate([s.recorded for s in shown])
