@@ -242,7 +242,9 @@ def test_the_primary_beam_is_the_one_that_the_stations_had(imaged, truth):
         beam, wcs = file[0].data[0, 0], WCS(file[0].header).celestial
     source = list(truth.source_names).index("3C197.1")
     x, y = (round(float(v)) for v in wcs.all_world2pix(*np.rad2deg([truth.ra[source], truth.dec[source]]), 0))
-    assert beam[y, x] == pytest.approx(apparent_fluxes(truth)[source] / truth.flux[source], rel=0.1)
+    # Short baselines, of the core's wide beams, weigh more than they do in the mean over all baselines.
+    even = apparent_fluxes(truth)[source] / truth.flux[source]
+    assert 0.98 * even < beam[y, x] < 1.02 * np.max(truth.beam[source]) ** 2
     assert beam[256, 256] == pytest.approx(1, abs=0.01)
     image, corrected = (fits.getdata(path)[0, 0] for path in (imaged.image, imaged.corrected))
     assert corrected[y, x] == pytest.approx(image[y, x] / beam[y, x], rel=1e-5)
