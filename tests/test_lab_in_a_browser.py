@@ -133,6 +133,7 @@ def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
     assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")
     assert fits.getheader(path)["OBJECT"] == "3C196"
+    assert page.evaluate(IN_KERNEL, "print(chosen.did, end='')") == "lofar:lab_result"
 
 
 def test_icons_are_drawn_not_spelled(page):

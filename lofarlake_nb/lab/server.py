@@ -35,7 +35,10 @@ _FOLDER = "lofarlake-notebooks"
 # sheet of a page comes from elsewhere; everything else (scripts, pictures) is left as Jupyter has it.
 _CONTENT_SECURITY_POLICY = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"
 
-_NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+# First values of JupyterLab's settings; a person's own go before them.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,15 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     for name, path in environment.items():
         if name.endswith("_DIR"):
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    dashboard = _free_port()
+    environment |= {
+        "DASK_CONFIG": str(jupyter / "config" / "dask"),
+        "DASK_LOFARLAKE__DASHBOARD": str(dashboard),
+        # A link that works wherever the page is seen from: by way of this server, also behind a JupyterHub or Binder.
+        "DASK_DISTRIBUTED__DASHBOARD__LINK": os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/") + "proxy/{port}/status",
+    }
     extension.log_in(home, jupyter / "rucio")
-    _write_configuration(home, root, folder / notebook)
+    _write_configuration(home, root, folder / notebook, dashboard)
     _write_kernel(jupyter / "data" / "kernels" / "python3")
     return Configured(root, folder / notebook, environment)
 
@@ -206,7 +216,13 @@ def _check_port(port: int) -> None:
             ) from error
 
 
-def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_configuration(home: Path, root: Path, notebook: Path, dashboard: int) -> None:
     jupyter = home / "jupyter"
     config = jupyter / "config"
     landing = "/lab/tree/" + quote(str(notebook.relative_to(root)))
@@ -224,13 +240,10 @@ def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
     custom.mkdir(exist_ok=True)
     for asset in (Path(__file__).parent / "assets").iterdir():
         shutil.copyfile(asset, custom / asset.name)
-    # A person's own choice of settings stays: this is their first value only.
-    settings = (
-        config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    )
-    if not settings.exists():
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        settings.write_text(json.dumps(_NO_NEWS))
+    dask = {"defaultURL": f"proxy/{dashboard}", "hideClusterManager": True}
+    first = config / "labconfig" / "default_setting_overrides.json"
+    first.parent.mkdir(exist_ok=True)
+    first.write_text(json.dumps({**_SETTINGS, "dask-labextension:plugin": dask}, indent=2))
 
 
 def _write_kernel(folder: Path) -> None:

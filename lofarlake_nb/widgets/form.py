@@ -183,10 +183,10 @@ class StageForm:
             self.status.value = _state(now)
             beat.wait(_LOOK)
         self.status.value = _state(now)
-        self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
         self._changed()
         for tell in self.ended:
             tell(now)
+        self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
 
     def _typed(self, field: Field) -> None:
         field.check()
