@@ -1,8 +1,8 @@
 """Binder without Binder: postBuild and start for real, in a clean folder, as an ordinary user; then both stages there.
 
 ``make bench-binder`` installs from the lock into an environment of its own (2 GB, some minutes); with
-``ARGS="--python PATH"`` it takes one that is there. What it says: seconds until the landing page answers, of the whole rehearsal on the
-cores given, and the largest sum of the processes' memory (PSS: what is shared is counted once).
+``ARGS="--python PATH"`` it takes one that is there. What it says: seconds until the landing page answers, of the whole
+rehearsal on the cores given, and the largest sum of the memory of its processes (PSS: what is shared is counted once).
 """
 
 import argparse

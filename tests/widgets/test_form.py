@@ -67,7 +67,9 @@ def test_a_value_of_the_wrong_type_is_named_and_cannot_be_run(form):
     form.fields["count"].control.value = "many"
     assert "parameter count: expected int, got &#x27;many&#x27;" in form.fields["count"].note.value
     assert form.start.disabled
+    assert "parameter count" in form.status.value
     form.fields["count"].control.value = "3"
+    assert form.status.value == ""
     assert not form.start.disabled
     assert form.values["count"] == 3
 
