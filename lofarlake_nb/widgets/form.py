@@ -79,7 +79,7 @@ class Field:
             self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
         else:
             self.control = ipywidgets.Text(value=_text(value), **common)
-        self.control.layout.width = "24em"
+        self.control.layout.width = "30em"
         self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
         self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
         self.value, self.wrong = value, ""
