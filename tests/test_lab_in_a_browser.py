@@ -110,6 +110,7 @@ def shots(page, name: str) -> None:
     """What is seen, in both themes on a small and on a large screen."""
     for theme in ("Light", "Dark"):
         page.evaluate(THEME, f"JupyterLab {theme}")
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
         for width, height in ((1280, 800), (1920, 1080)):
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(300)
