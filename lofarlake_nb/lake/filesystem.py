@@ -42,9 +42,9 @@ Answer = TypeVar("Answer")
 class RucioFileSystem(AbstractFileSystem):
     """Files of a lake, to read, list and search with patterns.
 
-    Bytes come from the best copy: a mounted one, else by ranges of https; another is taken where one fails. What is
-    read from beginning to end, or brought here (``get``, and fsspec's ``simplecache::`` and ``filecache::``), is verified by
-    its adler32. Of a part only the storage's word is had.
+    Bytes come from the best copy: a mounted one, else by ranges of https; another is taken where one fails. What
+    is read from beginning to end, or brought here (``get``, ``simplecache::``, ``filecache::``), is verified by its
+    adler32. Of a part only the storage's word is had.
 
     Parameters
     ----------
