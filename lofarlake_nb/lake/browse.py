@@ -6,6 +6,7 @@ What the extension has no endpoint for (lists of any length, copies at all sites
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,12 @@ def connect(lake: str | Path = "") -> Browser:
     browser = Browser(panel.of(extension.located(lake)), str(lake))
     browser.scopes()
     return browser
+
+
+def like(rows: Rows[Any], pattern: str) -> Rows[Any]:
+    """Those of which the DID is like a pattern, with its scope or without."""
+    full = pattern if ":" in pattern else f"*:{pattern}"
+    return Rows([row for row in rows if fnmatchcase(row.did, full)], rows.note)
 
 
 def _split(did: str) -> tuple[str, str]:
