@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb import __version__, cli_data, cli_lake
-from lofarlake_nb.commands import Answer, Parser, add_home, command, home
+from lofarlake_nb.commands import Answer, Parser, add_home, command, home, view
 from lofarlake_nb.errors import LofarlakeError, UsageError
 
 
@@ -120,14 +120,17 @@ def _add_run(commands: Any) -> None:
     run.add_argument("notebook", help="a path, or the name of a notebook that comes with lofarlake")
     run.add_argument("-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"))
     run.add_argument("--output", type=Path, help="the executed copy (default: NOTEBOOK.executed.ipynb here)")
+    run.add_argument("--record", type=Path, metavar="FILE", help="write down how far it is, as JSON, at each step")
 
 
 def _run(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import run, stages
+    from lofarlake_nb import background, run, stages
 
     notebook = run.find_notebook(chosen.notebook)
     output = chosen.output or Path(f"{notebook.stem}.executed.ipynb")
-    kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output)
+    recorder = background.Recorder(chosen.record, output, view())
+    with recorder.ending():
+        kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output, watch=recorder)
     value = {"notebook": str(output), "results": kept}
     return value, "\n".join([f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]), 0
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lofarlake_nb import steps
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
@@ -25,6 +26,9 @@ class Recorded:
 
     def __repr__(self) -> str:
         return summary.in_words(self.value)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self), steps.MADE_MIME: {"files": [str(self.path.parent.absolute())]}}
 
 
 def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
