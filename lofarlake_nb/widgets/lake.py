@@ -100,10 +100,10 @@ class LakeBrowser:
 
     def wait(self) -> None:
         """Until all that was clicked is done."""
-        while self._future is not None and not self._future.done():
-            self._future.result()
         for work in self.works:
             work.wait()
+        while self._future is not None and not self._future.done():
+            self._future.result()
 
     # ---- what is shown
 
