@@ -8,7 +8,7 @@ from pathlib import Path
 import ipywidgets
 
 from lofarlake_nb.errors import LofarlakeError
-from lofarlake_nb.widgets import describing, image
+from lofarlake_nb.widgets import describing, viewer
 
 _TEXT = {".txt", ".md", ".json", ".log", ".csv", ".lua", ".parset", ".skymodel"}
 _LONGEST = 100_000  # characters
@@ -44,7 +44,7 @@ def _of(path: Path) -> ipywidgets.Widget:
 
         return gains.view(path)
     if ending in (".fits", ".fit"):
-        return image.view(path)
+        return viewer.view(path)
     if ending == ".png":
         return ipywidgets.Image(value=path.read_bytes(), format="png", layout={"max_width": "100%"})
     if ending == ".ipynb":
