@@ -1,7 +1,6 @@
 """Keep any files in the lake, with where they come from; and share them by a line that someone else can run."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -62,8 +61,8 @@ def keep(
     lake : str or Path
         As `client.connect` takes it.
     dataset : str
-        DID of the new dataset; empty to name it after the first file and the content of all, in the scope ``lofar``. The
-        same files are the same dataset.
+        DID of the new dataset; empty to name it after the first file and the content of all, in the scope ``lofar``:
+        the same files are the same dataset.
     inputs : sequence of str
         DIDs that they were made from; each must be in the lake.
     note : str
@@ -126,12 +125,6 @@ def shared(lake: Lake, did: DID | str) -> Shared:
     start = f"rucio://{did.scope}/{did.name.replace('/', '%2F')}"
     inside = [name.removeprefix(f"{did.name}.").replace("/", "%2F") for name in rows]
     return Shared(str(did), tuple(f"{start}/{name}" for name in inside) or (start,))
-
-
-def notebook() -> str:
-    """Path of the notebook whose kernel this is, as JupyterLab says it; empty elsewhere."""
-    path = os.environ.get("JPY_SESSION_NAME", "")
-    return path if path.endswith(".ipynb") else ""
 
 
 def _check(files: Sequence[Path]) -> None:

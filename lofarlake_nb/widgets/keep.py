@@ -1,6 +1,7 @@
 """Keep the notebook, or any file, in the lake: a name, a button, and the line by which someone else opens it."""
 
 import html
+import os
 from pathlib import Path
 
 import ipywidgets
@@ -27,7 +28,7 @@ def keep_form(lake: str | Path = "", *, file: str = "", inputs: str = "") -> ipy
     Widget
         For a notebook.
     """
-    return KeepForm(lake, file or keeping.notebook(), inputs).widget
+    return KeepForm(lake, file or notebook(), inputs).widget
 
 
 class KeepForm:
@@ -72,6 +73,12 @@ class KeepForm:
 
         self.work = Work(f"keep {file or 'nothing'}", do)
         self.log.children = [self.work.widget]
+
+
+def notebook() -> str:
+    """Path of the notebook whose kernel this is, as JupyterLab tells it; empty elsewhere."""
+    path = os.environ.get("JPY_SESSION_NAME", "")
+    return path if path.endswith(".ipynb") else ""
 
 
 def _text(name: str, value: str, example: str) -> ipywidgets.Text:
