@@ -65,11 +65,11 @@ def regions(path: str | Path) -> list[Any]:
 
 
 def draw_regions(axes: WCSAxes, found: Sequence[Any]) -> list[Any]:
-    """Draw regions on sky axes; what was drawn."""
+    """Draw regions on sky axes, in DS9's colours; what was drawn."""
     drawn = []
     for region in found:
         on_pixels = region.to_pixel(axes.wcs) if hasattr(region, "to_pixel") else region
-        artist = on_pixels.as_artist(**({} if "color" in region.visual else {"color": _COLOUR}))
+        artist = on_pixels.as_artist()
         axes.add_artist(artist)
         drawn.append(artist)
         if label := region.meta.get("text"):
