@@ -1,7 +1,7 @@
 """A session with the lake browser against a lake of 100,000 files: how long each click takes to answer.
 
-``python -m benchmarks.browser HOME [--rows 100000]`` on an embedded lake that runs and may be filled with rows. A click has
-answered when the widget shows what it was for, or that it is being read; what it read in the end is a row of its own.
+``python -m benchmarks.browser HOME [--rows 100000]`` on an embedded lake that runs and may be filled with rows. A click
+has answered when the widget shows what it was for, or that it is being read; all that it read is a row of its own.
 """
 
 import argparse
@@ -88,7 +88,6 @@ def session(home: Path, stem: str, count: int) -> list[Row]:
     click("its size, checksum, sites and rules", lambda: choose(end), lambda: "adler32" in seen.shown.value)
     seen.wait()
     seen.wanted["target"].value, seen.wanted["min_frequency"].value = "3C190", "150 MHz"
-    begin = time.monotonic()
     click("a search of datasets by metadata", seen.look.click, lambda: "found" in seen.shown.value)
     seen.kind.value = "file"
     seen.wanted["max_frequency"].value = "151 MHz"
