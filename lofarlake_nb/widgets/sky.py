@@ -178,7 +178,7 @@ def draw(figure: Figure, found: Sequence[Observation], projection: str = "all sk
     sky = make(figure, grid[0], found)
     sky.scatter(*on_sky.T, s=36, color=_COLOUR, alpha=0.75, linewidths=0.6, edgecolors="white", zorder=3)
     sky.grid(alpha=0.3)
-    sky.set_title("Observations on the sky (right ascension, declination)")
+    sky.set_title("Observations on the sky (right ascension, declination)", pad=14)
     times = figure.add_subplot(grid[1])
     _draw_times(times, found)
     times.scatter(*over_time.T, s=16, color=_COLOUR, alpha=0.75, zorder=3)
@@ -187,10 +187,8 @@ def draw(figure: Figure, found: Sequence[Observation], projection: str = "all sk
 
 def _all_sky(figure: Figure, place: Any, found: Sequence[Observation]) -> Any:
     axes = figure.add_subplot(place, projection="mollweide")
-    hours = np.arange(2, 24, 2)
-    at = np.deg2rad(-((hours * 15 + 180) % 360 - 180))
-    order = np.argsort(at)
-    axes.set_xticks(at[order], [f"{hours[i]} h" for i in order], fontsize=8)
+    hours = np.arange(10, -11, -2)  # 12 h is at both edges
+    axes.set_xticks(np.deg2rad(-15.0 * hours), [f"{hour % 24} h" for hour in hours], fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     return axes
 
