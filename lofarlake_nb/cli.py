@@ -100,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _add_rehearsal(commands)
     _add_purge(commands)
     _add_lab(commands)
+    _add_look(commands)
     return top
 
 
@@ -229,6 +230,24 @@ def _add_lab(commands: Any) -> None:
     add_home(lab)
     lab.add_argument("--port", type=int, help="port of JupyterLab (default: a free one)")
     lab.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _add_look(commands: Any) -> None:
+    look = command(commands, "look", _look, "A page of the lake and its newest image, for people who only look.")
+    add_home(look)
+    look.add_argument("--notebook", default="3_explore.ipynb", help="that the page is made from (default: 3_explore)")
+    look.add_argument("--port", type=int, help="port of the page (default: a free one)")
+    look.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _look(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb import lab
+    from lofarlake_nb.lake.embedded import supervisor
+
+    supervisor.start(home(chosen))
+    notebook = chosen.notebook.removesuffix(".ipynb") + ".ipynb"
+    status = lab.look(home(chosen), notebook=notebook, port=chosen.port, open_browser=not chosen.no_browser)
+    return {"status": status}, "the page is closed; the lake runs on", status
 
 
 def _lab(chosen: argparse.Namespace) -> Answer:

@@ -183,13 +183,16 @@ class StageForm:
             self.status.value = _state(now)
             beat.wait(_LOOK)
         self.status.value = _state(now)
-        self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
         self._changed()
         for tell in self.ended:
             tell(now)
+        self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
 
     def _typed(self, field: Field) -> None:
+        was_wrong = bool(self.wrong)
         field.check()
+        if self.wrong or was_wrong:  # it may stand where it is folded away
+            self.status.value = _marked("red", self.wrong[0]) if self.wrong else ""
         self._changed()
 
     def _changed(self) -> None:
