@@ -21,7 +21,7 @@ class Shared:
     Parameters
     ----------
     dataset : str
-        DID of their dataset.
+        DID of their dataset; empty where there is none.
     urls : tuple of str
         Of each file, as `lofarlake_nb.lake.filesystem` and fsspec take them.
     """
@@ -35,6 +35,8 @@ class Shared:
         return f"import fsspec; file = fsspec.open({self.urls[0]!r}, lake='rucio.cfg').open()"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not self.dataset:
+            return {"text/plain": "there is nothing to share yet"}
         said = (
             f"{len(self.urls)} files are in the lake as {self.dataset}; someone else opens the first with\n{self.line}"
         )
@@ -112,13 +114,15 @@ def keep(
 
 
 def shared(lake: Lake, did: DID | str) -> Shared:
-    """What to tell someone else who is to open a dataset.
+    """What to tell someone else who is to open a dataset; of no dataset, that there is nothing.
 
     Raises
     ------
     DIDNotFound
         When it is not in the lake.
     """
+    if not did:
+        return Shared("", ())
     did = DID.parse(did)
     lake.get(did)
     rows = sorted(row["name"] for row in lake.stream("list_files", did.scope, did.name))

@@ -46,3 +46,7 @@ def test_what_can_not_be_kept_is_named(lake, files, tmp_path):
     files[0].write_text('{"cells": [')
     with pytest.raises(UsageError, match="save it again"):
         keeping.keep(files, lake=lake.home)
+
+
+def test_nothing_is_nothing_to_share(lake):
+    assert "nothing to share" in keeping.shared(lake, "")._repr_mimebundle_()["text/plain"]
