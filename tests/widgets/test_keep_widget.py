@@ -4,6 +4,7 @@ import html
 import os
 
 from lofarlake_nb.lake import client
+from lofarlake_nb.lake.did import DID
 from lofarlake_nb.widgets.keep import KeepForm
 
 
@@ -16,7 +17,7 @@ def test_a_file_is_kept_and_shared(lake_home, tmp_path):
     assert form.work.error == ""
     assert html.escape(form.shared.line) in form.said.value
     assert f"keeping.keep({str(path)!r}, lake={str(lake_home)!r})" in html.unescape(form.code.value)
-    assert client.connect(lake_home).get(form.shared.dataset)["open"] is False
+    assert client.connect(lake_home).get(DID.parse(form.shared.dataset))["open"] is False
 
 
 def test_what_is_not_there_is_said(lake_home):
