@@ -325,8 +325,10 @@ class RucioFile(AbstractBufferedFile):
             address = self._copies[0]
             storage = self.fs.storages.of(address)
             try:
-                ranged = isinstance(storage, Ranged)
-                data = storage.read_range(address, start, end) if ranged else self._from_spool(start, end)
+                if isinstance(storage, Ranged):
+                    data = storage.read_range(address, start, end)
+                else:
+                    data = self._from_spool(start, end)
                 if len(data) == end - start:
                     return data
                 raise TransferFailed(f"{address}: {len(data)} bytes came of {end - start} from {start} on")
