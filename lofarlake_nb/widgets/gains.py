@@ -118,7 +118,8 @@ def draw(figure: Figure, found: Solutions, station: str = _ALL) -> None:
     for row, (values, label) in enumerate(((found.amplitude, "amplitude"), (np.degrees(found.phase), "phase (deg)"))):
         axes = figure.add_subplot(2, 1, row + 1)
         for n, name in enumerate(found.polarizations):
-            axes.plot(times, values[:, middle, index, n], _STYLES[n % 4], color=_POLARIZATIONS[n % 4], ms=4, label=name)
+            line = _broken(times, values[:, middle, index, n])
+            axes.plot(*line, _STYLES[n % 4], color=_POLARIZATIONS[n % 4], ms=4, label=name)
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
         axes.xaxis_date()
@@ -127,6 +128,13 @@ def draw(figure: Figure, found: Solutions, station: str = _ALL) -> None:
             axes.set_ylim(-190, 190)
     figure.axes[0].legend(loc="upper right")
     figure.axes[0].set_title(f"{station} at {found.frequencies[middle] / 1e6:.2f} MHz")
+
+
+def _broken(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same, with NaN in each gap between scans: no line leads over what was not observed."""
+    apart = np.diff(times)
+    gaps = np.flatnonzero(apart > 3 * np.median(apart)) + 1 if len(apart) else []
+    return np.insert(times, gaps, np.nan), np.insert(values, gaps, np.nan)
 
 
 def _draw_all(figure: Figure, found: Solutions) -> None:

@@ -55,10 +55,10 @@ def dynamic_spectrum(
     block = measurement_set.read(path, one, [column, "FLAG"], slice(0, len(one.times)))
     amplitude = np.abs(block[column][:, 0, :, polarization])
     flag = block["FLAG"][:, 0, :, polarization]
-    hours = (one.times[0] - layout.times[0]) / 3600, (one.times[-1] - layout.times[0] + layout.interval) / 3600
+    hours = (one.times - layout.times[0]) / 3600
     megahertz = layout.frequencies / 1e6
     half = layout.channel_width / 2e6
-    extent = (megahertz[0] - half, megahertz[-1] + half, hours[1], hours[0])
+    extent = (megahertz[0] - half, megahertz[-1] + half, len(hours) - 0.5, -0.5)  # slots: scans may be far apart
     axes = figure.add_subplot()
     shown = np.ma.array(amplitude, mask=flag)
     good = shown.compressed()
@@ -76,7 +76,11 @@ def dynamic_spectrum(
     axes.imshow(flags, aspect="auto", interpolation="nearest", cmap=ListedColormap(["#D55E00"]), extent=extent)
     figure.colorbar(drawn, ax=axes, label=f"amplitude of {column}")
     axes.set_xlabel("frequency (MHz)")
-    axes.set_ylabel("hours since the start")
+    axes.yaxis.set_major_formatter(lambda slot, _: f"{hours[int(np.clip(round(slot), 0, len(hours) - 1))]:.2f}")
+    gaps = np.flatnonzero(np.diff(hours) > 1.5 * step * layout.interval / 3600)
+    for gap in gaps:
+        axes.axhline(gap + 0.5, color="white", lw=0.8)
+    axes.set_ylabel(f"hours since the start{', scans without their gaps' if len(gaps) else ''}")
     name = layout.correlations[polarization]
     axes.set_title(f"{_pair(layout, baseline)}, {name}: {100 * flag.mean():.1f} % flagged (orange)", fontsize=11)
 

@@ -138,6 +138,11 @@ def test_a_station_is_chosen(h5parm):
     assert canvas.figure.axes[0].lines[0].get_ydata().tolist() == [4] * 5
 
 
+def test_no_line_leads_over_a_gap():
+    times, values = gains._broken(np.array([0.0, 1, 2, 100, 101]), np.arange(5.0))
+    assert np.isnan(times).tolist() == np.isnan(values).tolist() == [False, False, False, True, False, False]
+
+
 def test_axes_of_other_programs_are_put_in_order(tmp_path):
     values = np.arange(24.0).reshape(2, 3, 4, 1)  # polarization, direction, station, time
     with h5py.File(tmp_path / "other.h5", "w") as file:
