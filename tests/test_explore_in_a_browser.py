@@ -24,12 +24,16 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 SET_THEME = "async (theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 # All of the notebook is drawn, also what is far from the window.
 DRAW_ALL = """() => {
-  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const app = window.jupyterapp;
+  window.explored = [...app.shell.widgets('main')].find(w => w.context?.path.endsWith('3_explore.ipynb'));
+  app.shell.activateById(window.explored.id);
+  const notebook = window.explored.content;
   notebook.notebookConfig = {...notebook.notebookConfig, windowingMode: 'none'};
 }"""
 SHOW_CELL = """(source) => {
-  const cells = window.jupyterapp.shell.currentWidget.content.widgets;
-  cells.find(cell => cell.model.sharedModel.source.includes(source)).outputArea.node.scrollIntoView();
+  const cells = window.explored.content.widgets;
+  const cell = cells.find(cell => cell.model.type === 'code' && cell.model.sharedModel.source.includes(source));
+  cell.outputArea.node.scrollIntoView();
 }"""
 FAILED = ".jupyter-widgets-error-widget, .jp-RenderedError, .lm-Widget.jupyter-widgets-error"
 

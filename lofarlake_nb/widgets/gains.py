@@ -133,7 +133,7 @@ def draw(figure: Figure, found: Solutions, station: str = _ALL) -> None:
 def _broken(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same, with NaN in each gap between scans: no line leads over what was not observed."""
     apart = np.diff(times)
-    gaps = np.flatnonzero(apart > 3 * np.median(apart)) + 1 if len(apart) else []
+    gaps = np.flatnonzero(apart > 3 * np.median(apart)) + 1 if len(apart) else np.array([], int)
     return np.insert(times, gaps, np.nan), np.insert(values, gaps, np.nan)
 
 

@@ -334,7 +334,7 @@ class LakeBrowser:
     def _process(self) -> None:
         from lofarlake_nb.widgets.form import stage_form
 
-        given = {"dataset": self.did} | ({"lake": self.lake} if self.lake else {})
+        given: dict[str, Any] = {"dataset": self.did} | ({"lake": self.lake} if self.lake else {})
         self._say(f"stage_form('2_process', {', '.join(f'{k}={v!r}' for k, v in given.items())})")
         try:
             self.opened.children = [stage_form("2_process", **given).widget]

@@ -176,12 +176,14 @@ def draw(figure: Figure, found: Sequence[Observation], projection: str = "all sk
     grid = figure.add_gridspec(2, 1, height_ratios=(1.5, 1))
     make: Callable[[Figure, Any, Sequence[Observation]], Any] = _all_sky if projection == "all sky" else _zoomed
     sky = make(figure, grid[0], found)
-    sky.scatter(*on_sky.T, s=36, color=_COLOUR, alpha=0.75, linewidths=0.6, edgecolors="white", zorder=3)
+    sky.scatter(
+        on_sky[:, 0], on_sky[:, 1], s=36, color=_COLOUR, alpha=0.75, linewidths=0.6, edgecolors="white", zorder=3
+    )
     sky.grid(alpha=0.3)
     sky.set_title("Observations on the sky (right ascension, declination)", pad=14)
     times = figure.add_subplot(grid[1])
     _draw_times(times, found)
-    times.scatter(*over_time.T, s=16, color=_COLOUR, alpha=0.75, zorder=3)
+    times.scatter(over_time[:, 0], over_time[:, 1], s=16, color=_COLOUR, alpha=0.75, zorder=3)
     return [sky, times]
 
 

@@ -40,7 +40,9 @@ def view(path: str | Path, *others: str | Path, regions: str | Path = "", catalo
     """
     if not str(path):
         return ipywidgets.HTML("there is no image to look at")
-    found = [image.read(Path(one), plane) for one in (path, *others) for plane in range(min(image.planes(one), _MOST))]
+    found = [
+        image.read(Path(one), plane) for one in (path, *others) for plane in range(min(image.planes(Path(one)), _MOST))
+    ]
     viewer = Viewer(found[:_MOST])
     for file, kind in ((regions, "regions"), (catalogue, "catalogue")):
         if str(file):
@@ -63,7 +65,7 @@ class Viewer:
         self.figure = Figure(figsize=(7.5, 6.5), layout="constrained")
         self.canvas = interactive.canvas_of(self.figure)
         self.drawn = image.draw(self.figure, first)
-        self.axes = self.drawn.axes
+        self.axes: Any = self.drawn.axes
         self.axes.format_coord = self.readout
         self.stretch = _dropdown("Stretch", list(image.STRETCHES))
         self.interval = _dropdown("Interval", list(image.INTERVALS))
