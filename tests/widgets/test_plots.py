@@ -123,7 +123,7 @@ def test_gains_are_read_as_they_were_written(h5parm):
 def test_gains_are_drawn_against_each_other(h5parm):
     figure = Figure()
     gains.draw(figure, gains.read(h5parm))
-    amplitude, phase = figure.axes[0].images[0].get_array(), figure.axes[1].images[0].get_array()
+    amplitude, phase = (panel.images[0].get_array() for panel in figure.axes if panel.images and panel.get_xlabel())
     assert amplitude[:, 0].tolist() == [1, 2, 1]
     assert phase[:, 0] == pytest.approx([0, 90, 0])
 
