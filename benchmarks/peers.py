@@ -1,15 +1,19 @@
 """The tools that people use today, timed as whole commands: ``cp -r``, ``rucio upload``, ``rucio download``."""
 
+import fcntl
 import os
 import re
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lofarlake_nb.lake import client
 from lofarlake_nb.lake.embedded import supervisor
+from lofarlake_nb.observation import disk
 
 SITE = "SARA"
 
@@ -58,6 +62,28 @@ def flush(folder: Path) -> None:
             descriptor = os.open(Path(place) / name, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
+
+
+def bytes_alone(sources: Sequence[Path], to: Path, streams: int) -> float:
+    """Files read, summed and written, and nothing else; seconds. The least that a verified copy takes here."""
+    to.mkdir(parents=True)
+
+    def one(source: Path) -> None:
+        block, value = disk.buffer(), 1
+        reader = os.open(source, os.O_RDONLY)
+        writer = os.open(to / source.name, os.O_WRONLY | os.O_CREAT | os.O_DIRECT)
+        while count := os.readv(reader, [block]):
+            value = zlib.adler32(block[:count], value)
+            if count % disk.ALIGNMENT:
+                fcntl.fcntl(writer, fcntl.F_SETFL, 0)
+            os.write(writer, block[:count])
+        os.close(reader)
+        os.close(writer)
+
+    start = time.monotonic()
+    with ThreadPoolExecutor(streams) as pool:
+        list(pool.map(one, sources))
+    return time.monotonic() - start
 
 
 class Rucio:

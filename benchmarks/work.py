@@ -20,7 +20,7 @@ from lofarlake_nb.parameters import IngestParameters
 def do_ingest(lake: client.Lake, task: dict[str, Any]) -> int:
     """Bring paths into the lake; bytes."""
     paths = [path for place in task["paths"] for path in _expanded(Path(place))]
-    parameters = IngestParameters(dataset=task["dataset"], rse="SARA", replicate_to="", streams=task.get("streams", 2))
+    parameters = IngestParameters(dataset=task["dataset"], rse="SARA", replicate_to="", streams=task.get("streams", 4))
     return ingest.ingest(lake, paths, parameters).bytes
 
 
@@ -28,7 +28,7 @@ def do_retrieve(lake: client.Lake, task: dict[str, Any]) -> int:
     """Bring a dataset here; bytes."""
     to = Path(task["to"])
     return retrieve.retrieve(
-        lake, task["dataset"], to, streams=task.get("streams", 2), unpack=task.get("unpack", True)
+        lake, task["dataset"], to, streams=task.get("streams", 4), unpack=task.get("unpack", True)
     ).bytes
 
 

@@ -203,8 +203,8 @@ class Recorder:
         return f"in cell {now.cell} of {now.cells} ({now.heading})" if now.cell else "before the first cell"
 
     def _end(self, state: str, said: str) -> None:
-        made = _made_by(self.executed)
-        self._write(replace(self.now, state=state, said=" ".join(said.split()), **made))
+        files, datasets = _made_by(self.executed)
+        self._write(replace(self.now, state=state, said=" ".join(said.split()), files=files, datasets=datasets))
 
     def _write(self, now: State) -> None:
         self.now = now
@@ -295,13 +295,13 @@ def _made(place: Path, stem: str) -> Path:
     raise UsageError(f"{place} holds too many runs of this second", "wait a moment")
 
 
-def _made_by(executed: Path) -> dict[str, list[str]]:
+def _made_by(executed: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Files and datasets that the cells of an executed copy say they made, each once."""
     try:
         made = run.shown(executed, MADE_MIME)
         kept = [request["dataset"] for request in run.shown(executed, KEEP_MIME)]
     except (OSError, ValueError):  # none was written
-        return {"files": [], "datasets": []}
+        return (), ()
     files = [path for one in made for path in one.get("files", [])]
     datasets = [one["dataset"] for one in made if "dataset" in one] + kept
-    return {"files": list(dict.fromkeys(files)), "datasets": list(dict.fromkeys(datasets))}
+    return tuple(dict.fromkeys(files)), tuple(dict.fromkeys(datasets))

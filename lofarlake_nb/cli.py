@@ -139,12 +139,21 @@ def _run(chosen: argparse.Namespace) -> Answer:
 def _add_process(commands: Any) -> None:
     process = command(commands, "process", _process, "Flag, calibrate and image Measurement Sets; needs no lake.")
     process.add_argument("paths", nargs="+", metavar="PATH", help="Measurement Sets: folders, or tars that hold them")
-    process.add_argument("--sky-model", default="", help="a calibrator's name, or a file in LOFAR's sky model format")
+    process.add_argument(
+        "--sky-model", default="", help="a calibrator's name, a file in LOFAR's sky model format, or MODEL_DATA",
+    )  # fmt: skip
     process.add_argument("--output", type=Path, required=True, help="folder for the results: a new one")
+    process.add_argument(
+        "--calibrate", choices=("diagonal", "phase", "full", "none"), dest="solve",
+        help="gains of X and Y (the default), their phases, Jones matrices, or nothing: the data are calibrated",
+    )  # fmt: skip
+    process.add_argument("--solutions", metavar="H5PARM", help="gains of a calibrator scan, applied before the solve")
+    process.add_argument("--data-column", metavar="NAME", help="column of the visibilities (default: DATA)")
+    process.add_argument("--catalogue", metavar="TABLE", help="FITS or CSV table to compare the found sources with")
     process.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run")
     process.add_argument(
         "-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
-        help="another parameter of 2_process.ipynb",
+        help="another parameter of 2_process.ipynb or of its steps (docs/processing.md), as -p resolution '20 arcsec'",
     )  # fmt: skip
 
 
@@ -152,30 +161,35 @@ def _process(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb import stages
     from lofarlake_nb.quality.summary import in_words
 
+    options = {name: getattr(chosen, name) for name in ("solve", "solutions", "data_column", "catalogue")}
+    given = [[name, value] for name, value in options.items() if value is not None]
     summary = stages.process(
         [Path(p) for p in chosen.paths],
         model=chosen.sky_model,
         output=chosen.output,
         overwrite=chosen.overwrite,
-        more=_assignment(chosen.parameters),
+        more=_assignment([*given, *(chosen.parameters or [])]),
     )
-    return summary, f"{in_words(summary)}\nlook: {chosen.output / 'image.png'}, {chosen.output / '2_process.ipynb'}", 0
+    return summary, f"{in_words(summary)}\nlook: {chosen.output / 'report.html'}", 0
 
 
 # ---- the rest
 
 
 def _add_simulate(commands: Any) -> None:
-    from lofarlake_nb.parameters import SimulationParameters
+    from lofarlake_nb.parameters import PRESETS, SimulationParameters
 
     simulate = command(commands, "simulate", _simulate, "Make an observation of the 3C196 field, and keep its truth.")
     simulate.add_argument("directory", type=Path, metavar="DIR", help="folder for the Measurement Sets")
+    simulate.add_argument(
+        "--preset", choices=list(PRESETS), default="rehearsal", help="what the other options change (default rehearsal)"
+    )
     for field in dataclasses.fields(SimulationParameters):
         kind: dict[str, Any] = {"type": type(field.default)}
         if isinstance(field.default, bool):
             kind = {"action": argparse.BooleanOptionalAction}
-        name, default = f"--{field.name.replace('_', '-')}", field.default
-        simulate.add_argument(name, default=default, help=f"default {default}", **kind)
+        name = f"--{field.name.replace('_', '-')}"
+        simulate.add_argument(name, default=None, help=f"rehearsal: {field.default}", **kind)
 
 
 def _simulate(chosen: argparse.Namespace) -> Answer:
@@ -183,7 +197,10 @@ def _simulate(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb.processing import simulate
 
     given = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(SimulationParameters)}
-    made = simulate.simulate(chosen.directory, SimulationParameters(**given))
+    changes = {name: value for name, value in given.items() if value is not None}
+    parameters = SimulationParameters.preset(chosen.preset, **changes)
+    print(simulate.in_words(parameters), file=sys.stderr)
+    made = simulate.simulate(chosen.directory, parameters)
     sets, truth = [str(path) for path in made.measurement_sets], str(made.truth)
     return {"measurement_sets": sets, "truth": truth}, "\n".join([*sets, truth]), 0
 

@@ -25,7 +25,7 @@ def _add_ingest(commands: Any) -> None:
     ingest.add_argument(
         "--replicate-to", default="", metavar="SITES", help="ask for a copy elsewhere: JUELICH, QOS=TAPE"
     )
-    ingest.add_argument("--streams", type=count, default=2, help="files sent at the same time (default 2)")
+    ingest.add_argument("--streams", type=count, default=4, help="files sent at the same time (default 4)")
     ingest.add_argument(
         "--in-place", action="store_true", help="the files lie at the site already: register them, copy nothing"
     )
@@ -94,7 +94,7 @@ def _add_retrieve(commands: Any) -> None:
     )
     retrieve.add_argument("did", metavar="DID", help="scope:name of a dataset, a container or a file")
     retrieve.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder that it goes to")
-    retrieve.add_argument("--streams", type=count, default=2, help="files moved at the same time (default 2)")
+    retrieve.add_argument("--streams", type=count, default=4, help="files moved at the same time (default 4)")
     retrieve.add_argument(
         "--patience", default="24 h", help='how long to wait without a file coming from tape (default "24 h")'
     )

@@ -1,5 +1,6 @@
 """The rehearsal: both stages, one after the other, on a lake of its own."""
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake.embedded import supervisor
 from lofarlake_nb.parameters import SimulationParameters
 from lofarlake_nb.processing import simulate
-from lofarlake_nb.quality import report, summary
+from lofarlake_nb.quality import report, run_report, summary
 from lofarlake_nb.run import find_notebook
 
 logger = logging.getLogger(__name__)
@@ -85,17 +86,13 @@ def _told(what: str) -> Iterator[None]:
 
 def _report(output: Path, whole: dict[str, Any]) -> Path:
     products = output / "products"
+    quality = json.loads((products / "qa.json").read_text())
     return report.write(
         output / "report.html",
         title="The 3C196 field, from the lake and back",
         subtitle="Both stages of the data lake rehearsal, on an embedded lake and a simulated LOFAR HBA observation: "
         "ingested, replicated, retrieved, flagged, calibrated, imaged, and the results ingested with their lineage.",
-        facts=report.facts_of(whole),
-        pictures={
-            "The field, and 3C196 enlarged (asinh stretch; circles: the sources of the table).": products / "image.png",
-            "What was flagged, per station.": products / "flags.png",
-            "Gains over time (first subband, XX).": products / "gains.png",
-        },
-        tables=[report.table_of_sources(whole)],
-        links=["summary.json", "1_ingest.ipynb", "2_process.ipynb", "products/image.fits", "products/summary.json"],
+        facts=run_report.facts(whole),
+        sections=run_report.sections(products, whole, quality),
+        links=["summary.json", "1_ingest.ipynb", "2_process.ipynb", "products/image.fits", "products/report.html"],
     )

@@ -10,11 +10,13 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.executing import Step
 from lofarlake_nb.lake import client, results
 from lofarlake_nb.observation import inventory, measurement_set
-from lofarlake_nb.processing import sky_model
-from lofarlake_nb.quality import summary
+from lofarlake_nb.processing import settings, sky_model
+from lofarlake_nb.quality import known, summary
 
 # Marks a folder as made by lofarlake, so that it may be replaced.
 MARK = ".lofarlake"
+# Parameters of stage 2 that name a file.
+FILES = ("catalogue", "truth", "solutions", "strategy", "mask")
 
 
 def run_and_keep(
@@ -63,13 +65,14 @@ def process(
     paths : sequence of Path
         Measurement Sets: folders, or tars that hold them.
     model : str
-        Name of a calibrator, file in LOFAR's sky model format, or empty for the calibrator at the phase centre.
+        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, or empty for the
+        calibrator at the phase centre.
     output : Path
-        Folder for ``image.fits``, ``image.png``, ``summary.json`` and the executed notebook.
+        Folder for ``report.html``, images, pictures, ``summary.json``, ``qa.json`` and the executed notebook.
     overwrite : bool
         Replace the results of an earlier run.
     more : mapping
-        Other parameters of the notebook.
+        Other parameters of the notebook, and of the steps (`settings.defaults`).
 
     Returns
     -------
@@ -90,20 +93,37 @@ def process(
     check_place(output, overwrite=overwrite, inputs=paths)
     notebook = run.find_notebook("2_process")
     values = {
-        **more,
+        **_given(more, set(run.parameters_of(notebook))),
         "paths": [str(p.absolute()) for p in paths],
         "sky_model": model,
         "output": str(output.absolute()),
     }
-    run.checked(notebook, values)
-    _check_inputs(paths, model)
+    _check_inputs(paths, model, run.checked(notebook, values))
     prepare(output, overwrite=overwrite, inputs=paths)
     run.run(notebook, values, output / "2_process.ipynb")
     return summary.read(output / "summary.json")
 
 
-def _check_inputs(paths: Sequence[Path], model: str) -> None:
+def _given(more: Mapping[str, str], declared: set[str]) -> dict[str, Any]:
+    """Values for a notebook: files by their whole path, parameters of the steps that it does not declare in a list."""
+    values: dict[str, Any] = {}
+    further = []
+    for name, value in more.items():
+        if name in FILES and value:
+            if not Path(value).exists():
+                raise UsageError(f"{name}: no file {value}", "check the path")
+            value = str(Path(value).absolute())
+        if name not in declared and name in settings.defaults():
+            further.append(f"{name}={value}")
+        else:
+            values[name] = value
+    return {**values, "more": further} if further else values
+
+
+def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:
     """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
+    chosen = settings.of({**values, "sky_model": model}).flag
+    known.references(values.get("truth", ""), values.get("catalogue", ""))
     if model:
         sky_model.load(model, (0.0, 0.0))
     for path in paths:
@@ -111,7 +131,8 @@ def _check_inputs(paths: Sequence[Path], model: str) -> None:
             raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
         if path.is_dir():
             for one in inventory.observation(path).paths:
-                sky_model.load(model, measurement_set.layout(one).phase_centre)
+                layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
+                sky_model.load(model, layout.phase_centre)
 
 
 def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

@@ -137,6 +137,26 @@ def test_a_sky_model_that_is_neither_name_nor_file(command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--calibrate", "never"], "--calibrate"),
+        (["--catalogue", "none.csv"], "catalogue: no file none.csv"),
+        (["--solutions", "none.h5"], "solutions: no file none.h5"),
+        (["--catalogue", __file__], "no catalogue that can be read"),
+        (["--calibrate", "none", "-p", "solve", "full"], "solve is given twice"),
+        (["-p", "multiscal", "true"], "no parameter 'multiscal'"),
+        (["-p", "multiscale", "yes"], "multiscale is true or false, got 'yes'"),
+        (["-p", "robust", "7"], "robust: expected -2 to 2"),
+        (["-p", "resolution", "seven"], "resolution: 'seven' is no quantity"),
+    ],
+)
+def test_options_of_process_are_refused_before_a_folder_is_made(command, tmp_path, words, said):
+    (tmp_path / "a.MS").mkdir()
+    assert said in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (["ingest", "x", "--dataset", "lofar:x", "--streams", "0"], "'0' is no whole number from 1 on"),
         (["retrieve", "lofar:x", "--to", "x", "--streams", "-1"], "--streams"),
         (["retrieve", "lofar:x", "--to", "x", "--patience", "0 s"], "patience: expected more than 0 s"),

@@ -110,6 +110,7 @@ def shots(page, name: str) -> None:
     """What is seen, in both themes on a small and on a large screen."""
     for theme in ("Light", "Dark"):
         page.evaluate(THEME, f"JupyterLab {theme}")
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
         for width, height in ((1280, 800), (1920, 1080)):
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(300)
@@ -199,15 +200,17 @@ def test_dasks_dashboard_is_beside_the_notebook(page, running):
     assert link.startswith("/proxy/")
     assert "Dask" in running.get(link.removeprefix("/")).text
     page.evaluate(OPEN_DASK)
-    page.locator(".dask-DashboardListing-item:not([disabled])", has_text="Workers").first.wait_for(timeout=20_000)
+    page.locator(".dask-DashboardListing-item button:not([disabled])", has_text="WORKERS MEMORY").first.click()
+    page.frame_locator("iframe[src*='individual-workers-memory']").locator(".bk-Figure").first.wait_for(timeout=20_000)
     shot(page, "dask")
+    page.evaluate(OPEN, f"{folder.name}/0_start_here.ipynb")
     page.evaluate(IN_KERNEL, "session.close()")
 
 
 def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_path):
     with closing_page(lake_with_image, tmp_path) as url:
         assert requests.get(url.split("?")[0], timeout=20).url.endswith("login?next=%2F")
-        seen = page.context.new_page()
+        seen = page.context.browser.new_page()
         seen.sent = []
         seen.on("request", lambda request: _other(request.url) and seen.sent.append(request.url))
         seen.on("requestfailed", lambda request: request.failure == "csp" and seen.sent.remove(request.url))

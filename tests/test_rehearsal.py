@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
 
 from lofarlake_nb import rehearsal
 from lofarlake_nb.errors import UsageError
@@ -43,7 +45,9 @@ def test_the_summary_has_every_key_and_the_files_are_there(rehearsed):
     assert json.loads((output / "summary.json").read_text()) == json.loads(json.dumps(whole))
     for part, keys in summary.KEYS.items():
         assert set(keys) <= set(whole[part])
-    for name in ("report.html", "1_ingest.ipynb", "2_process.ipynb", whole["image"]["file"], "products/image.png"):
+    expected = ["report.html", "1_ingest.ipynb", "2_process.ipynb", whole["image"]["file"]]
+    expected += [f"products/{n}" for n in ("report.html", "qa.json", "sources.fits", "image.png", "fluxes.png")]
+    for name in expected:
         assert (output / name).is_file(), name
 
 
@@ -81,9 +85,43 @@ def test_from_an_image_one_walks_back_to_the_visibilities(lake):
     image = metadata.read(lake, f"{results}.image.fits")["lofarlake"]
     assert image["inputs"] == ["lofar:L667520"]
     assert image["versions"]["aoflagger"]
-    assert any("ImageParameters" in setting for setting in image["parameters"]["settings"])
+    assert image["parameters"]["image"]["resolution"] == PROCESSING["resolution"]
     files = {row["name"] for row in lake.call("list_files", *results.split(":"))}
     assert image["notebook"].split(":")[1] in files
+
+
+def test_quality_figures_are_of_all_stations_and_of_the_image(rehearsed):
+    output, whole = rehearsed
+    quality = json.loads((output / "products" / "qa.json").read_text())
+    figures, diagnostics = quality["metrics"]["lofarlake"], quality["image_diagnostics"]
+    rows = {row["station"]: row for row in figures["stations"]}
+    assert len(rows) == SMALL.stations
+    assert {name for name, row in rows.items() if row["removed"] == "yes"} == set(figures["removed_stations"])
+    assert set(whole["calibration"]["bad_stations"]) <= set(figures["removed_stations"])
+    for row in rows.values():
+        assert all(
+            0 <= v <= 1 for v in (*row["percentage_flagged"].values(), *row["percentage_flagged_solutions"].values())
+        )
+    assert diagnostics["theoretical_rms"] == whole["image"]["thermal_rms_jy_per_beam"]
+    assert diagnostics["nsources"] >= 1
+    assert diagnostics["comparison"] == "truth"
+    assert diagnostics["beam_fwhm"][0] * 3600 == pytest.approx(whole["image"]["beam_arcsec"][0])
+
+
+def test_an_image_says_how_it_came_to_be(rehearsed):
+    output, whole = rehearsed
+    with fits.open(output / whole["image"]["file"]) as hdus:
+        hdus.verify("exception")
+        history = "".join(hdus[0].header["HISTORY"])
+        assert WCS(hdus[0].header).celestial.wcs.radesys == "ICRS"
+    for said in ("lofar:L667520", "aoflagger", f"resolution={PROCESSING['resolution']!r}", "sky model: 3C196"):
+        assert said in history
+
+
+def test_the_report_of_a_run_says_what_it_was_made_from_and_how_to_repeat_it(rehearsed):
+    text = (rehearsed[0] / "products" / "report.html").read_text()
+    for said in ("lofar:L667520", "lofarlake run 2_process -p dataset lofar:L667520", "data:image/png;base64"):
+        assert said in text
 
 
 def test_a_second_rehearsal_finds_what_is_done(rehearsed, lake):
@@ -100,9 +138,8 @@ def test_no_secret_is_in_what_is_left(rehearsed):
     output, _ = rehearsed
     secrets = _secrets(output / "lake" / "client" / "rucio.cfg")
     assert secrets
-    left = [p for p in output.iterdir() if p.is_file()] + [
-        p for p in (output / "lake" / "log").rglob("*") if p.is_file()
-    ]
+    left = [p for folder in (output, output / "products") for p in folder.iterdir() if p.is_file()]
+    left += [p for p in (output / "lake" / "log").rglob("*") if p.is_file()]
     for path in left:
         text = path.read_text(errors="replace")
         assert not any(secret in text for secret in secrets), path

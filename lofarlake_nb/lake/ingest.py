@@ -142,7 +142,7 @@ def ingest_products(
     rse: str = "SARA",
     replicate_to: str = "JUELICH",
     container: str = "",
-    streams: int = 2,
+    streams: int = 4,
     close: bool = False,
     progress: Sink | None = None,
 ) -> Ingested:

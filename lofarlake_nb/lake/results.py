@@ -24,6 +24,8 @@ ENGINES = (
     "ducc0",
     "radler",
     "everybeam",
+    "bdsf",
+    "astropy",
     "python-casacore",
     "dask",
     "numpy",

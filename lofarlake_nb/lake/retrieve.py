@@ -105,7 +105,7 @@ def retrieve(
     dataset: DID | str,
     to: Path,
     *,
-    streams: int = 2,
+    streams: int = 4,
     unpack: bool = True,
     patience: float = 24 * 3600.0,
     progress: Sink | None = None,

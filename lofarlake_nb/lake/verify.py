@@ -84,7 +84,7 @@ class Verified:
 
 
 def verify(
-    lake: Lake, dataset: DID | str, *, deep: bool = True, streams: int = 2, progress: Sink | None = None
+    lake: Lake, dataset: DID | str, *, deep: bool = True, streams: int = 4, progress: Sink | None = None
 ) -> Verified:
     """Compare catalogue and storage, file by file and site by site.
 

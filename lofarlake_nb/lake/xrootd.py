@@ -316,7 +316,9 @@ def _silent(what: str, seconds: float) -> TransferFailed:
 def _failure(what: str, said: _Said) -> LofarlakeError:
     """What the end of a tool means."""
     told = f"{what}: {said.error[:300] or f'status {said.status}'}"
-    if said.code in (_FORBIDDEN, _NOT_KNOWN) or (said.status == _REFUSED and not said.code):
+    # The client has one status for a refusal at the log-in and for a server that does not answer it.
+    refused = said.status == _REFUSED and not said.code and "Operation expired" not in said.error
+    if said.code in (_FORBIDDEN, _NOT_KNOWN) or refused:
         return LakeRefused(told, "check the certificate or token that the storage knows you by")
     if said.code in (_NO_SPACE, _OVER_QUOTA):
         return NoSpace(told, "free some space at the site, or choose another")

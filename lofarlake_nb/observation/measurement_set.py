@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 
 from lofarlake_nb.errors import NotAMeasurementSet
-from lofarlake_nb.observation.rows import baselines, row_of, slots
-from lofarlake_nb.observation.tables import TABLE_FILE, VISIBILITIES, ask, cells, first_row, opened, selected, text_of
+from lofarlake_nb.observation.rows import baselines, one_interval, row_of, slots
+from lofarlake_nb.observation.tables import (
+    TABLE_FILE,
+    ask,
+    cells,
+    first_row,
+    opened,
+    selected,
+    text_of,
+    visibility_columns,
+)
 
 # Stokes codes of casacore.
 CORRELATIONS = {
@@ -76,6 +85,8 @@ class Layout:
     interval: float  # s
     channel_width: float  # Hz
     correlations: tuple[str, ...] = ("XX", "XY", "YX", "YY")
+    window: int = 0  # rows of SPECTRAL_WINDOW and FIELD
+    field: int = 0
 
     @property
     def cross(self) -> np.ndarray:
@@ -113,13 +124,15 @@ def find(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def describe(path: Path) -> Description:
+def describe(path: Path, spectral_window: int | None = None, field: int | None = None) -> Description:
     """What a Measurement Set holds.
 
     Parameters
     ----------
     path : Path
         Folder of the Measurement Set.
+    spectral_window, field : int, optional
+        Which one, where there are several.
 
     Returns
     -------
@@ -131,10 +144,10 @@ def describe(path: Path) -> Description:
     NotAMeasurementSet
         For anything else, or a broken one.
     ObservationError
-        When it holds several spectral windows or fields.
+        When it holds several spectral windows or fields, and none is chosen.
     """
-    found = layout(path)
-    observation, window_name, field_name, columns, rows = _metadata(path)
+    found = layout(path, spectral_window, field)
+    observation, window_name, field_name, columns, rows = _metadata(path, spectral_window, field)
     names = f"{observation.get('LOFAR_FILENAME', '')} {Path(path).resolve().name}"
     half = 0.5 * found.channel_width
     return Description(
@@ -165,13 +178,15 @@ def describe(path: Path) -> Description:
     )
 
 
-def layout(path: Path) -> Layout:
+def layout(path: Path, spectral_window: int | None = None, field: int | None = None) -> Layout:
     """How the rows of a Measurement Set map to time and baseline, in whatever order they are stored.
 
     Parameters
     ----------
     path : Path
         Folder of the Measurement Set.
+    spectral_window, field : int, optional
+        Which one, where it holds several; the others' rows are left alone.
 
     Returns
     -------
@@ -183,23 +198,27 @@ def layout(path: Path) -> Layout:
     NotAMeasurementSet
         For anything else, or a broken one.
     ObservationError
-        When it holds several spectral windows or fields, or a baseline twice in one slot.
+        When it holds several spectral windows or fields and none is chosen, a baseline twice in one slot, or baselines
+        of different intervals.
     """
     with opened(path) as ms:
-        window, field = selected(ms)
-        interval = float(np.median(ms.getcol("INTERVAL")))
-        if not (np.isfinite(interval) and interval > 0):
-            raise NotAMeasurementSet(f"{path}: INTERVAL is {interval} s, expected more than 0")
-        antenna1, antenna2 = ms.getcol("ANTENNA1"), ms.getcol("ANTENNA2")
+        chosen = selected(ms, spectral_window, field)
+        interval, antenna1, antenna2, time = (
+            np.asarray(ms.getcol(c)) if chosen.rows is None else np.asarray(ms.getcol(c))[chosen.rows]
+            for c in ("INTERVAL", "ANTENNA1", "ANTENNA2", "TIME")
+        )
+        usual = one_interval(interval, path)
         stations, positions = _stations(ms, int(max(antenna1.max(), antenna2.max())))
         if min(antenna1.min(), antenna2.min()) < 0:
             raise NotAMeasurementSet(f"{path}: a row names a station below 0")
-        times, slot = slots(ms.getcol("TIME"), interval, path)
+        times, slot = slots(time, usual, path)
         first, baseline = baselines(antenna1.astype(np.int64) * len(stations) + antenna2)
         rows = row_of(slot, baseline, (len(times), len(first)), path)
-        frequencies, width = _frequencies(ms, window)
-        correlations = _correlations(ms)
-        centre = np.asarray(ask(ms, "FIELD", lambda t: t.getcell("PHASE_DIR", field))).reshape(-1, 2)[0]
+        if chosen.rows is not None:
+            rows = np.where(rows >= 0, chosen.rows[rows], -1)
+        frequencies, width = _frequencies(ms, chosen.window)
+        correlations = _correlations(ms, chosen.description)
+        centre = np.asarray(ask(ms, "FIELD", lambda t: t.getcell("PHASE_DIR", chosen.field))).reshape(-1, 2)[0]
     return Layout(
         times=times,
         antenna1=antenna1[first].astype(np.int64),
@@ -209,9 +228,11 @@ def layout(path: Path) -> Layout:
         stations=stations,
         positions=positions,
         phase_centre=(float(centre[0]), float(centre[1])),
-        interval=interval,
+        interval=usual,
         channel_width=width,
         correlations=correlations,
+        window=chosen.window,
+        field=chosen.field,
     )
 
 
@@ -226,7 +247,7 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
         Of this Measurement Set.
     columns : sequence of str
         Such as ``DATA``, ``FLAG``, ``WEIGHT_SPECTRUM``, ``UVW``. ``FLAG`` contains ``FLAG_ROW``; where there is no
-        ``WEIGHT_SPECTRUM`` it is made from ``WEIGHT``.
+        ``WEIGHT_SPECTRUM`` it is made from ``WEIGHT``, and where there is neither it is 1.
     times : slice
         Of the slots in `layout`, step 1.
 
@@ -246,9 +267,12 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
     with opened(path) as ms:
         missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
         if missing:
-            raise NotAMeasurementSet(f"{path}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}")
+            raise NotAMeasurementSet(
+                f"{path}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}",
+                f"visibilities are in {', '.join(visibility_columns(ms))}",
+            )
         block = {name: _read_rows(ms, name, rows, layout) for name in columns}
-    finite = {name: np.isfinite(a) for name, a in block.items() if name in VISIBILITIES or name == "WEIGHT_SPECTRUM"}
+    finite = {n: np.isfinite(a) for n, a in block.items() if np.iscomplexobj(a) or n == "WEIGHT_SPECTRUM"}
     for name, good in finite.items():
         if not good.all():
             block[name][~good] = 0
@@ -257,14 +281,16 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
     return block
 
 
-def _metadata(path: Path) -> tuple[dict[str, Any], str, str, tuple[str, ...], int]:
+def _metadata(
+    path: Path, spectral_window: int | None, field: int | None
+) -> tuple[dict[str, Any], str, str, tuple[str, ...], int]:
     """OBSERVATION's first row, names of spectral window and field, columns, number of rows."""
     with opened(path) as ms:
-        window, field = selected(ms)
+        chosen = selected(ms, spectral_window, field)
         return (
             first_row(ms, "OBSERVATION"),
-            str(first_row(ms, "SPECTRAL_WINDOW", window).get("NAME", "")),
-            str(first_row(ms, "FIELD", field).get("NAME", "")),
+            str(first_row(ms, "SPECTRAL_WINDOW", chosen.window).get("NAME", "")),
+            str(first_row(ms, "FIELD", chosen.field).get("NAME", "")),
             tuple(sorted(ms.colnames())),
             ms.nrows(),
         )
@@ -274,7 +300,10 @@ def _stations(ms: Any, last: int) -> tuple[tuple[str, ...], np.ndarray]:
     names, positions = ask(ms, "ANTENNA", lambda t: (t.getcol("NAME"), t.getcol("POSITION")))
     if last >= len(names):
         raise NotAMeasurementSet(f"{ms.name()}: rows name station {last}, the ANTENNA table has {len(names)}")
-    return tuple(text_of(n) for n in names), np.asarray(positions, dtype=np.float64)
+    named = [text_of(name) or f"station{i:03d}" for i, name in enumerate(names)]
+    # Two of one name (a telescope's pads, say) must not be taken for one.
+    unique = [f"{name}_{i}" if named.count(name) > 1 else name for i, name in enumerate(named)]
+    return tuple(unique), np.asarray(positions, dtype=np.float64)
 
 
 def _frequencies(ms: Any, window: int) -> tuple[np.ndarray, float]:
@@ -287,8 +316,7 @@ def _frequencies(ms: Any, window: int) -> tuple[np.ndarray, float]:
     return frequencies, float(abs(np.median(widths)))
 
 
-def _correlations(ms: Any) -> tuple[str, ...]:
-    description = int(ms.getcell("DATA_DESC_ID", 0))
+def _correlations(ms: Any, description: int) -> tuple[str, ...]:
     setup = int(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcell("POLARIZATION_ID", description)))
     codes = ask(ms, "POLARIZATION", lambda t: t.getcell("CORR_TYPE", setup))
     return tuple(CORRELATIONS.get(int(code), str(int(code))) for code in codes)
@@ -298,9 +326,8 @@ def _read_rows(ms: Any, name: str, rows: np.ndarray, layout: Layout) -> np.ndarr
     """Column for a (time, baseline) array of row numbers."""
     present = rows >= 0
     wanted = rows[present]
-    if name == "WEIGHT_SPECTRUM" and not (name in ms.colnames() and ms.iscelldefined(name, 0)):
-        weight = cells(ms, "WEIGHT", wanted)[:, None, :]
-        values = np.repeat(weight, len(layout.frequencies), axis=1).astype(np.float32)
+    if name == "WEIGHT_SPECTRUM" and not _defined(ms, name, wanted):
+        values = _plain_weights(ms, wanted, layout)
     else:
         values = cells(ms, name, wanted)
     if name == "FLAG":
@@ -310,6 +337,18 @@ def _read_rows(ms: Any, name: str, rows: np.ndarray, layout: Layout) -> np.ndarr
     block = np.full(rows.shape + values.shape[1:], name == "FLAG", dtype=values.dtype)
     block[present] = values
     return block
+
+
+def _defined(ms: Any, name: str, rows: np.ndarray) -> bool:
+    return name in ms.colnames() and (rows.size == 0 or bool(ms.iscelldefined(name, int(rows[0]))))
+
+
+def _plain_weights(ms: Any, rows: np.ndarray, layout: Layout) -> np.ndarray:
+    """Weights (row, frequency, polarization) without a spectrum."""
+    shape = (len(rows), len(layout.frequencies), len(layout.correlations))
+    if not _defined(ms, "WEIGHT", rows):
+        return np.ones(shape, dtype=np.float32)
+    return np.broadcast_to(cells(ms, "WEIGHT", rows)[:, None, :], shape).astype(np.float32)
 
 
 def _says_measurement_set(folder: Path) -> bool:

@@ -8,8 +8,33 @@ from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
 
 # Times of one slot agree to this fraction of the interval.
 SAME_TIME = 0.1
+# Rows whose interval is not the usual one, to this fraction of it, may be this part of all: a last slot that was cut.
+SAME_INTERVAL = 0.1
+MOST_OTHERS = 0.1
 # Slots and baselines that have no row are held as well: they may outnumber the rows so many times.
 SPARSEST = 100
+
+
+def one_interval(intervals: np.ndarray, path: Path) -> float:
+    """The interval of the rows, in s: there must be one.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When it is not more than 0.
+    ObservationError
+        When many rows have another: baselines were averaged differently.
+    """
+    usual = float(np.median(intervals))
+    if not (np.isfinite(usual) and usual > 0):
+        raise NotAMeasurementSet(f"{path}: INTERVAL is {usual} s, expected more than 0")
+    others = float((np.abs(intervals - usual) > SAME_INTERVAL * usual).mean())
+    if others > MOST_OTHERS:
+        raise ObservationError(
+            f"{path}: {100 * others:.0f} % of the rows do not last {usual:.3g} s, expected one interval",
+            "data averaged by baseline must be expanded first (DP3's bdaexpander)",
+        )
+    return usual
 
 
 def slots(stored: np.ndarray, interval: float, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -38,9 +63,9 @@ def row_of(slot: np.ndarray, baseline: np.ndarray, shape: tuple[int, int], path:
             f"{path}: {len(slot)} rows of {shape[1]} baselines and {shape[0]} times: nearly all missing"
         )
     cell = slot * shape[1] + baseline
-    rising = bool((np.diff(cell) > 0).all())  # as they are stored, as a rule: then none is twice
-    if not rising and len(np.unique(cell)) != len(cell):
-        raise ObservationError(f"{path}: a baseline appears twice in one time slot", "sort or split it first")
     rows = np.full(shape, -1, dtype=np.int64)
-    rows.reshape(-1)[cell] = np.arange(len(cell))
+    numbers = np.arange(len(cell))
+    rows.reshape(-1)[cell] = numbers
+    if not np.array_equal(rows.reshape(-1)[cell], numbers):  # a later row took the place of an earlier one
+        raise ObservationError(f"{path}: a baseline appears twice in one time slot", "sort or split it first")
     return rows

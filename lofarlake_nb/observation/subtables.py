@@ -11,7 +11,6 @@ from casacore.tables import makearrcoldesc, makescacoldesc, maketabdesc, table
 
 from lofarlake_nb.observation.measurement_set import CORRELATIONS, Layout
 from lofarlake_nb.observation.stations import StationField
-from lofarlake_nb.observation.tables import selected
 
 # Made anew from the layout, or no longer true of other visibilities.
 NOT_COPIED = ("SPECTRAL_WINDOW", "DATA_DESCRIPTION", "POLARIZATION", "SORTED_TABLE")
@@ -61,7 +60,7 @@ def fill(path: Path, layout: Layout, identity: Identity, fields: Sequence[Statio
     describe_axes(path, layout, f"SB-{identity.subband}")
 
 
-def copy(source: Path, path: Path) -> None:
+def copy(source: Path, path: Path, field: int = 0) -> None:
     """Copy all subtables that stay true when visibilities are averaged.
 
     Parameters
@@ -70,9 +69,10 @@ def copy(source: Path, path: Path) -> None:
         Measurement Set to copy from.
     path : Path
         New Measurement Set, closed.
+    field : int
+        Row of FIELD that is copied, the others are not.
     """
     with table(str(source), ack=False, lockoptions="usernoread") as ms:
-        _, field = selected(ms)
         places = {k: v.removeprefix("Table: ") for k, v in ms.getkeywords().items() if str(v).startswith("Table: ")}
     root = source.resolve()
     with table(str(path), readonly=False, ack=False) as ms:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def _check(ms: Any, path: Path) -> None:
     missing = [c for c in NEEDED_COLUMNS if c not in ms.colnames()]
     if missing:
         raise NotAMeasurementSet(f"{path}: a table without {', '.join(missing)} is no Measurement Set")
-    if not any(c in ms.colnames() for c in VISIBILITIES):
-        raise NotAMeasurementSet(f"{path}: no visibilities, expected one of the columns {', '.join(VISIBILITIES)}")
+    if not visibility_columns(ms):
+        raise NotAMeasurementSet(f"{path}: no visibilities, expected a complex column as {', '.join(VISIBILITIES)}")
     keywords = ms.getkeywords()
     root = path.resolve()
     for name in NEEDED_TABLES:
@@ -72,15 +73,63 @@ def _check(ms: Any, path: Path) -> None:
         raise NotAMeasurementSet(f"{path}: a Measurement Set without rows")
 
 
-def selected(ms: Any) -> tuple[int, int]:
-    """Spectral window and field that the rows are of: there must be one of each."""
-    chosen = []
-    for column, what in (("DATA_DESC_ID", "spectral windows"), ("FIELD_ID", "fields")):
-        values = np.unique(ms.getcol(column))
-        if len(values) > 1:
-            raise ObservationError(f"{ms.name()}: {len(values)} {what}, expected one", "split it, one subband a set")
-        chosen.append(int(values[0]))
-    return int(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcell("SPECTRAL_WINDOW_ID", chosen[0]))), chosen[1]
+def visibility_columns(ms: Any) -> list[str]:
+    """Names of the columns that hold visibilities."""
+    return [c for c in ms.colnames() if ms.getcoldesc(c)["valueType"] in ("complex", "dcomplex")]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows of one spectral window and one field."""
+
+    window: int  # row of SPECTRAL_WINDOW
+    field: int  # row of FIELD
+    description: int  # row of DATA_DESCRIPTION
+    rows: np.ndarray | None  # (row,) int; None for all
+
+
+def selected(ms: Any, spectral_window: int | None = None, field: int | None = None) -> Selection:
+    """Rows of one spectral window and field.
+
+    Parameters
+    ----------
+    ms : casacore.tables.table
+    spectral_window, field : int, optional
+        Numbers in their subtables; may be left out where the rows are of one only.
+
+    Raises
+    ------
+    ObservationError
+        When there are several and none is chosen, or none of the chosen one.
+    """
+    descriptions, fields = np.asarray(ms.getcol("DATA_DESC_ID")), np.asarray(ms.getcol("FIELD_ID"))
+    windows = np.asarray(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcol("SPECTRAL_WINDOW_ID")))
+    if min(descriptions.min(), fields.min()) < 0 or descriptions.max() >= len(windows):
+        raise NotAMeasurementSet(f"{ms.name()}: rows that name no row of DATA_DESCRIPTION or FIELD")
+    window = _one_of(ms, windows[descriptions], spectral_window, "spectral window", "spectral_window")
+    chosen = _one_of(ms, fields, field, "field", "field_id")
+    mask = (windows[descriptions] == window) & (fields == chosen)
+    if not mask.any():
+        raise ObservationError(f"{ms.name()}: field {chosen} was not observed in spectral window {window}")
+    setups = np.unique(descriptions[mask])
+    if len(setups) > 1:
+        raise ObservationError(
+            f"{ms.name()}: spectral window {window} comes with {len(setups)} sets of correlations, expected one",
+            "split it",
+        )
+    return Selection(window, chosen, int(setups[0]), None if mask.all() else np.flatnonzero(mask))
+
+
+def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: str) -> int:
+    there = values[:1] if (values == values[0]).all() else np.unique(values)
+    listed = ", ".join(map(str, there[:20]))
+    if wanted is None:
+        if len(there) > 1:
+            raise ObservationError(f"{ms.name()}: {len(there)} {what}s, expected one", f"choose by {option}: {listed}")
+        return int(there[0])
+    if wanted not in there:
+        raise ObservationError(f"{ms.name()}: no rows of {what} {wanted}", f"choose by {option}: {listed}")
+    return wanted
 
 
 def ask(ms: Any, name: str, question: Callable[[Any], Any]) -> Any:
@@ -110,12 +159,21 @@ def cells(ms: Any, name: str, rows: np.ndarray) -> np.ndarray:
         return np.zeros((0, *sample.shape), dtype=sample.dtype)
     low, high = int(rows.min()), int(rows.max())
     if high - low + 1 > 2 * rows.size:
-        selected = ms.selectrows(rows)
-        values = np.asarray(selected.getcol(name))
-        selected.close()
-        return values
-    values = np.asarray(ms.getcol(name, low, high - low + 1))
-    return values if np.array_equal(rows, np.arange(low, high + 1)) else values[rows - low]
+        return _chosen(ms, name, rows)
+    if np.array_equal(rows, np.arange(low, high + 1)):
+        return np.asarray(ms.getcol(name, low, high - low + 1))
+    try:
+        return np.asarray(ms.getcol(name, low, high - low + 1))[rows - low]
+    except RuntimeError:  # rows of other spectral windows between, of another shape
+        return _chosen(ms, name, rows)
+
+
+def _chosen(ms: Any, name: str, rows: np.ndarray) -> np.ndarray:
+    chosen = ms.selectrows(rows)
+    try:
+        return np.asarray(chosen.getcol(name))
+    finally:
+        chosen.close()
 
 
 def text_of(value: object) -> str:

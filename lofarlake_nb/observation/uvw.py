@@ -53,6 +53,28 @@ def baseline_uvw(stations: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarra
     return stations[:, antenna2] - stations[:, antenna1]
 
 
+def directions(
+    times: np.ndarray, position: np.ndarray, phase_centre: tuple[float, float], ra: np.ndarray, dec: np.ndarray
+) -> np.ndarray:
+    """Where directions on the sky lie as seen from the turning Earth.
+
+    Parameters
+    ----------
+    times : (time,) MJD UTC seconds
+    position : (3,) m, ITRF
+    phase_centre : ra, dec in rad, J2000
+    ra, dec : (direction,) rad, J2000
+
+    Returns
+    -------
+    (time, direction, 3)
+        Unit vectors in ITRF.
+    """
+    frame = _frame(position, phase_centre)
+    towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+    return np.stack([towards @ _itrf_to_j2000(frame, time) for time in times])
+
+
 def transit(after: float, position: np.ndarray, phase_centre: tuple[float, float]) -> float:
     """When a direction next crosses the meridian of a place.
 
@@ -77,6 +99,28 @@ def transit(after: float, position: np.ndarray, phase_centre: tuple[float, float
         step = -hour_angle % 1.0 if time == after else (0.5 - hour_angle) % 1.0 - 0.5
         time += step * SIDEREAL_DAY
     return time
+
+
+def elevations(times: np.ndarray, position: np.ndarray, direction: tuple[float, float]) -> np.ndarray:
+    """Height of a direction above the horizon.
+
+    Parameters
+    ----------
+    times : (time,) MJD UTC seconds
+    position : (3,) m, ITRF
+    direction : ra, dec in rad, J2000
+
+    Returns
+    -------
+    (time,) rad
+    """
+    frame = _frame(position, direction)
+    towards = frame.direction("J2000", quantity(direction[0], "rad"), quantity(direction[1], "rad"))
+    found = []
+    for time in times:
+        frame.do_frame(frame.epoch("UTC", quantity(float(time), "s")))
+        found.append(frame.measure(towards, "AZEL")["m1"]["value"])
+    return np.array(found)
 
 
 def _frame(position: np.ndarray, phase_centre: tuple[float, float]) -> Any:

@@ -14,7 +14,7 @@ from lofarlake_nb.observation import subtables
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
-from lofarlake_nb.observation.tables import opened
+from lofarlake_nb.observation.tables import first_row, opened
 
 TILE_BYTES = 1 << 20
 KINDS = {"FLAG": (False, "boolean"), "WEIGHT_SPECTRUM": (0.0, "float")}
@@ -27,7 +27,7 @@ SLOW_COLUMNS = (
     "FEED1",
     "FEED2",
     "FIELD_ID",
-    "FLAG_ROW",
+    "FLAG_CATEGORY",
     "INTERVAL",
     "OBSERVATION_ID",
     "PROCESSOR_ID",
@@ -58,7 +58,8 @@ class Writer:
             First slot of the block.
         uvw : (time, baseline, 3) float64, m
         **columns : (time, baseline, frequency, polarization)
-            ``DATA=..., FLAG=..., WEIGHT_SPECTRUM=...``; what is left out stays 0 or False.
+            ``DATA=..., FLAG=..., WEIGHT_SPECTRUM=...``; what is left out stays 0 or False. ``FLAG_ROW`` follows
+            ``FLAG``.
 
         Raises
         ------
@@ -75,6 +76,8 @@ class Writer:
                 raise ObservationError(f"{name}: expected {(count, baselines)}, got {values.shape[:2]}")
             rows = values.reshape(count * baselines, *values.shape[2:])
             self._ms.putcol(name, rows, start * baselines, count * baselines)
+            if name == "FLAG":
+                self._ms.putcol("FLAG_ROW", _whole(rows), start * baselines, count * baselines)
 
 
 @contextmanager
@@ -177,10 +180,11 @@ def put(path: Path, layout: Layout, column: str, start: int, values: np.ndarray)
         return
     with _told(path), opened(path, writable=True) as ms:
         low, high = int(wanted.min()), int(wanted.max())
-        if np.array_equal(wanted, np.arange(low, high + 1)):
-            ms.putcol(column, flat, low, len(flat))
-        else:
-            ms.selectrows(wanted).putcol(column, flat)
+        for name, stored in {column: flat, **({"FLAG_ROW": _whole(flat)} if column == "FLAG" else {})}.items():
+            if np.array_equal(wanted, np.arange(low, high + 1)):
+                ms.putcol(name, stored, low, len(stored))
+            else:
+                ms.selectrows(wanted).putcol(name, stored)
 
 
 def _make(
@@ -194,8 +198,8 @@ def _make(
     """Measurement Set without rows."""
     _make_table(path, layout, columns)
     if like is not None:
-        subtables.copy(Path(like), path)
-        subtables.describe_axes(path, layout, _window_name(Path(like)))
+        subtables.copy(Path(like), path, layout.field)
+        subtables.describe_axes(path, layout, _window_name(Path(like), layout.window))
     elif identity is not None:
         subtables.fill(path, layout, identity, fields)
     else:
@@ -212,7 +216,7 @@ def _make_table(path: Path, layout: Layout, columns: Sequence[str]) -> None:
     managers["fast"] = {
         "NAME": "SSMVar",
         "TYPE": "StandardStMan",
-        "COLUMNS": ["ANTENNA1", "ANTENNA2"],
+        "COLUMNS": ["ANTENNA1", "ANTENNA2", "FLAG_ROW"],
         "SPEC": {"BUCKETSIZE": TILE_BYTES},
     }
     for i, key in enumerate(managers):
@@ -227,7 +231,7 @@ def _add_rows(ms: Any, layout: Layout, scans: np.ndarray | None) -> None:
     count, baselines = len(layout.times), len(layout.antenna1)
     ones = np.ones(len(layout.correlations), dtype=np.float32)
     values: dict[str, Any] = {"INTERVAL": layout.interval, "EXPOSURE": layout.interval, "WEIGHT": ones, "SIGMA": ones}
-    values |= {"PROCESSOR_ID": -1, "STATE_ID": -1, "FLAG_ROW": False}
+    values |= {"PROCESSOR_ID": -1, "STATE_ID": -1}
     values |= dict.fromkeys(("ARRAY_ID", "DATA_DESC_ID", "FEED1", "FEED2", "FIELD_ID", "OBSERVATION_ID"), 0)
     scans = np.zeros(count, dtype=int) if scans is None else scans
     for i, (time, scan) in enumerate(zip(layout.times, scans, strict=True)):
@@ -259,9 +263,14 @@ def _tiled_manager(name: str, column: str, tile: list[int]) -> dict:
     return {"NAME": name, "TYPE": "TiledColumnStMan", "COLUMNS": [column], "SPEC": spec}
 
 
-def _window_name(path: Path) -> str:
-    with opened(path) as ms, table(ms.getkeyword("SPECTRAL_WINDOW").removeprefix("Table: "), ack=False) as windows:
-        return windows.getcell("NAME", 0)
+def _whole(flag: np.ndarray) -> np.ndarray:
+    """Rows (row,) of which every sample is flagged."""
+    return np.asarray(flag.reshape(len(flag), -1).all(axis=1))
+
+
+def _window_name(path: Path, window: int) -> str:
+    with opened(path) as ms:
+        return str(first_row(ms, "SPECTRAL_WINDOW", window).get("NAME", ""))
 
 
 @contextmanager

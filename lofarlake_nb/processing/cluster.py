@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import dask
 import distributed
+from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
 from lofarlake_nb.errors import ProcessingError, UsageError
@@ -21,10 +22,14 @@ MEMORY_SHARE = 0.7
 CONNECT = "5s"
 # In Dask's configuration: the port of the loopback on which JupyterLab looks for the dashboard.
 DASHBOARD = "lofarlake.dashboard"
+# Python and the engines' libraries alone take most of it.
+LEAST_MEMORY = 500_000_000
 
 
 @contextmanager
-def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> Iterator[distributed.Client]:
+def start(
+    workers: int = 0, *, scheduler: str = "", dashboard: bool = False, memory: str = ""
+) -> Iterator[distributed.Client]:
     """Dask client, with its workers.
 
     Parameters
@@ -37,6 +42,8 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
     dashboard : bool
         Whether to serve Dask's dashboard, on a free port of the loopback. Dask's configuration can want it too, on a
         port: `DASHBOARD`.
+    memory : str
+        That each worker may take, as ``"4 GB"``; empty for an even share of most of the machine's.
 
     Yields
     ------
@@ -46,7 +53,7 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
     Raises
     ------
     UsageError
-        When `workers` is negative.
+        When `workers` is negative, or `memory` is no size.
     ProcessingError
         When no scheduler answers at the address.
     """
@@ -58,7 +65,7 @@ def start(workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> 
             yield client
         return
     count = workers or engines.cores()
-    limit = int(MEMORY_SHARE * MEMORY_LIMIT / count)
+    limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY_LIMIT / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     wanted = int(dask.config.get(DASHBOARD, 0))
     scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")
@@ -95,6 +102,16 @@ def _free(port: int) -> int:
     return port
 
 
+def _bytes(memory: str) -> int:
+    try:
+        size = parse_bytes(memory)
+    except ValueError as error:
+        raise UsageError(f"memory: {memory!r} is no size", 'write it as "4 GB"') from error
+    if size < LEAST_MEMORY:
+        raise UsageError(f"memory: expected at least {LEAST_MEMORY / 1e9:.1f} GB for a worker, got {memory}")
+    return size
+
+
 @contextmanager
 def _connected(scheduler: str) -> Iterator[distributed.Client]:
     try:
@@ -111,13 +128,14 @@ class Session:
 
     Parameters
     ----------
-    workers, scheduler, dashboard
+    workers, scheduler, dashboard, memory
         As `start` takes them.
     """
 
-    def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False) -> None:
+    def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False, memory: str = "") -> None:
         self._stack = ExitStack()
-        self.client = self._stack.enter_context(start(workers, scheduler=scheduler, dashboard=dashboard))
+        started = start(workers, scheduler=scheduler, dashboard=dashboard, memory=memory)
+        self.client = self._stack.enter_context(started)
 
     def close(self) -> None:
         """Stop the workers that were started."""

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import aoflagger
 import distributed
 import numpy as np
 
@@ -14,19 +13,17 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import engines, noise, results
-from lofarlake_nb.processing.flags import flag_statistics, flag_store
+from lofarlake_nb.processing import disk, results
+from lofarlake_nb.processing.flags import flag_statistics, flag_store, searching
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
+from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.windows import windows
 
 logger = logging.getLogger(__name__)
 
-# AOFlagger compares a sample with its neighbours in time and frequency. On pure noise its false positives stay near
-# half a percent down to these sizes.
-FEWEST_SLOTS = 6
-FEWEST_CHANNELS = 8
-# A channel below this part of the middle one's signal has none.
-EMPTY = 0.05
+# Parallel hands first and last: the order in which every part of lofarlake takes them.
+LINEAR, CIRCULAR = ("XX", "XY", "YX", "YY"), ("RR", "RL", "LR", "LL")
+CORRELATIONS = (LINEAR, CIRCULAR, ("XX", "YY"), ("RR", "LL"), ("XX",), ("YY",), ("RR",), ("LL",), ("I",))
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,15 @@ class Flagged:
         What was not done, and why.
     key : str
         Of this result.
+    sources : tuple of Source
+        Column, spectral window and field of each Measurement Set.
+    swapped_stations : tuple of BadStation
+        Whose dipoles are exchanged back when the data are averaged; where they are flagged instead, they are among the
+        bad ones.
+    baseline_fractions : dict
+        Two stations, as ``CS001HBA0 & CS002HBA0``, to fraction of their samples flagged.
+    channel_fractions, time_fractions : tuple of (float, float)
+        Frequency in Hz, or MJD UTC in s, and fraction of the samples flagged, bad stations left out.
     """
 
     measurement_sets: tuple[Path, ...]
@@ -61,6 +67,11 @@ class Flagged:
     bad_stations: tuple[BadStation, ...]
     notes: tuple[str, ...]
     key: str
+    sources: tuple[Source, ...] = ()
+    swapped_stations: tuple[BadStation, ...] = ()
+    baseline_fractions: dict[str, float] = field(default_factory=dict)
+    channel_fractions: tuple[tuple[float, float], ...] = ()
+    time_fractions: tuple[tuple[float, float], ...] = ()
 
 
 def flag(
@@ -88,6 +99,10 @@ def flag(
         When there are no Measurement Sets, or no sample is left.
     NotAMeasurementSet
         When one isn't.
+    ObservationError
+        When one holds several spectral windows or fields, and the parameters choose none.
+    NoSpace
+        When the disk is too small for the flags.
     """
     paths = tuple(Path(p) for p in measurement_sets)
     if not paths:
@@ -102,120 +117,109 @@ def flag(
     return results.from_json(Flagged, kept)
 
 
-def flag_baseline(data: np.ndarray, flagger: aoflagger.AOFlagger, strategy: aoflagger.Strategy) -> np.ndarray:
-    """Interference in one baseline.
-
-    Parameters
-    ----------
-    data : (time, frequency, polarization) complex
-    flagger : aoflagger.AOFlagger
-    strategy : aoflagger.Strategy
-
-    Returns
-    -------
-    (time, frequency) bool
-        True where bad.
-    """
-    n_time, n_channel, n_polarization = data.shape
-    images = flagger.make_image_set(n_time, n_channel, 2 * n_polarization)
-    for i in range(n_polarization):
-        images.set_image_buffer(2 * i, np.ascontiguousarray(data[:, :, i].real.T))
-        images.set_image_buffer(2 * i + 1, np.ascontiguousarray(data[:, :, i].imag.T))
-    return strategy.run(images).get_buffer().T
-
-
-def flag_window(path: Path, times: slice, flag_file: Path, strategy: str) -> dict[str, np.ndarray]:
-    """Flag one block of time of one Measurement Set; a task.
-
-    Parameters
-    ----------
-    path : Path
-        Measurement Set.
-    times : slice
-        Slots of the block.
-    flag_file : Path
-        From `flag_store.create`.
-    strategy : str
-        As in `FlagParameters`.
-
-    Returns
-    -------
-    dict
-        ``samples``, ``known`` (came flagged), ``flagged``: (baseline,) int, 0 for autocorrelations; ``noise``:
-        (station,) relative noise power.
-    """
-    layout = measurement_set.layout(path)
-    block = measurement_set.read(path, layout, ["DATA", "FLAG"], times)
-    data = block["DATA"]
-    known = block["FLAG"].any(axis=3) | (data == 0).any(axis=3)
-    flagged = known.copy()
-    if searchable(layout, data.shape[0]):
-        engine = aoflagger.AOFlagger()
-        loaded = engine.load_strategy_file(engines.flagging_strategy(strategy))
-        level = channel_levels(data, known | ~layout.cross[:, None])[:, None]
-        for i in np.flatnonzero(layout.cross & ~known.all(axis=(0, 2))):
-            flagged[:, i] |= flag_baseline(data[:, i] / level, engine, loaded)
-    flag_store.put(flag_file, times.start, flagged)
-    cross = layout.cross
-    power = noise.baseline_noise(data[:, cross], flagged[:, cross])
-    factors = noise.station_noise(power, layout.antenna1[cross], layout.antenna2[cross], len(layout.stations))
-    return {
-        "samples": np.where(cross, data.shape[0] * data.shape[2], 0),
-        "known": np.where(cross, known.sum(axis=(0, 2)), 0),
-        "flagged": np.where(cross, flagged.sum(axis=(0, 2)), 0),
-        "noise": noise.relative(factors),
-    }
-
-
-def channel_levels(data: np.ndarray, flag: np.ndarray) -> np.ndarray:
-    """How far each channel's signal falls below the middle one's: the roll-off at the edges of a subband.
-
-    AOFlagger takes that fall for interference. Rises are left as they are, for interference makes them.
-
-    Parameters
-    ----------
-    data : (time, baseline, frequency, polarization) complex
-    flag : (time, baseline, frequency) bool
-
-    Returns
-    -------
-    (frequency,) float32
-        At most 1; 1 too where a channel is as good as empty.
-    """
-    level = np.full(data.shape[2], np.nan)
-    for i in range(data.shape[2]):
-        good = ~flag[:, :, i]
-        if good.any():
-            level[i] = np.median(np.abs(data[:, :, i, 0][good]))
-    usual = np.nanmedian(level) if np.isfinite(level).any() else 0.0
-    relative = level / usual if usual > 0 else np.ones_like(level)
-    return np.where(relative > EMPTY, np.minimum(relative, 1), 1).astype(np.float32)
-
-
-def searchable(layout: Layout, n_time: int) -> bool:
-    """Whether there are neighbours enough for AOFlagger to compare with."""
-    return n_time >= FEWEST_SLOTS and len(layout.frequencies) >= FEWEST_CHANNELS
-
-
 def _flag(
     paths: tuple[Path, ...], parameters: FlagParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Flagged:
-    layouts = [measurement_set.layout(p) for p in paths]
-    files, futures, notes = [], [], []
-    for i, (path, layout) in enumerate(zip(paths, layouts, strict=True)):
-        shape = (len(layout.times), len(layout.antenna1), len(layout.frequencies))
-        files.append(flag_store.create(folder / f"{i:03d}_{path.name}.npy", shape))
-        if not searchable(layout, shape[0]):
-            notes.append(
-                f"{path.name}: interference not searched in {shape[0]} slots × {shape[2]} channels, "
-                f"AOFlagger needs {FEWEST_SLOTS} × {FEWEST_CHANNELS}"
-            )
-        for times in windows(layout):
-            futures.append(client.submit(flag_window, path, times, files[-1], parameters.strategy, pure=False))
-    counted = flag_statistics.collect([layout for layout in layouts for _ in windows(layout)], client.gather(futures))
-    bad = flag_statistics.bad_stations(counted, parameters)
-    fractions = flag_statistics.fractions(counted, {station.name for station in bad})
-    logger.info(
-        "flagged %.2f %% (%.2f %% came flagged), %d bad stations", 100 * fractions.all, 100 * fractions.known, len(bad)
+    sources = tuple(
+        Source(path, parameters.column, parameters.chosen_window, parameters.chosen_field) for path in paths
     )
-    return Flagged(paths, tuple(files), fractions.all, fractions.known, fractions.stations, bad, tuple(notes), step_key)
+    layouts = [source.layout() for source in sources]
+    for source, layout in zip(sources, layouts, strict=True):
+        _check(source, layout)
+    disk.require(folder, sum(flag_store.size(_shape(layout)) for layout in layouts), "the flags")
+    files, futures, notes = [], [], []
+    for i, (source, layout) in enumerate(zip(sources, layouts, strict=True)):
+        files.append(flag_store.create(folder / f"{i:03d}_{source.path.name}.npy", _shape(layout)))
+        notes += _unsearched(source, layout)
+        for times in windows(layout):
+            futures.append(
+                client.submit(searching.flag_window, source, times, files[-1], parameters.strategy, pure=False)
+            )
+    counted = flag_statistics.collect([layout for layout in layouts for _ in windows(layout)], client.gather(futures))
+    swapped, turned = flag_statistics.odd_dipoles(counted)
+    bad = flag_statistics.together(flag_statistics.bad_stations(counted, parameters), turned)
+    swapped = tuple(one for one in swapped if one.name not in {station.name for station in bad})
+    if parameters.swapped == "flag":
+        bad, swapped = flag_statistics.together(bad, swapped), ()
+    left_out = {station.name for station in bad}
+    fractions = flag_statistics.fractions(counted, left_out)
+    channels, times_of = _by_channel_and_time(layouts, files, left_out, client)
+    logger.info(
+        "flagged %.2f %% (%.2f %% came flagged), %d bad stations, %d with exchanged dipoles",
+        100 * fractions.all,
+        100 * fractions.known,
+        len(bad),
+        len(swapped),
+    )
+    return Flagged(
+        measurement_sets=paths,
+        flag_files=tuple(files),
+        fraction=fractions.all,
+        known_fraction=fractions.known,
+        station_fractions=fractions.stations,
+        bad_stations=bad,
+        notes=tuple(notes),
+        key=step_key,
+        sources=sources,
+        swapped_stations=swapped,
+        baseline_fractions=fractions.baselines,
+        channel_fractions=channels,
+        time_fractions=times_of,
+    )
+
+
+def _check(source: Source, layout: Layout) -> None:
+    if layout.correlations not in CORRELATIONS:
+        raise ProcessingError(
+            f"{source.path}: correlations {', '.join(layout.correlations)}, expected {', '.join(LINEAR)} or "
+            f"{', '.join(CIRCULAR)}, or the parallel hands alone, in this order",
+            "have DP3 or CASA write them so",
+        )
+    measurement_set.read(source.path, layout, [source.column], slice(0, 1))  # a column that is missing, before all else
+
+
+def _shape(layout: Layout) -> tuple[int, int, int]:
+    return len(layout.times), len(layout.antenna1), len(layout.frequencies)
+
+
+def _unsearched(source: Source, layout: Layout) -> list[str]:
+    shape = _shape(layout)
+    if searching.searchable(layout, shape[0]):
+        return []
+    return [
+        f"{source.path.name}: interference not searched in {shape[0]} slots × {shape[2]} channels, "
+        f"AOFlagger needs {searching.FEWEST_SLOTS} × {searching.FEWEST_CHANNELS}"
+    ]
+
+
+Curve = tuple[tuple[float, float], ...]
+
+
+def _by_channel_and_time(
+    layouts: Sequence[Layout], files: Sequence[Path], left_out: set[str], client: distributed.Client
+) -> tuple[Curve, Curve]:
+    """Flagged fraction against frequency and against time, over the baselines of good stations."""
+    futures, samples = [], []
+    for layout, file in zip(layouts, files, strict=True):
+        bad = np.array([name in left_out for name in layout.stations])
+        wanted = layout.cross & ~bad[layout.antenna1] & ~bad[layout.antenna2]
+        for times in windows(layout):
+            samples.append((layout, times, int(wanted.sum())))
+            futures.append(
+                client.submit(searching.count_window, file, times, len(layout.frequencies), wanted, pure=False)
+            )
+    channels: dict[float, np.ndarray] = {}
+    slots: dict[float, np.ndarray] = {}
+    for (layout, times, count), (by_channel, by_time) in zip(samples, client.gather(futures), strict=True):
+        stored = layout.times[times]
+        for where, axis, flagged, every in (
+            (channels, layout.frequencies, by_channel, count * len(stored)),
+            (slots, stored, by_time, count * len(layout.frequencies)),
+        ):
+            for value, n in zip(axis.tolist(), flagged.tolist(), strict=True):
+                where[value] = where.get(value, np.zeros(2)) + np.array([n, every])
+    return _curve(channels), _curve(slots)
+
+
+def _curve(counts: dict[float, np.ndarray]) -> Curve:
+    return tuple((value, float(n / every)) for value, (n, every) in sorted(counts.items()) if every)

@@ -14,10 +14,14 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import results
 from lofarlake_nb.processing.calibration import Calibrated
-from lofarlake_nb.processing.gains.held import load
-from lofarlake_nb.processing.images import fits_image, image_figures
-from lofarlake_nb.processing.images.deconvolution import deconvolve
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.images import fits_image, image_figures, stokes
+from lofarlake_nb.processing.images.bands import bands
+from lofarlake_nb.processing.images.cleaning import clean, cut_out
 from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
+from lofarlake_nb.processing.images.held import Held, load, seen_by
+from lofarlake_nb.processing.images.memory import Need, need
+from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
@@ -32,10 +36,19 @@ class Imaged:
     image, residual, model, psf, dirty : Path
         FITS: restored image, what the model leaves, the model (Jy / pixel), the point spread function, and the image
         before cleaning.
+    primary_beam, corrected : Path or None
+        FITS: average primary beam, 1 at the phase centre, and the restored image divided by it; None where EveryBeam
+        doesn't know the telescope.
+    circular : Path or None
+        FITS: Stokes V, not cleaned; None where it can't be had.
+    cutout : Path or None
+        FITS: a part of the field at full resolution, restored; None where none was asked for.
     npix : int
     cell_arcsec : float
     frequency_hz, bandwidth_hz : float
         Weighted mean, and the span of all channels.
+    channels, facets : int
+        Images over frequency that were cleaned together, and patches with beams and gains of their own.
     beam_arcsec : tuple of float
         Restoring beam, FWHM, major and minor.
     beam_pa_deg : float
@@ -47,11 +60,17 @@ class Imaged:
         Of the residual, away from bright sources.
     thermal_rms_jy_per_beam : float or None
         √(Σw²σ²)/Σw with the imaging weights w and the measured noise σ; None where the noise isn't known.
+    circular_rms_jy_per_beam, circular_thermal_rms_jy_per_beam : float or None
+        Of Stokes V.
     model_flux_jy : float
         In all clean components.
     major_cycles : int
+    gridder_accuracy : float
+        Relative, as the dynamic range asks for it.
     visibilities : int
         That were imaged.
+    memory_bytes_a_worker : int
+        Bound that was planned.
     key : str
         Of this result.
     """
@@ -61,10 +80,16 @@ class Imaged:
     model: Path
     psf: Path
     dirty: Path
+    primary_beam: Path | None
+    corrected: Path | None
+    circular: Path | None
+    cutout: Path | None
     npix: int
     cell_arcsec: float
     frequency_hz: float
     bandwidth_hz: float
+    channels: int
+    facets: int
     beam_arcsec: tuple[float, ...]
     beam_pa_deg: float
     peak_jy_per_beam: float
@@ -72,9 +97,13 @@ class Imaged:
     peak_dec_deg: float
     rms_jy_per_beam: float
     thermal_rms_jy_per_beam: float | None
+    circular_rms_jy_per_beam: float | None
+    circular_thermal_rms_jy_per_beam: float | None
     model_flux_jy: float
     major_cycles: int
+    gridder_accuracy: float
     visibilities: int
+    memory_bytes_a_worker: int
     key: str
 
 
@@ -115,8 +144,10 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     def run() -> dict:
         return results.to_json(_image(calibrated, parameters, folder, client, step_key))
 
-    names = ("image", "residual", "model", "psf", "dirty")
-    kept = steps.once(folder / "imaged.json", step_key, run, products=lambda r: [Path(r[n]) for n in names])
+    names = ("image", "residual", "model", "psf", "dirty", "primary_beam", "corrected", "circular", "cutout")
+    kept = steps.once(
+        folder / "imaged.json", step_key, run, products=lambda r: [Path(r[n]) for n in names if r[n] is not None]
+    )
     return results.from_json(Imaged, kept)
 
 
@@ -125,38 +156,47 @@ def _image(
 ) -> Imaged:
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
     paths = calibrated.measurement_sets
-    size = geometry(parameters, layouts)
-    visibilities = load(paths, layouts, parameters, size, client)
-    wider = matched(parameters, size, visibilities.preview())
-    if wider is not size:
-        size = wider
-        visibilities = load(paths, layouts, parameters, size, client)
-    dirty, psf = visibilities.dirty_and_psf()
-    beam = fit_beam(psf, size.cell)
-    found = deconvolve(dirty, psf, visibilities.subtract, parameters, size, beam.major)
-    smooth = convolve(found.model, beam, size.cell)
-    restored = (smooth + found.residual).astype(np.float32)
-    origin = _origin(paths[0], layouts, visibilities.frequency)
-    files = {
-        name: fits_image.write(folder / f"{name}.fits", pixels, size, origin, unit=unit, beam=its_beam)
-        for name, pixels, unit, its_beam in (
-            ("image", restored, "JY/BEAM", beam),
-            ("residual", found.residual, "JY/BEAM", beam),
-            ("model", found.model, "JY/PIXEL", None),
-            ("psf", psf, "JY/BEAM", beam),
-            ("dirty", dirty, "JY/BEAM", beam),
-        )
-    }
+    size, held, needed, beams = _held(paths, layouts, parameters, folder / "work", client)
+    wide = None
+    try:
+        if beams is not None:
+            held, wide = seen_by(beams, held)
+        dirty, psfs = held.dirty_and_psf()
+        psf = held.bands.mean(psfs)
+        beam = fit_beam(psf, size.cell)
+        gains = [solutions.read(path) for path in calibrated.direction_files]
+        # Gains that were solved without beams in the model have what beams do in themselves.
+        facet_beams = beams if calibrated.beam_in_model or not gains else None
+        found, held = clean(held, dirty, psfs, beam, facet_beams, gains)
+        circular = held.circular() if parameters.circular and _has_circular(layouts) else None
+        detail = cut_out(held, found.model, paths, layouts, needed, beams) if parameters.cutout else None
+    finally:
+        held.close()
+    model, residual = held.bands.mean(found.model), held.bands.mean(found.residual)
+    smooth = convolve(model, beam, size.cell)
+    restored = (smooth + residual).astype(np.float32)
+    origin = _origin(paths[0], layouts, held.frequency)
+    made = _Products(folder, size, origin, beam)
+    rms = image_figures.residual_rms(residual, smooth, beam, size.cell)
+    thermal = held.thermal if calibrated.weights_are_noise else None
     brightest = image_figures.peak(restored, size)
-    rms = image_figures.residual_rms(found.residual, smooth, beam, size.cell)
-    thermal = visibilities.thermal if calibrated.weights_are_noise else None
     _log(size, beam, rms, thermal)
     return Imaged(
-        **files,
+        image=made.write("image", restored),
+        residual=made.write("residual", residual),
+        model=made.write("model", model, unit="JY/PIXEL"),
+        psf=made.write("psf", psf),
+        dirty=made.write("dirty", held.bands.mean(dirty)),
+        primary_beam=None if wide is None else made.write("primary-beam", wide, unit=""),
+        corrected=None if wide is None else made.write("image-pb", corrected(restored, wide)),
+        circular=None if circular is None else made.write("circular", circular[0], stokes="V"),
+        cutout=None if detail is None else _Products(folder, detail[0], origin, detail[1]).write("cutout", detail[2]),
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
         frequency_hz=origin.frequency,
         bandwidth_hz=origin.bandwidth,
+        channels=len(dirty),
+        facets=len(held.facets),
         beam_arcsec=(_arcsec(beam.major), _arcsec(beam.minor)),
         beam_pa_deg=float(np.rad2deg(beam.position_angle)),
         peak_jy_per_beam=brightest.flux,
@@ -164,11 +204,63 @@ def _image(
         peak_dec_deg=brightest.dec_deg,
         rms_jy_per_beam=rms,
         thermal_rms_jy_per_beam=thermal,
-        model_flux_jy=float(found.model.sum(dtype=np.float64)),
+        circular_rms_jy_per_beam=None if circular is None else float(circular[0].std()),
+        circular_thermal_rms_jy_per_beam=(
+            circular[1] if circular is not None and calibrated.weights_are_noise else None
+        ),
+        model_flux_jy=float(model.sum(dtype=np.float64)),
         major_cycles=found.major_cycles,
-        visibilities=visibilities.count,
+        gridder_accuracy=held.accuracy,
+        visibilities=held.count,
+        memory_bytes_a_worker=needed.bytes_a_worker,
         key=step_key,
     )
+
+
+def _held(
+    paths: tuple[Path, ...],
+    layouts: list[Layout],
+    parameters: ImageParameters,
+    folder: Path,
+    client: distributed.Client,
+) -> tuple[Geometry, Held, Need, StationBeams | None]:
+    """Visibilities on the workers, for an image as large as they deserve, and their stations' beams."""
+    edges = bands(parameters, layouts)
+    size = geometry(parameters, layouts)
+    # A cut-out is held beside the wide field's visibilities, before and after these are subtracted.
+    copies = 3 if parameters.cutout else 1
+    needed = need(size, layouts, client, copies=copies)
+    beams = None
+    if parameters.primary_beam:
+        frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
+        beams = client.submit(station_beams, paths[0], layouts[0], size, frequency, pure=False).result()
+    held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+    if (parameters.resolution, parameters.cell, parameters.npix) == ("auto", "auto", 0):
+        wider = matched(size, held.preview())
+        if wider is not size:
+            held.close()
+            size, needed = wider, need(wider, layouts, client, copies=copies)
+            held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+    return size, held, needed, beams
+
+
+def _has_circular(layouts: list[Layout]) -> bool:
+    return all(stokes.has("V", layout.correlations) for layout in layouts)
+
+
+@dataclass(frozen=True)
+class _Products:
+    """Where images are written, with what they share."""
+
+    folder: Path
+    geometry: Geometry
+    origin: fits_image.Origin
+    beam: Beam
+
+    def write(self, name: str, pixels: np.ndarray, *, unit: str = "JY/BEAM", stokes: str = "I") -> Path:
+        beam = self.beam if unit == "JY/BEAM" else None
+        path = self.folder / f"{name}.fits"
+        return fits_image.write(path, pixels, self.geometry, self.origin, unit=unit, beam=beam, stokes=stokes)
 
 
 def _origin(path: Path, layouts: list[Layout], frequency: float) -> fits_image.Origin:

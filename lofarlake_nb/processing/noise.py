@@ -30,7 +30,7 @@ def baseline_noise(data: np.ndarray, flag: np.ndarray, weight: np.ndarray | None
     """
     hands = data[..., 1:3] if data.shape[-1] == 4 else data
     axis = 2 if data.shape[2] > 1 else 0
-    if data.shape[axis] < 2:
+    if data.shape[axis] < 2 or data.shape[1] == 0:
         return np.full(data.shape[1], np.nan)
     low = [slice(None)] * 3
     high = list(low)

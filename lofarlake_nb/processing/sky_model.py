@@ -1,34 +1,39 @@
 """What the sky looks like: the calibrators by name, or a file in LOFAR's sky model format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.parameters import FlagParameters
 from lofarlake_nb.processing.sky import sky_model_file
 from lofarlake_nb.processing.sky.calibrators import CALIBRATORS, REFERENCE_HZ, Component
-from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
 
-__all__ = ["SkyModel", "calibrator", "load"]
+__all__ = ["MODEL_DATA", "ModelColumn", "SkyModel", "calibrator", "load", "load_for"]
+
+MODEL_DATA = "MODEL_DATA"
 
 # How far from the phase centre a calibrator may be that is taken without being named.
 NEAR = np.deg2rad(1.0)
 
 
-def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel:
-    """Sky model by name, from a file, or the calibrator at the phase centre.
+def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | ModelColumn:
+    """Sky model by name, from a file, from the data, or the calibrator at the phase centre.
 
     Parameters
     ----------
     name : str or Path
-        One of the six calibrators, in any case; else a file in LOFAR's sky model format; empty for the calibrator
-        within 1° of the phase centre.
+        One of the six calibrators, in any case; ``MODEL_DATA`` for the column of that name; else a file in LOFAR's sky
+        model format; empty for the calibrator within 1° of the phase centre.
     phase_centre : tuple of float
         Right ascension and declination, J2000, rad.
 
     Returns
     -------
-    SkyModel
+    SkyModel or ModelColumn
 
     Raises
     ------
@@ -50,12 +55,39 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel:
         )
     if text.upper() in CALIBRATORS:
         return calibrator(text.upper())
+    if text == MODEL_DATA:
+        return ModelColumn()
     if Path(text).is_file():
         return sky_model_file.read(Path(text))
     raise UsageError(
         f"sky model {text!r} is neither a calibrator nor a file",
         f"use one of {names}, or a file in LOFAR's sky model format",
     )
+
+
+def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters) -> SkyModel | ModelColumn:
+    """Sky model for Measurement Sets: as `load`, with the phase centre of the first.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Measurement Sets.
+    name : str
+        As `load` takes it.
+    parameters : FlagParameters
+        Which spectral window and field are worked on, where there are several.
+
+    Returns
+    -------
+    SkyModel or ModelColumn
+
+    Raises
+    ------
+    UsageError, BadSkyModel
+        See `load`.
+    """
+    layout = measurement_set.layout(paths[0], parameters.chosen_window, parameters.chosen_field)
+    return load(name, layout.phase_centre)
 
 
 def calibrator(name: str) -> SkyModel:

@@ -1,11 +1,14 @@
 """Which sources an image is known to hold: those of a simulation's truth, or the calibrator."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lofarlake_nb.processing.simulate import truth as simulated
-from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
+from lofarlake_nb.quality.catalogue import Catalogue
+from lofarlake_nb.quality.catalogue import read as read_catalogue
 from lofarlake_nb.quality.sources import KnownSource
 
 # Apparent flux, Jy, from which a source of the truth is listed.
@@ -15,54 +18,49 @@ LISTED = 1.0
 TOGETHER = 60 * ARCSEC
 
 
-def of_truth(path: Path, weights: np.ndarray | None = None) -> list[KnownSource]:
-    """Bright sources of a simulated observation, with their apparent fluxes.
+def of_truth(truth: simulated.Truth, *, apparent: bool) -> list[KnownSource]:
+    """Bright sources of a simulated observation.
 
     Parameters
     ----------
-    path : Path
-        Truth that the simulator left beside the observation.
-    weights : (station, station) array, optional
-        Sum of the imaging weights of each baseline, for the apparent fluxes: stations of different size have different
-        beams.
+    truth : Truth
+    apparent : bool
+        Fluxes as an image shows them that is not corrected for the beam, with all baselines of one weight.
 
     Returns
     -------
     list of KnownSource
-        Brightest first; the one at the phase centre and all with an apparent flux above `LISTED`.
-
-    Raises
-    ------
-    ObservationError
-        When the file holds no truth.
+        Brightest first; all with an apparent flux above `LISTED`.
     """
-    truth = simulated.load(path)
-    apparent = simulated.apparent_fluxes(truth, weights)
-    listed = [i for i in np.argsort(-apparent) if apparent[i] >= LISTED]
+    seen = simulated.apparent_fluxes(truth)
+    flux = seen if apparent else truth.flux
+    listed = [i for i in np.argsort(-seen) if seen[i] >= LISTED]
     return [
         KnownSource(
             str(truth.source_names[i]),
             float(np.rad2deg(truth.ra[i])),
             float(np.rad2deg(truth.dec[i])),
-            true_flux_jy=float(apparent[i]),
+            true_flux_jy=float(flux[i]),
         )
         for i in listed
     ]
 
 
-def of_model(model: SkyModel) -> list[KnownSource]:
+def of_model(model: SkyModel | ModelColumn) -> list[KnownSource]:
     """The source that a sky model is brightest at; its true flux is not known.
 
     Parameters
     ----------
-    model : SkyModel
+    model : SkyModel or ModelColumn
         That the observation was calibrated on.
 
     Returns
     -------
     list of KnownSource
-        One.
+        One; none of a column, which says nothing of its sources.
     """
+    if isinstance(model, ModelColumn):
+        return []
     brightest = int(np.argmax(model.flux))
     east = (model.ra - model.ra[brightest]) * np.cos(model.dec[brightest])
     near = np.hypot(east, model.dec - model.dec[brightest]) < TOGETHER
@@ -70,3 +68,68 @@ def of_model(model: SkyModel) -> list[KnownSource]:
     ra, dec = float(model.ra[near] @ weight), float(model.dec[near] @ weight)
     away = np.hypot((model.ra[near] - ra) * np.cos(dec), model.dec[near] - dec) + model.major[near]
     return [KnownSource(model.name, float(np.rad2deg(ra)), float(np.rad2deg(dec)), float(np.max(away) / ARCSEC))]
+
+
+@dataclass(frozen=True)
+class References:
+    """What the sources of an image are compared with, read and checked before anything is worked on.
+
+    Parameters
+    ----------
+    truth : Truth or None
+        Of a simulated observation.
+    catalogue : Catalogue or None
+        That somebody gave.
+    """
+
+    truth: simulated.Truth | None
+    catalogue: Catalogue | None
+
+    def catalogues(self, *, apparent: bool) -> list[Catalogue]:
+        """The truth, then the given catalogue, where there are any; `apparent` as in `catalogue_of_truth`."""
+        made = [catalogue_of_truth(self.truth, apparent=apparent)] if self.truth else []
+        return [*made, *([self.catalogue] if self.catalogue else [])]
+
+
+def references(truth: str, catalogue: str) -> References:
+    """Read what the sources of an image are to be compared with.
+
+    Parameters
+    ----------
+    truth : str
+        File that the simulator left beside an observation; empty for none.
+    catalogue : str
+        FITS or CSV table; empty for none.
+
+    Returns
+    -------
+    References
+
+    Raises
+    ------
+    ObservationError
+        When the file holds no truth.
+    UsageError
+        When the catalogue can't be used.
+    """
+    return References(
+        simulated.load(Path(truth)) if truth else None, read_catalogue(Path(catalogue)) if catalogue else None
+    )
+
+
+def catalogue_of_truth(truth: simulated.Truth, *, apparent: bool) -> Catalogue:
+    """All sources of a simulated observation, as a catalogue.
+
+    Parameters
+    ----------
+    truth : Truth
+    apparent : bool
+        Fluxes as an image shows them that is not corrected for the beam.
+
+    Returns
+    -------
+    Catalogue
+    """
+    flux = simulated.apparent_fluxes(truth) if apparent else truth.flux
+    names = tuple(str(name) for name in truth.source_names)
+    return Catalogue("truth", names, np.rad2deg(truth.ra) % 360, np.rad2deg(truth.dec), np.asarray(flux, dtype=float))

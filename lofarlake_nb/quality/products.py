@@ -4,25 +4,52 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from astropy.io import fits
+
 from lofarlake_nb import steps
+from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.imaging import Imaged
-from lofarlake_nb.processing.sky.components import SkyModel
-from lofarlake_nb.quality import known, sources, summary
+from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.quality import comparison, finding, known, qa, sources, summary
+from lofarlake_nb.quality.comparison import Comparison
+from lofarlake_nb.quality.finding import Found
+from lofarlake_nb.quality.known import References
+from lofarlake_nb.quality.provenance import Provenance, write_history
+from lofarlake_nb.quality.self_calibration import Refined
+
+# Images that become products, where they were made; what `Imaged` calls otherwise.
+IMAGES = ("image", "image-pb", "primary-beam", "residual", "model", "psf", "stokes-v", "cutout")
+CALLED = {"primary_beam": "primary-beam", "corrected": "image-pb", "circular": "stokes-v"}
+PICTURES_OF_IMAGES = ("image.png", "residual.png", "fluxes.png")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A summary that was written."""
+    """What is known of a run, as it was written.
+
+    Parameters
+    ----------
+    path : Path
+        ``summary.json``.
+    value : dict
+        What it holds.
+    quality : dict
+        What ``qa.json`` holds.
+    comparisons : tuple of Comparison
+        Found sources beside known ones.
+    """
 
     path: Path
     value: dict[str, Any]
+    quality: dict[str, Any]
+    comparisons: tuple[Comparison, ...] = ()
 
     def __repr__(self) -> str:
         return summary.in_words(self.value)
@@ -54,7 +81,9 @@ def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
     return place.absolute()
 
 
-def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated) -> Recorded:
+def record_calibration(
+    place: Path, flagged: Flagged, averaged: Averaged, calibrated: Calibrated, provenance: Provenance
+) -> Recorded:
     """Write what is known once the calibration is judged; there is no image yet, and none stays from an earlier run.
 
     Parameters
@@ -63,24 +92,39 @@ def record_calibration(place: Path, flagged: Flagged, calibrated: Calibrated) ->
         Folder of the products.
     flagged : Flagged
         What flagging found.
+    averaged : Averaged
+        What averaging did, and decided about the A-team.
     calibrated : Calibrated
         With the verdict.
+    provenance : Provenance
+        Inputs, parameters, versions.
 
     Returns
     -------
     Recorded
-        ``summary.json``.
+        With ``summary.json`` and ``qa.json``; the solutions are there too.
     """
-    for name in ("image.fits", "image.png"):
+    for name in (*(f"{name}.fits" for name in IMAGES), "sources.fits", "sources.reg", *PICTURES_OF_IMAGES):
         (place / name).unlink(missing_ok=True)
+    for source in calibrated.solution_files:
+        _copy(source, place / source.name)
+    for source in calibrated.direction_files:
+        _copy(source, place / f"{source.stem}_directions.h5")
     value = _with_calibration(summary.empty(), flagged, calibrated)
-    return Recorded(summary.write(place / "summary.json", value), value)
+    quality = qa.of_calibration(flagged, averaged, calibrated, provenance)
+    return _written(place, value, quality, ())
 
 
 def record_image(
-    place: Path, flagged: Flagged, calibrated: Calibrated, imaged: Imaged, model: SkyModel, truth: str = ""
+    place: Path,
+    flagged: Flagged,
+    averaged: Averaged,
+    refined: Refined,
+    model: SkyModel | ModelColumn,
+    references: References,
+    provenance: Provenance,
 ) -> Recorded:
-    """Bring the images into the folder of the products and write the whole summary.
+    """Bring the images into the folder of the products, list their sources, and write the whole summary.
 
     Parameters
     ----------
@@ -88,44 +132,73 @@ def record_image(
         Folder of the products.
     flagged : Flagged
         What flagging found.
-    calibrated : Calibrated
-        With the verdict.
-    imaged : Imaged
-        The images.
-    model : SkyModel
+    averaged : Averaged
+        What averaging did.
+    refined : Refined
+        The images, and the calibration that they are of.
+    model : SkyModel or ModelColumn
         That the observation was calibrated on.
-    truth : str
-        File with the truth of a simulation; empty where there is none.
+    references : References
+        Truth and catalogue to compare with.
+    provenance : Provenance
+        Inputs, parameters, versions: they go into the headers too.
 
     Returns
     -------
     Recorded
-        ``summary.json``.
+        With ``summary.json``, ``qa.json`` and what the comparison found.
     """
-    for source, name in ((imaged.image, "image"), (imaged.residual, "residual"), (imaged.model, "model")):
-        _copy(source, place / f"{name}.fits")
-    for source in calibrated.solution_files:
-        _copy(source, place / source.name)
-    expected = known.of_truth(Path(truth)) if truth else known.of_model(model)
-    found = sources.measure(sources.read_picture(place / "image.fits"), expected)
-    image = {
-        "file": "image.fits",
-        **{key: getattr(imaged, key) for key in summary.KEYS["image"] if key != "file"},
-        "npix": imaged.npix,
-        "cell_arcsec": imaged.cell_arcsec,
-        "frequency_hz": imaged.frequency_hz,
-        "bandwidth_hz": imaged.bandwidth_hz,
-        "model_flux_jy": imaged.model_flux_jy,
-        "visibilities": imaged.visibilities,
-    }
-    value = _with_calibration(summary.empty(), flagged, calibrated)
-    value = summary.with_sources(summary.with_part(value, "image", image), found)
-    return Recorded(summary.write(place / "summary.json", value), value)
+    calibrated, imaged = refined.calibrated, refined.imaged
+    recorded = record_calibration(place, flagged, averaged, calibrated, provenance)
+    made = _images(imaged)
+    for name, source in made.items():
+        _write_image(source, place / f"{name}.fits", provenance)
+    found = finding.find(imaged.image, place / "work" / "sources", imaged.key, beam=made.get("primary-beam"))
+    for listed in (found.catalogue, found.regions):
+        if listed is not None:
+            _copy(listed, place / listed.name)
+    compared = _compared(found, imaged, references)
+    truth, seen = references.truth, "image-pb" if "image-pb" in made else "image"
+    expected = known.of_truth(truth, apparent=seen == "image") if truth else known.of_model(model)
+    measured = sources.measure(sources.read_picture(place / f"{seen}.fits"), expected)
+    value = summary.with_part(recorded.value, "image", _image_figures(imaged, found))
+    value["calibration"]["self_calibration"] = list(refined.said)
+    value = summary.with_sources(value, measured)
+    quality = {**recorded.quality, "image_diagnostics": qa.of_image(imaged, calibrated, found, compared)}
+    return _written(place, value, quality, compared)
+
+
+def _written(place: Path, value: dict[str, Any], quality: dict[str, Any], compared: Sequence[Comparison]) -> Recorded:
+    path = summary.write(place / "summary.json", value)
+    quality = summary.plain(quality)
+    steps.write_json(place / "qa.json", quality)
+    return Recorded(path, value, quality, tuple(compared))
+
+
+def _images(imaged: Imaged) -> dict[str, Path]:
+    """FITS files by the name that they get among the products."""
+    there = {CALLED.get(f.name, f.name): getattr(imaged, f.name) for f in fields(imaged)}
+    return {name: there[name] for name in IMAGES if isinstance(there.get(name), Path)}
+
+
+def _compared(found: Found, imaged: Imaged, references: References) -> list[Comparison]:
+    if found.catalogue is None:
+        return []
+    listed = finding.read(found.catalogue)
+    beam, frequency = imaged.beam_arcsec[0], imaged.frequency_hz
+    wanted = references.catalogues(apparent=not found.beam_corrected)
+    return [comparison.compare(listed, one, beam_arcsec=beam, frequency_hz=frequency) for one in wanted]
+
+
+def _image_figures(imaged: Imaged, found: Found) -> dict[str, Any]:
+    figures = {f.name: getattr(imaged, f.name) for f in fields(imaged) if f.name != "key"}
+    numbers = {name: value for name, value in figures.items() if not isinstance(value, Path)}
+    return {"file": "image.fits", **numbers, "source_list": found.catalogue.name if found.catalogue else None}
 
 
 def files(place: Path) -> list[Path]:
-    """Products in the folder that are worth keeping: images, pictures, solutions, the summary."""
-    kinds = (".fits", ".png", ".h5", ".json")
+    """Products in the folder that are worth keeping: images, pictures, solutions, source lists, figures, the report."""
+    kinds = (".fits", ".png", ".h5", ".json", ".reg", ".html")
     return sorted(path for path in place.iterdir() if path.is_file() and path.suffix in kinds)
 
 
@@ -137,6 +210,8 @@ def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calib
         "known_fraction": flagged.known_fraction,
         "station_fractions": flagged.station_fractions,
         "notes": flagged.notes,
+        "swapped_stations": _names(flagged.swapped_stations),
+        "swapped_reasons": _reasons(flagged.swapped_stations),
     }
     calibration = {
         "verdict": calibrated.verdict,
@@ -148,6 +223,10 @@ def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calib
         "reference_station": calibrated.reference_station,
         "model": calibrated.model,
         "flagged_fraction": calibrated.flagged_fraction,
+        "held_out_error": calibrated.held_out_error,
+        "flux_scale": calibrated.flux_scale,
+        "gain_scale": calibrated.gain_scale,
+        "beam_in_model": calibrated.beam_in_model,
     }
     return summary.with_part(summary.with_part(value, "flags", flags), "calibration", calibration)
 
@@ -158,6 +237,16 @@ def _names(stations: Sequence[BadStation]) -> list[str]:
 
 def _reasons(stations: Sequence[BadStation]) -> dict[str, str]:
     return {station.name: station.reason for station in stations}
+
+
+def _write_image(source: Path, target: Path, provenance: Provenance) -> None:
+    """Copy an image, with how it came to be in its header."""
+    partial = target.with_name(target.name + ".part")
+    with fits.open(source, memmap=False) as hdus:
+        hdus[0].header.set("EQUINOX", 2000.0, "for readers that do not know RADESYS", after="RADESYS")
+        write_history(hdus[0].header, provenance)
+        hdus.writeto(partial, overwrite=True)
+    os.replace(partial, target)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,11 +1,10 @@
-"""A report that opens in a browser and needs no other file."""
+"""A report that opens in a browser and needs no other file: pictures are embedded, nothing is asked of other hosts."""
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment
 
@@ -24,11 +23,31 @@ class Fact:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report."""
+    """A table of the report; a long one is `folded` until it is clicked on."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file and what it shows; left out where the file does not exist."""
+
+    caption: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: words, then pictures, then tables, then lines to type."""
+
+    title: str
+    words: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+    tables: Sequence[Table] = ()
+    commands: Sequence[str] = ()
 
 
 def write(
@@ -37,8 +56,7 @@ def write(
     title: str,
     subtitle: str,
     facts: Sequence[Fact],
-    pictures: Mapping[str, Path],
-    tables: Sequence[Table] = (),
+    sections: Sequence[Section] = (),
     links: Sequence[str] = (),
 ) -> Path:
     """Write a report as one HTML file.
@@ -51,10 +69,8 @@ def write(
         Its head.
     facts : sequence of Fact
         The figures at the top.
-    pictures : mapping
-        PNG files by caption; they are embedded, those that do not exist are left out.
-    tables : sequence of Table
-        Tables below.
+    sections : sequence of Section
+        In order; those without anything in them are left out.
     links : sequence of str
         Files beside the report, relative to it.
 
@@ -63,66 +79,20 @@ def write(
     Path
         `path`.
     """
-    shown = [
-        {"caption": caption, "data": base64.b64encode(file.read_bytes()).decode()}
-        for caption, file in pictures.items()
-        if file.is_file()
-    ]
-    page = Environment(autoescape=True).from_string(_PAGE.read_text())
-    text = page.render(title=title, subtitle=subtitle, facts=facts, pictures=shown, tables=tables, links=links)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["embedded"] = _embedded
+    shown = [section for section in sections if _has_something(section)]
+    page = environment.from_string(_PAGE.read_text())
     partial = path.with_name(path.name + ".part")
-    partial.write_text(text)
+    partial.write_text(page.render(title=title, subtitle=subtitle, facts=facts, sections=shown, links=links))
     os.replace(partial, path)
     return path
 
 
-def facts_of(summary: Mapping[str, Any]) -> list[Fact]:
-    """Figures for the top of a report, of what a summary knows."""
-    ingest, flags, calibration, image = (summary[part] for part in ("ingest", "flags", "calibration", "image"))
-    facts = []
-    if ingest["files"] is not None:
-        rate = "" if ingest["rate_mb_s"] is None else f", {ingest['rate_mb_s']:.0f} MB/s"
-        facts.append(
-            Fact(
-                "sent into the lake",
-                f"{ingest['bytes'] / 1e6:.0f} MB",
-                f"{ingest['files']} files verified{rate}",
-            )
-        )
-    if flags["fraction"] is not None:
-        facts.append(Fact("flagged", f"{flags['fraction']:.1%}", f"bad stations: {len(flags['bad_stations'] or [])}"))
-    if calibration["verdict"] is not None:
-        phase = calibration["held_out_phase_rms_deg"]
-        remark = "held-out phase rms " + ("unknown" if phase is None else f"{phase:.1f}°")
-        facts.append(Fact("calibration", calibration["verdict"], remark, calibration["verdict"]))
-    if image["file"] is not None:
-        thermal = image["thermal_rms_jy_per_beam"]
-        facts.append(
-            Fact(
-                "residual noise",
-                f"{image['rms_jy_per_beam'] * 1e3:.2f} mJy/beam",
-                "thermal " + ("unknown" if thermal is None else f"{thermal * 1e3:.2f} mJy/beam"),
-            )
-        )
-        beam = image["beam_arcsec"]
-        facts.append(Fact("peak", f"{image['peak_jy_per_beam']:.2f} Jy/beam", f"beam {beam[0]:.1f}″ × {beam[1]:.1f}″"))
-    return facts
+def _embedded(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
 
 
-def table_of_sources(summary: Mapping[str, Any]) -> Table:
-    """Table of a summary's sources: flux, error, and the truth where it is known."""
-    rows = []
-    for source in summary["sources"]:
-        true, flux = source["true_flux_jy"], source["flux_jy"]
-        rows.append(
-            [
-                source["name"],
-                f"{source['ra_deg']:.4f}",
-                f"{source['dec_deg']:.4f}",
-                f"{flux:.3f}",
-                "" if true is None else f"{true:.3f}",
-                "" if true is None else f"{flux / true - 1:+.2%}",
-            ]
-        )
-    columns = ("source", "RA (deg)", "Dec (deg)", "flux (Jy, apparent)", "true flux (Jy)", "difference")
-    return Table("Sources", columns, rows)
+def _has_something(section: Section) -> bool:
+    tables = any(table.rows for table in section.tables)
+    return bool(section.words or section.commands or tables or any(p.file.is_file() for p in section.pictures))

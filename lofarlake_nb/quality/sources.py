@@ -29,7 +29,7 @@ class KnownSource:
     extent_arcsec : float
         Radius that holds all of its components.
     true_flux_jy : float, optional
-        Apparent flux, where the truth or a catalogue is known.
+        Flux, where the truth or a catalogue is known: corrected for the primary beam, or not, as the image is.
     """
 
     name: str
@@ -41,7 +41,7 @@ class KnownSource:
 
 @dataclass(frozen=True)
 class MeasuredSource:
-    """A source as the image has it: centroid (ICRS), integrated apparent flux and its error from the image noise."""
+    """A source as the image has it: centroid (ICRS), integrated flux and its error from the image noise."""
 
     name: str
     ra_deg: float

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lofarlake_nb import steps
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.quality.sources import MeasuredSource
@@ -51,12 +53,12 @@ def with_part(summary: Mapping[str, Any], part: str, values: Mapping[str, Any]) 
     dict
         A new summary.
     """
-    return {**summary, part: {**dict.fromkeys(KEYS[part]), **_plain(values)}}
+    return {**summary, part: {**dict.fromkeys(KEYS[part]), **plain(values)}}
 
 
 def with_sources(summary: Mapping[str, Any], sources: Sequence[MeasuredSource]) -> dict[str, Any]:
     """Summary with the measured sources."""
-    return {**summary, "sources": [_plain(asdict(source)) for source in sources]}
+    return {**summary, "sources": [plain(asdict(source)) for source in sources]}
 
 
 def write(path: Path, summary: Mapping[str, Any]) -> Path:
@@ -98,6 +100,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
             f"calibration  {calibration['verdict']}, held-out phase rms {held_out}, "
             f"bad stations: {_names(calibration['bad_stations'])}"
         )
+    lines += [f"self-calibration, {line}" for line in calibration.get("self_calibration") or []]
     if image["file"] is not None:
         thermal = image["thermal_rms_jy_per_beam"]
         lines.append(
@@ -117,11 +120,14 @@ def _names(stations: Sequence[Any] | None) -> str:
     return ", ".join(map(str, stations)) if stations else "none"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Value as JSON can hold it: what is not finite is null, paths are text."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, np.generic):
+        return plain(value.item())
     return str(value) if isinstance(value, Path) else value

@@ -20,6 +20,7 @@ _LOOK = 0.5  # seconds between two looks at a run
 _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"}
 _FEW = 4  # parameters that are seen at once; the others open by a click
 
+_HELP = "opacity: 0.8; display: inline-block; line-height: 1.4"
 _CHOICES = 50  # datasets to choose from, the newest
 
 
@@ -79,7 +80,7 @@ class Field:
             self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
         else:
             self.control = ipywidgets.Text(value=_text(value), **common)
-        self.control.layout.width = "24em"
+        self.control.layout.width = "26em"
         self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
         self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
         self.value, self.wrong = value, ""
@@ -95,7 +96,7 @@ class Field:
         self.wrong = ""
         try:
             self.value = run.checked(self.notebook, {self.parameter.name: self.control.value})[self.parameter.name]
-            self.note.value = f'<span style="opacity: 0.8">{html.escape(self.parameter.help)}</span>'
+            self.note.value = f'<span style="{_HELP}">{html.escape(self.parameter.help)}</span>'
         except LofarlakeError as error:
             self.wrong = str(error)
             self.note.value = _marked("red", self.wrong)

@@ -78,11 +78,14 @@ def on_disk(home: Path, address: str) -> Path:
 
 
 def flip(path: Path, at: int) -> None:
+    before = path.stat().st_mtime
     with open(path, "r+b") as stored:
         stored.seek(at)
         byte = stored.read(1)[0]
         stored.seek(at)
         stored.write(bytes([byte ^ 1]))
+    # XRootD keeps a checksum as long as the file has the second in which it changed.
+    os.utime(path, (before + 2, before + 2))
 
 
 def test_a_measurement_set_goes_there_and_elsewhere_and_comes_back(
@@ -136,11 +139,10 @@ def test_an_ingest_that_was_killed_half_way_is_ended_by_the_next(root_lake, root
 
 def test_a_flipped_byte_is_found(root_lake, root_home, address):
     flip(on_disk(root_home, address), 1_000_000)
-    (row,) = verify.verify(root_lake, "lofar:shared", deep=True).problems
-    flip(on_disk(root_home, address), 1_000_000)
-    later = time.time() + 2
-    # XRootD keeps a checksum as long as the file has the second in which it changed.
-    os.utime(on_disk(root_home, address), (later, later))
+    try:
+        (row,) = verify.verify(root_lake, "lofar:shared", deep=True).problems
+    finally:
+        flip(on_disk(root_home, address), 1_000_000)
     assert row.problem.startswith("adler32 ")
     assert row.bad
     assert verify.verify(root_lake, "lofar:shared", deep=True).ok
@@ -167,7 +169,7 @@ def test_a_dead_server_is_an_error_within_bounded_time(root_lake, server, addres
     os.kill(server, signal.SIGKILL)
     start = time.monotonic()
     storage = Storages(root_lake).of(address)
-    with pytest.raises(TransferFailed, match=r"Connection error|onnection refused") as caught:
+    with pytest.raises(TransferFailed, match=r"Connection error|onnection (refused|reset)") as caught:
         storage.size(address)
     assert caught.value.passing
     with pytest.raises(TransferFailed):

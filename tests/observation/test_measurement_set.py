@@ -148,7 +148,7 @@ def test_what_is_gone_is_told_in_one_line(small_set, gone):
 
 
 def test_truncated_tables_are_told_in_one_line(small_set):
-    for name in ("table.dat", "table.f0", "table.f1", "table.f4"):
+    for name in ("table.dat", "table.f0", "table.f1", "table.f5"):
         copy = small_set.with_name(f"cut_{name}.MS")
         shutil.copytree(small_set, copy)
         whole = (copy / name).read_bytes()
@@ -173,12 +173,22 @@ def test_a_subtable_outside_the_measurement_set_is_not_opened(small_set, tmp_pat
 
 def test_several_spectral_windows_or_fields_are_refused(small_set):
     change(small_set, "", lambda t: t.putcell("FIELD_ID", 60, 1))
-    with pytest.raises(ObservationError, match="2 fields, expected one"):
+    with pytest.raises(ObservationError, match="2 fields, expected one; choose by field_id: 0, 1"):
         measurement_set.layout(small_set)
     change(small_set, "", lambda t: t.putcell("FIELD_ID", 60, 0))
     change(small_set, "", lambda t: t.putcell("DATA_DESC_ID", 3, 1))
-    with pytest.raises(ObservationError, match="2 spectral windows, expected one"):
+    with pytest.raises(NotAMeasurementSet, match="no row of DATA_DESCRIPTION"):
         measurement_set.layout(small_set)
+
+    def second_window(t):
+        t.addrows(1)
+        t.putcell("SPECTRAL_WINDOW_ID", 1, 1)
+
+    change(small_set, "DATA_DESCRIPTION", second_window)
+    with pytest.raises(ObservationError, match=r"2 spectral windows, expected one; choose by spectral_window: 0, 1"):
+        measurement_set.layout(small_set)
+    with pytest.raises(ObservationError, match="no rows of spectral window 7"):
+        measurement_set.layout(small_set, spectral_window=7)
 
 
 def test_a_baseline_twice_in_a_slot_is_refused(small_set):

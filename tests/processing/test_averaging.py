@@ -3,7 +3,8 @@ import pytest
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.parameters import AverageParameters
-from lofarlake_nb.processing import averaging
+from lofarlake_nb.processing.averages import resolution
+from lofarlake_nb.processing.averages.mean import weighted_mean
 
 
 def block(n_time=6, n_baseline=2, n_channel=4):
@@ -17,7 +18,7 @@ def block(n_time=6, n_baseline=2, n_channel=4):
 
 def test_the_mean_is_weighted_and_leaves_out_what_is_flagged():
     data, flag, weight = block()
-    mean, empty, total = averaging.average_block(data, flag, weight, np.array([0, 3]), 2)
+    mean, empty, total = weighted_mean(data, flag, weight, np.array([0, 3]), 2)
     used = weight[3:6, 1, 2:4] * ~flag[3:6, 1, 2:4, None]
     np.testing.assert_allclose(total[1, 1, 1], used.sum(axis=(0, 1)), rtol=1e-6)
     expected = (used * data[3:6, 1, 2:4]).sum(axis=(0, 1)) / used.sum(axis=(0, 1))
@@ -27,15 +28,15 @@ def test_the_mean_is_weighted_and_leaves_out_what_is_flagged():
 
 def test_flagged_values_never_leak_however_wild():
     data, flag, weight = block()
-    clean = averaging.average_block(data, flag, weight, np.array([0, 3]), 2)[0]
+    clean = weighted_mean(data, flag, weight, np.array([0, 3]), 2)[0]
     data[flag] = 1e20
-    np.testing.assert_array_equal(averaging.average_block(data, flag, weight, np.array([0, 3]), 2)[0], clean)
+    np.testing.assert_array_equal(weighted_mean(data, flag, weight, np.array([0, 3]), 2)[0], clean)
 
 
 def test_what_is_flagged_whole_stays_flagged():
     data, flag, weight = block()
     flag[:3, 0] = True
-    mean, empty, total = averaging.average_block(data, flag, weight, np.array([0, 3]), 4)
+    mean, empty, total = weighted_mean(data, flag, weight, np.array([0, 3]), 4)
     assert empty[0, 0].all()
     assert not mean[0, 0].any()
     assert not total[0, 0].any()
@@ -47,7 +48,7 @@ def test_noise_falls_as_the_weights_say():
     weight = rng.uniform(0.5, 2, (200, 20, 4, 4)).astype(np.float32)
     noise = rng.standard_normal(weight.shape) / np.sqrt(weight)
     flag = rng.random(weight.shape[:3]) < 0.2
-    mean, _, total = averaging.average_block(noise.astype(np.complex64), flag, weight, np.arange(0, 200, 5), 4)
+    mean, _, total = weighted_mean(noise.astype(np.complex64), flag, weight, np.arange(0, 200, 5), 4)
     assert (mean.real * np.sqrt(total)).std() == pytest.approx(1, rel=0.05)
 
 
@@ -64,7 +65,7 @@ def test_noise_falls_as_the_weights_say():
 )
 def test_how_much_is_averaged(interval, n_time, width, n_channel, expected):
     layout = make_layout(interval, n_time, width, n_channel)
-    slots, channels = averaging.factors(layout, AverageParameters())
+    slots, channels = resolution.factors(layout, AverageParameters())
     assert channels == expected[1]
     assert slots in (expected[0], expected[0] + 1)
     assert n_channel % channels == 0
@@ -72,7 +73,7 @@ def test_how_much_is_averaged(interval, n_time, width, n_channel, expected):
 
 def test_the_layout_after_averaging_holds_cross_correlations_at_mean_times():
     layout = make_layout(1.0, 8, 1e4, 4)
-    after = averaging.averaged_layout(layout, np.array([0, 4]), 4, 2)
+    after = resolution.averaged_layout(layout, np.array([0, 4]), 4, 2)
     np.testing.assert_allclose(after.times, [1.5, 5.5])
     np.testing.assert_allclose(np.diff(after.frequencies), 2e4)
     assert after.interval == 4

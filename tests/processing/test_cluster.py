@@ -47,3 +47,9 @@ def test_the_dashboard_is_where_dasks_configuration_wants_it():
 def test_negative_workers():
     with pytest.raises(UsageError, match="workers"), cluster.start(-1):
         pass
+
+
+@pytest.mark.parametrize("memory", ["much", "1 MB"])
+def test_memory_that_is_no_size(memory):
+    with pytest.raises(UsageError, match="memory"), cluster.start(1, memory=memory):
+        pass

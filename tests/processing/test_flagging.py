@@ -4,8 +4,7 @@ import pytest
 from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import flagging
-from lofarlake_nb.processing.flags import flag_statistics, flag_store
+from lofarlake_nb.processing.flags import flag_statistics, flag_store, searching
 
 STATIONS = ("CS001HBA0", "CS002HBA0", "CS003HBA0", "RS106HBA", "RS205HBA")
 P, Q = np.triu_indices(5)
@@ -28,7 +27,13 @@ def layout():
 
 def counted(flagged, noise=(1.0, 1.0, 1.0, 0.5, 0.5)):
     samples = np.where(P != Q, 80, 0)
-    return {"samples": samples, "known": samples // 8, "flagged": flagged * (P != Q), "noise": np.array(noise)}
+    return {
+        "samples": samples,
+        "known": samples // 8,
+        "flagged": flagged * (P != Q),
+        "noise": np.array(noise),
+        "seen": np.zeros((len(P), 4)),
+    }
 
 
 def bad(statistics):
@@ -86,13 +91,13 @@ def test_a_subband_that_rolls_off_is_evened_out():
     data[:, :, 0] *= 0.4
     data[:, :, 5] *= 3
     data[:, :, 7] = 0
-    level = flagging.channel_levels(data, np.zeros(shape[:3], bool))
+    level = searching.channel_levels(data, np.zeros(shape[:3], bool))
     np.testing.assert_allclose(level, [0.4, 1, 1, 1, 1, 1, 1, 1], atol=0.02)
 
 
 def test_too_little_data_is_not_searched():
-    assert flagging.searchable(layout(), 10)
-    assert not flagging.searchable(layout(), 2)
+    assert searching.searchable(layout(), 10)
+    assert not searching.searchable(layout(), 2)
 
 
 @pytest.mark.parametrize("wrong", [{"noisy": 0.5}, {"flagged": 0}, {"flagged": 1.5}])

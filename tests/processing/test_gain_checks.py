@@ -28,9 +28,9 @@ def gains():
     return 1e-3 * (1 + 0.1 * rng.standard_normal(shape)) * np.exp(2j * np.pi * rng.random(shape))
 
 
-def held_out(phase_deg=6.0):
+def held_out(phase_deg=6.0, error=0.1):
     square = np.deg2rad(np.broadcast_to(phase_deg, (2, len(P)))) ** 2
-    return np.stack([square, square / 4, np.ones((2, len(P)))])
+    return np.stack([square, square / 4, np.ones((2, len(P))), np.broadcast_to(error**2 + square / 2, (2, len(P)))])
 
 
 def bad(gains, sums=None):
@@ -56,6 +56,11 @@ def test_a_station_without_solutions_is_bad(gains):
 def test_a_station_whose_phases_do_not_come_back_is_bad(gains):
     phases = np.where((P == 2) | (Q == 2), 90.0, 6.0)
     assert "held-out" in bad(gains, held_out(phases))["CS002HBA0"].reason
+
+
+def test_a_station_that_the_model_does_not_fit_is_bad(gains):
+    errors = np.where((P == 2) | (Q == 2), 0.9, 0.2)
+    assert "off by 90 %" in bad(gains, held_out(error=errors))["CS002HBA0"].reason
 
 
 def test_phases_that_are_bad_everywhere_are_no_stations_fault(gains):

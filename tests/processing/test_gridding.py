@@ -5,14 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.processing.images import gridding, restoring, weighting
-from lofarlake_nb.processing.images.chunks import Chunk, stokes_i, sums, weigh
+from lofarlake_nb.processing.images.chunks import Chunk, weigh
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.stokes import stokes
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 NPIX = 256
 CELL = np.deg2rad(20 / 3600)
 SIZE = Geometry(NPIX, CELL, 0.0, 0.49 / CELL, 0.0, (0.0, 0.8))
+ASIDE = replace(SIZE, centre=(0.013, -0.021))
 FREQUENCIES = np.array([133e6, 135e6, 137e6])
 
 
@@ -25,71 +28,88 @@ def chunk():
     length = np.hypot(uvw[:, 0], uvw[:, 1])[:, None] * FREQUENCIES / LIGHT_M_S
     weight[length > SIZE.maximum_uv] = 0
     data = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
-    return Chunk(uvw, FREQUENCIES, data, weight, weight)
+    station = np.zeros(1500, np.int16)
+    return Chunk(uvw, FREQUENCIES, data, weight, np.zeros(1500), station, station + 1, np.zeros(5))
 
 
-def turns(chunk, x, y):
+def turns(chunk, x, y, size=SIZE):
     """Phase (row, frequency) in turns of a source in pixel x, y of a FITS image: east is to the left."""
-    east, north = -(x - NPIX // 2) * CELL, (y - NPIX // 2) * CELL
+    east, north = size.centre[0] - (x - NPIX // 2) * CELL, size.centre[1] + (y - NPIX // 2) * CELL
     path = chunk.uvw @ np.array([east, north, np.sqrt(1 - east**2 - north**2) - 1])
     return path[:, None] * chunk.waves
 
 
-def test_dirty_image_equals_the_direct_sum(chunk):
-    image = gridding.image_of(chunk.visibilities, chunk, SIZE, accuracy=2e-5)
+@pytest.mark.parametrize("size", [SIZE, ASIDE], ids=["phase centre", "elsewhere"])
+@pytest.mark.parametrize(("accuracy", "error"), [(1e-6, 1e-5), (gridding.FINE, 1e-5), (1e-3, 1e-3)])
+def test_dirty_image_equals_the_direct_sum(chunk, size, accuracy, error):
+    image = gridding.image_of(chunk.visibilities, chunk, size, accuracy)
     rng = np.random.default_rng(2)
     pixels = rng.integers(1, NPIX, (30, 2))
     direct = [
-        (chunk.weight * (chunk.visibilities * np.exp(-2j * np.pi * turns(chunk, x, y))).real).sum() for x, y in pixels
+        (chunk.weight * (chunk.visibilities * np.exp(-2j * np.pi * turns(chunk, x, y, size))).real).sum()
+        for x, y in pixels
     ]
     found = [image[y, x] for x, y in pixels]
-    np.testing.assert_allclose(found, direct, atol=1e-4 * np.abs(image).max())
+    np.testing.assert_allclose(found, direct, atol=error * np.abs(image).max())
 
 
-def test_visibilities_of_a_model_equal_the_direct_sum(chunk):
+@pytest.mark.parametrize("size", [SIZE, ASIDE], ids=["phase centre", "elsewhere"])
+def test_visibilities_of_a_model_equal_the_direct_sum(chunk, size):
     model = np.zeros((NPIX, NPIX), np.float32)
     model[200, 30], model[40, 90] = 3, 1
-    found = gridding.visibilities_of(model, chunk, SIZE, accuracy=2e-5)
-    direct = 3 * np.exp(2j * np.pi * turns(chunk, 30, 200)) + np.exp(2j * np.pi * turns(chunk, 90, 40))
+    found = gridding.visibilities_of(model, chunk, size, gridding.FINE)
+    direct = 3 * np.exp(2j * np.pi * turns(chunk, 30, 200, size)) + np.exp(2j * np.pi * turns(chunk, 90, 40, size))
     used = chunk.weight > 0
-    np.testing.assert_allclose(found[used], direct[used], atol=4e-4)
+    np.testing.assert_allclose(found[used], direct[used], atol=1e-4)
+
+
+def test_the_gridder_is_as_accurate_as_the_dynamic_range_asks():
+    assert gridding.accuracy(90.0, 1.0) == gridding.COARSE
+    assert gridding.accuracy(90.0, 1e-3) == pytest.approx(1e-2 / 90)
+    assert gridding.accuracy(90.0, 1e-5) < gridding.FINE  # in double precision
 
 
 def test_a_point_source_is_imaged_where_it_is(chunk):
     source = replace(chunk, visibilities=(3 * np.exp(2j * np.pi * turns(chunk, 90, 160))).astype(np.complex64))
-    dirty, _ = gridding.dirty_and_psf(source, SIZE) / sums(source)[0]
+    dirty, _ = gridding.dirty_and_psf(source, None, SIZE, 1e-4) / source.weight.sum()
     assert np.unravel_index(dirty.argmax(), dirty.shape) == (160, 90)
     assert dirty.max() == pytest.approx(3, rel=1e-3)
 
 
-def test_what_a_model_explains_leaves_nothing(chunk):
+def test_the_psf_is_one_in_the_middle_wherever_that_is(chunk):
+    psf = gridding.psf(chunk, ASIDE, 1e-4) / chunk.weight.sum()
+    assert psf[NPIX // 2, NPIX // 2] == pytest.approx(1, rel=1e-3)
+
+
+def test_what_a_model_explains_leaves_nothing(chunk, tmp_path):
     source = replace(chunk, visibilities=(3 * np.exp(2j * np.pi * turns(chunk, 90, 160))).astype(np.complex64))
     model = np.zeros((NPIX, NPIX), np.float32)
     model[160, 90] = 3
-    left = gridding.residual(source, model, SIZE) / sums(source)[0]
+    np.save(tmp_path / "model.npy", [0 * model, model])
+    left = gridding.residual(source, None, tmp_path / "model.npy", SIZE, 1e-4, 1) / source.weight.sum()
     assert np.abs(left).max() < 3e-3
 
 
 def test_thermal_noise_is_that_of_the_image(chunk):
     rng = np.random.default_rng(3)
-    sigma = 1 / np.sqrt(np.maximum(chunk.natural, 1e-9))
+    sigma = 1 / np.sqrt(np.maximum(chunk.weight, 1e-9))
     noise = (rng.normal(size=sigma.shape) + 1j * rng.normal(size=sigma.shape)) * sigma
-    cells = weighting.density(chunk.uvw, chunk.waves, chunk.natural, SIZE)
+    cells = weighting.density(chunk.uvw, chunk.waves, chunk.weight, SIZE)
     noisy = weigh(replace(chunk, visibilities=noise.astype(np.complex64)), cells, -1.0, SIZE)
-    total, variance, *_ = sums(noisy)
-    image = gridding.image_of(noisy.visibilities, noisy, SIZE) / total
+    total, variance, *_ = noisy.sums
+    image = gridding.image_of(noisy.visibilities, noisy, SIZE, 1e-4) / total
     assert image.std() == pytest.approx(np.sqrt(variance) / total, rel=0.1)
 
 
 def test_uniform_weights_even_out_the_density(chunk):
-    cells = weighting.density(chunk.uvw, chunk.waves, chunk.natural, SIZE)
-    assert cells.sum() == pytest.approx(chunk.natural.sum(), rel=1e-5)
-    even = weighting.briggs(chunk.uvw, chunk.waves, chunk.natural, cells, -2.0, SIZE)
+    cells = weighting.density(chunk.uvw, chunk.waves, chunk.weight, SIZE)
+    assert cells.sum() == pytest.approx(chunk.weight.sum(), rel=1e-5)
+    even = weighting.briggs(chunk.uvw, chunk.waves, chunk.weight, cells, -2.0, SIZE)
     after = weighting.density(chunk.uvw, chunk.waves, even, SIZE)
     filled = after[cells > np.median(cells[cells > 0])]
     assert filled.std() / filled.mean() < 0.05
-    natural = weighting.briggs(chunk.uvw, chunk.waves, chunk.natural, cells, 2.0, SIZE)
-    np.testing.assert_allclose(natural / natural.max(), chunk.natural / chunk.natural.max(), atol=0.02)
+    natural = weighting.briggs(chunk.uvw, chunk.waves, chunk.weight, cells, 2.0, SIZE)
+    np.testing.assert_allclose(natural / natural.max(), chunk.weight / chunk.weight.max(), atol=0.02)
 
 
 def test_a_baseline_and_its_conjugate_share_a_cell(chunk):
@@ -98,15 +118,35 @@ def test_a_baseline_and_its_conjugate_share_a_cell(chunk):
     np.testing.assert_array_equal(there, back)
 
 
-def test_total_intensity_needs_both_hands():
-    data = np.array([4, 9, 9, 2], np.complex64).reshape(1, 1, 1, 4)
+LINEAR, CIRCULAR = ("XX", "XY", "YX", "YY"), ("RR", "RL", "LR", "LL")
+
+
+def correlated(correlations, i, v):
+    """What feeds see of a source of Stokes I and V (IAU): weights 1, 9, 9 and 3."""
+    linear = [i, 1j * v, -1j * v, i]
+    data = linear if correlations == LINEAR else [i + v, 0, 0, i - v]
     weight = np.array([1, 9, 9, 3], np.float32).reshape(1, 1, 1, 4)
-    flag = np.zeros(data.shape, bool)
-    value, combined = stokes_i(data, flag, weight)
+    return np.array(data, np.complex64).reshape(1, 1, 1, 4), np.zeros((1, 1, 1, 4), bool), weight
+
+
+@pytest.mark.parametrize("correlations", [LINEAR, CIRCULAR])
+def test_stokes_parameters_of_both_feeds(correlations):
+    data, flag, weight = correlated(correlations, 3, 2)
+    value, combined = stokes("I", data, flag, weight, correlations)
     assert value.item() == 3
     assert combined.item() == pytest.approx(4 / (1 / 1 + 1 / 3))  # σ² of the mean of two
+    assert stokes("V", data, flag, weight, correlations)[0].item() == 2
     flag[..., 3] = True
-    assert stokes_i(data, flag, weight)[1].item() == 0
+    assert stokes("I", data, flag, weight, correlations)[1].item() == 0  # it needs both hands
+
+
+def test_stokes_that_the_correlations_don_t_hold():
+    data, flag, weight = correlated(LINEAR, 3, 2)
+    parallel = (data[..., [0, 3]], flag[..., [0, 3]], weight[..., [0, 3]], ("XX", "YY"))
+    assert stokes("I", *parallel)[0].item() == 3
+    with pytest.raises(ProcessingError, match="Stokes V"):
+        stokes("V", *parallel)
+    assert stokes("I", data[..., :1], flag[..., :1], weight[..., :1], ("I",))[0].item() == 3
 
 
 @pytest.mark.parametrize("angle", [-60, 0, 25, 80])
@@ -122,6 +162,6 @@ def test_the_beam_of_a_gaussian_is_that_gaussian(angle):
     assert np.rad2deg(beam.position_angle) == pytest.approx(angle, abs=0.1)
     point = np.zeros(psf.shape, np.float32)
     point[64, 64] = 2
-    restored = restoring.restore(point, np.zeros_like(point), beam, CELL)
+    restored = restoring.convolve(point, beam, CELL)
     np.testing.assert_allclose(restored, 2 * psf, atol=2e-3)
     assert restored.sum() * CELL**2 / beam.area == pytest.approx(2, rel=1e-3)

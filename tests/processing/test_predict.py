@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.sky import predict, sky_model_file
+from lofarlake_nb.processing.sky.beam import Beam
 
 CENTRE = (np.deg2rad(123.4), np.deg2rad(48.2))
 WAVE = predict.LIGHT_M_S / 150e6
@@ -41,3 +43,60 @@ def test_the_sum_of_sources_at_any_shape(tmp_path):
     found = predict.visibilities(two, np.zeros((2, 5, 3)), np.array([140e6, 150e6]), CENTRE)
     assert found.shape == (2, 5, 2)
     np.testing.assert_allclose(found, 3)
+
+
+N = 7
+P, Q = np.triu_indices(N)  # with autocorrelations
+PLACES = np.random.default_rng(2).normal(0, 2000, (3, N, 3))
+
+
+def layout():
+    return Layout(
+        times=np.arange(3.0),
+        antenna1=P,
+        antenna2=Q,
+        rows=np.zeros((3, len(P)), int),
+        frequencies=np.array([140e6, 140.1e6, 140.2e6]),
+        stations=tuple(f"CS{i:03d}HBA0" for i in range(N)),
+        positions=np.zeros((N, 3)),
+        phase_centre=CENTRE,
+        interval=1.0,
+        channel_width=1e5,
+    )
+
+
+def field(tmp_path):
+    return model(
+        tmp_path,
+        f"a, POINT, 123.4deg, {48.2 + 1.0:.9f}deg, 2.0\nb, POINT, 124.9deg, 48.1deg, -0.5\n"
+        "c, GAUSSIAN, 122.9deg, 47.9deg, 3.0, 20, 10, 30",
+    )
+
+
+def test_stations_factors_give_the_sum_over_baselines(tmp_path):
+    uvw = PLACES[:, Q] - PLACES[:, P]
+    uvw[1, 9] = 0  # a row that is missing
+    here = layout()
+    found = predict.Predictor(field(tmp_path), here).visibilities(uvw, slice(None))[..., 0]
+    expected = predict.visibilities(field(tmp_path), uvw, here.frequencies, CENTRE)
+    there = (uvw != 0).any(axis=2) | (P == Q)
+    np.testing.assert_allclose(found[there], expected[there], atol=2e-4)
+
+
+def test_a_beam_multiplies_from_both_sides(tmp_path):
+    rng = np.random.default_rng(4)
+    uvw = PLACES[:, Q] - PLACES[:, P]
+    here, sky = layout(), field(tmp_path)
+    jones = (rng.normal(size=(2, N, 3, 2, 2)) + 1j * rng.normal(size=(2, N, 3, 2, 2))).astype(np.complex64)
+    found = predict.Predictor(sky, here, Beam(np.array([0.0, 2.0]), jones)).visibilities(uvw, slice(None))
+    middle = jones.mean(axis=0)
+    expected = sum(
+        np.einsum(
+            "bij,bkj,bf->bfik",
+            middle[P, s],
+            middle[Q, s].conj(),
+            predict.visibilities(sky.chosen(np.array([s])), uvw[1], here.frequencies, CENTRE),
+        )
+        for s in range(3)
+    )
+    np.testing.assert_allclose(found[1].reshape(expected.shape), expected, rtol=1e-3, atol=1e-3)

@@ -1,13 +1,13 @@
 """The public LOFAR scan of 3C295: figures that a right answer has, and a verdict on a wrong one."""
 
-import shutil
 import tarfile
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from lofarlake_nb.observation import measurement_set, writer
+from benchmarks import verdicts
+from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, imaging, sky_model
 
@@ -42,7 +42,10 @@ def calibrated(scan, work, client):
 
 def test_the_calibration_is_good(calibrated):
     assert calibrated.verdict == "good"
-    assert calibrated.held_out_phase_rms_deg < 15
+    # A solve on all stations, the bad one too, leaves 11.6 and 6.3 degrees.
+    assert calibrated.held_out_phase_rms_xx_deg < 11.6
+    assert calibrated.held_out_phase_rms_yy_deg < 6.6
+    assert 0.8 < calibrated.flux_scale < 1.25
     assert "CS030HBA1" in {s.name for s in calibrated.bad_stations}
 
 
@@ -72,14 +75,24 @@ def test_the_image_has_the_flux_of_scaife_and_heald(calibrated, work, client):
     assert imaged.rms_jy_per_beam < 0.5
 
 
-def test_permuted_baselines_fail(scan, tmp_path, client):
-    spoiled = tmp_path / "spoiled.MS"
-    shutil.copytree(scan, spoiled)
-    layout = measurement_set.layout(spoiled)
-    data = measurement_set.read(spoiled, layout, ["DATA"], slice(None))["DATA"]
-    cross = np.flatnonzero(layout.cross)
-    data[:, cross] = data[:, np.random.default_rng(1).permutation(cross)]
-    writer.put(spoiled, layout, "DATA", 0, data)
-    judged = calibrate(spoiled, tmp_path / "work", client)
-    assert judged.verdict == "failed"
-    assert judged.held_out_phase_rms_deg > 60
+@pytest.fixture(scope="module")
+def scans(real_data, tmp_path_factory):
+    return verdicts.scans(real_data, tmp_path_factory.mktemp("scans"))
+
+
+@pytest.mark.parametrize("way", verdicts.SPOILED)
+def test_spoiled_scans_are_never_good(scans, way):
+    found = [a for _, a in verdicts.versions(scans, {way: verdicts.SPOILED[way]}, 8)]
+    assert not [a.judged for a in found if a.judged.verdict == "good"]
+
+
+@pytest.mark.parametrize("way", verdicts.FAIR)
+def test_fair_scans_never_fail(scans, way):
+    found = [a for _, a in verdicts.versions(scans, {way: verdicts.FAIR[way]}, 8)]
+    assert not [a.judged for a in found if a.judged.verdict == "failed"]
+
+
+def test_one_slot_has_no_figure(scans):
+    for _, assessment in verdicts.versions(scans, {"one slot": verdicts.one_slot}, 8):
+        assert assessment.judged.verdict == "doubtful"
+        assert assessment.judged.phase_rms_deg is None

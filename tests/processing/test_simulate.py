@@ -1,5 +1,6 @@
 """A simulated observation is what its truth says, the same for the same seed, and never mixed with another one."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -9,18 +10,23 @@ import numpy as np
 import pytest
 
 from lofarlake_nb.errors import NoSpace, ObservationError, UsageError
-from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation import measurement_set, uvw
 from lofarlake_nb.observation.subtables import Identity
-from lofarlake_nb.parameters import SimulationParameters
+from lofarlake_nb.parameters import PRESETS, SimulationParameters
 from lofarlake_nb.processing.simulate import (
     apparent_fluxes,
+    beam,
     disk_need,
+    in_words,
     load_truth,
+    peak_left,
     plan,
     simulate,
     subband,
+    time_need,
     visibilities,
 )
+from lofarlake_nb.processing.sky import predict, sky_model_file
 
 SMALL = {"subbands": 2, "scans": 2, "scan": "20 s", "stations": 9, "sources": 10, "seed": 7}
 CLEAN = {"noise": False, "rfi": False, "bad_stations": False}
@@ -154,6 +160,102 @@ def test_a_baseline_sees_the_apparent_flux_of_the_truth(clean):
     assert expected < 0.7 * truth.flux[source]
 
 
+def test_each_direction_has_the_ionosphere_of_the_truth(tmp_path):
+    """The sky model as it is written, predicted anew, with the gains of the truth for each source."""
+    made_here = made(tmp_path, **CLEAN, beam=False, smearing=False, direction_dependent=True, outskirts=2)
+    layout, data = data_of(made_here, 1)
+    truth = load_truth(made_here.truth)
+    baselines = uvw.baseline_uvw(
+        uvw.station_uvw(layout.times, layout.positions, layout.phase_centre), layout.antenna1, layout.antenna2
+    )
+    model = sky_model_file.read(made_here.sky_model)
+    # Components of 3C196 first, then one of each other source.
+    source_of = np.maximum(np.arange(len(model.ra)) - 3, 0)
+    expected = np.zeros(data.shape[:3], dtype=complex)
+    for source in range(len(truth.source_names)):
+        columns = {
+            k: v[source_of == source] if isinstance(v, np.ndarray) else v for k, v in dataclasses.asdict(model).items()
+        }
+        seen = predict.visibilities(type(model)(**columns), baselines, layout.frequencies, layout.phase_centre)
+        path = truth.direction_gains(1, source)
+        expected += seen * path[:, layout.antenna1] * path[:, layout.antenna2].conj()
+    gain = truth.gains(1)[..., 0]
+    expected *= gain[:, layout.antenna1] * gain[:, layout.antenna2].conj()
+    np.testing.assert_allclose(data[..., 0], expected, atol=0.02)
+    assert np.angle(truth.direction_gains(1, 0)) == pytest.approx(0, abs=0.02)
+    assert np.abs(np.angle(truth.direction_gains(1, 2)[:, 1:])).mean() > 0.1
+
+
+def test_gains_towards_the_centre_have_the_beam_of_their_own_time(tmp_path):
+    parameters = SimulationParameters(**(SMALL | CLEAN), hours=0.1, beam_interval="60 s", direction_dependent=True)
+    changed = dataclasses.replace(parameters, subbands=1, scans=1, scan="300 s")
+    truth = load_truth(simulate(tmp_path, changed).truth)
+    assert len(truth.beam_times) == 5
+    observation = plan.draw(changed)
+    layout = plan.layout(observation, truth.frequencies[0], changed)
+    here = [np.array([x]) for x in layout.phase_centre]
+    slots = [0, 20, 74]
+    identity = Identity("P", "1", "T", "n", 0)
+    beams = beam.station_beams(layout, identity, observation.fields, layout.times[slots], *here)[:, :, 0]
+    expected = truth.gains(0)[slots][..., None] * beams[:, :, None]
+    np.testing.assert_allclose(truth.centre_gains(0)[slots], expected, atol=2e-4)
+    # As time passes the dipoles turn by more than that.
+    assert np.abs(beams[2] - beams[0]).max() > 2e-3
+
+
+def test_a_swapped_station_calls_x_what_is_y(clean, tmp_path):
+    swapped = made(tmp_path, **CLEAN, swapped_station=True)
+    truth = load_truth(swapped.truth)
+    assert truth.swapped.sum() == 1
+    layout, data = data_of(swapped)
+    original = data_of(clean)[1].reshape(*data.shape[:3], 2, 2)
+    first, second = truth.swapped[layout.antenna1], truth.swapped[layout.antenna2]
+    expected = np.where(first[:, None, None, None], original[..., ::-1, :], original)
+    expected = np.where(second[:, None, None, None], expected[..., ::-1], expected)
+    np.testing.assert_array_equal(data, expected.reshape(data.shape))
+    told = json.loads(swapped.summary.read_text())
+    assert told["swapped_stations"] == list(truth.stations[truth.swapped])
+
+
+def test_the_a_team_is_seen_on_short_baselines_and_in_no_image(clean, tmp_path):
+    with_team = made(tmp_path, **CLEAN, a_team=True)
+    layout, data = data_of(with_team)
+    added = np.abs(data - data_of(clean)[1])[..., 0].mean(axis=(0, 2))
+    lengths = np.linalg.norm(layout.positions[layout.antenna1] - layout.positions[layout.antenna2], axis=1)
+    short, long = (lengths > 0) & (lengths < 2000), lengths > 30e3
+    assert added[short].mean() > 0.02
+    assert added[long].mean() < 0.1 * added[short].mean()
+    truth = load_truth(with_team.truth)
+    assert list(truth.source_names[~truth.in_field]) == ["Cas A", "Cyg A", "Tau A", "Vir A"]
+    assert not apparent_fluxes(truth)[~truth.in_field].any()
+    assert apparent_fluxes(truth)[0] == pytest.approx(apparent_fluxes(load_truth(clean.truth))[0])
+
+
+def test_smearing_takes_from_the_peak_with_the_distance(tmp_path):
+    truth = load_truth(made(tmp_path, **CLEAN, subbands=1, interval="10 s", channels=4).truth)
+    left = peak_left(truth)
+    assert left[0] == pytest.approx(1, abs=1e-4)
+    assert (np.diff(left[[0, 1, 2, 4]]) < 0).all()
+    assert left[4] < 0.95
+    assert apparent_fluxes(truth)[4] > 0.2 * truth.flux[4]
+
+
+def test_presets_are_as_large_as_they_say():
+    chosen = {name: SimulationParameters.preset(name) for name in PRESETS}
+    assert chosen["rehearsal"] == SimulationParameters()
+    benchmark = chosen["benchmark"]
+    assert (benchmark.stations, benchmark.subbands, benchmark.hours) == (0, 10, 2.0)
+    assert 10e9 < disk_need(benchmark) < 12e9
+    assert 60 < time_need(benchmark, 2) < 3600
+    full = chosen["full-resolution"]
+    assert (full.channels, full.interval_s) == (64, 1.0)
+    assert disk_need(full) < 2e9
+    assert "GB, about" in in_words(benchmark)
+    assert SimulationParameters.preset("small", seed=9).seed == 9
+    with pytest.raises(UsageError, match="benchmark"):
+        SimulationParameters.preset("huge")
+
+
 def test_apparent_fluxes_fall_towards_the_edge_and_not_in_the_middle(whole):
     truth = load_truth(whole.truth)
     ratio = apparent_fluxes(truth) / truth.flux
@@ -252,6 +354,11 @@ def test_a_file_that_is_no_truth_is_refused(tmp_path):
         {"interval": "2 min"},
         {"scans": 200},
         {"hours": 20},
+        {"beam_interval": "0 s"},
+        {"diffractive_scale": "20"},
+        {"screen_height": "10 km"},
+        {"wind": "nan m/s"},
+        {"outskirts": -1},
         {"hours": float("nan")},
     ],
 )

@@ -125,3 +125,21 @@ def test_files_that_are_no_sky_models(tmp_path):
     prose = write(tmp_path, header="Dear reader,\n")
     with pytest.raises(BadSkyModel, match="must come first"):
         sky_model_file.read(prose)
+
+
+def test_a_model_may_be_in_the_data():
+    assert sky_model.load("MODEL_DATA", (0.0, 0.0)) == sky_model.ModelColumn("MODEL_DATA")
+
+
+def test_the_a_team_says_nothing_of_where_a_model_is_meant_for():
+    one = sky_model.calibrator("3C196")
+    centre = (float(one.ra[0]), float(one.dec[0]))
+    values = {
+        name: np.repeat(getattr(one, name)[:1], 2, axis=0)
+        for name in ("ra", "dec", "flux", "reference", "index", "logarithmic", "major", "minor", "position_angle")
+    }
+    values["ra"], values["flux"] = np.array([one.ra[0], one.ra[0] + 2.5]), np.array([80.0, 10_000.0])
+    both = sky_model.SkyModel("both", "test", **values)
+    assert np.rad2deg(both.distance(centre)) < 0.01
+    assert np.rad2deg(both.reach(centre)) > 60
+    assert np.rad2deg(both.chosen(np.array([1])).distance(centre)) > 60

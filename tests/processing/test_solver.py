@@ -17,10 +17,10 @@ def data_of(gains, model, noise=0.0, rng=None):
     return clean
 
 
-def solved(data, model, weight=None, starts=None):
+def solved(data, model, weight=None, interval=None):
     weight = np.ones(data.shape) if weight is None else weight
-    starts = np.arange(len(data)) if starts is None else starts
-    numerator, denominator = solver.normal_sums(data, model, weight, starts, np.array([0]))
+    interval = np.arange(len(data)) if interval is None else interval
+    numerator, denominator = solver.normal_sums(data, model, weight, interval, np.zeros(data.shape[2], int))
     return solver.solve(numerator[:, 0], denominator[:, 0], P, Q, STATIONS)
 
 
@@ -57,7 +57,7 @@ def test_noise_gives_the_expected_error(gains, model, rng):
 
 def test_a_long_interval_is_one_solution(model, rng):
     steady = np.repeat((1 + 0.1j * rng.standard_normal((1, STATIONS))), 3, axis=0)
-    found = solved(data_of(steady, model), model, starts=np.array([0]))
+    found = solved(data_of(steady, model), model, interval=np.zeros(3, int))
     assert found.gains.shape == (1, STATIONS)
     np.testing.assert_allclose(np.abs(found.gains), np.abs(steady[:1]), rtol=1e-3)
 

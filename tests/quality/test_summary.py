@@ -1,12 +1,11 @@
 """Every key is always there, and what is not known is null."""
 
-import base64
 import json
 
 import pytest
 
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.quality import report, sources, summary
+from lofarlake_nb.quality import sources, summary
 
 
 def filled():
@@ -51,19 +50,3 @@ def test_words_say_what_is_known_and_nothing_else():
     assert "3C196: 88.00 Jy (true 89.40, -1.6%)" in words
     assert "thermal unknown" in words
     assert "CS013HBA0" in words
-
-
-def test_a_report_holds_its_pictures_and_escapes_what_it_is_given(tmp_path):
-    (tmp_path / "field.png").write_bytes(b"\x89PNG bytes")
-    page = report.write(
-        tmp_path / "report.html",
-        title="<script>",
-        subtitle="",
-        facts=report.facts_of(filled()),
-        pictures={"the field": tmp_path / "field.png", "missing": tmp_path / "none.png"},
-        tables=[report.table_of_sources(filled())],
-    ).read_text()
-    assert base64.b64encode(b"\x89PNG bytes").decode() in page
-    assert "<script>" not in page
-    assert "missing" not in page
-    assert "-1.57%" in page

@@ -8,6 +8,7 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
+from lofarlake_nb.processing.flags import swapped
 
 # Of the median station's, below this a station's noise is that of no working receiver.
 DEAD = 0.01
@@ -38,6 +39,7 @@ class Counts:
 
     samples: dict[tuple[str, str], np.ndarray]  # (samples, came flagged, flagged)
     noise: dict[str, list[float]]  # relative power in each block
+    seen: dict[tuple[str, str], np.ndarray]  # (4,) significance of the sky's power in each hand
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Fractions:
     all: float
     known: float
     stations: dict[str, float]
+    baselines: dict[str, float]  # by the names of two stations, with " & " between
 
 
 def collect(layouts: Sequence[Layout], statistics: Sequence[dict[str, np.ndarray]]) -> Counts:
@@ -57,7 +60,7 @@ def collect(layouts: Sequence[Layout], statistics: Sequence[dict[str, np.ndarray
     layouts : sequence of Layout
         One for each task.
     statistics : sequence of dict
-        From `flagging.flag_window`.
+        From `searching.flag_window`.
 
     Returns
     -------
@@ -70,11 +73,13 @@ def collect(layouts: Sequence[Layout], statistics: Sequence[dict[str, np.ndarray
     """
     samples: dict[tuple[str, str], np.ndarray] = {}
     noise: dict[str, list[float]] = {}
+    seen: dict[tuple[str, str], np.ndarray] = {}
     for layout, counted in zip(layouts, statistics, strict=True):
         triples = np.stack([counted["samples"], counted["known"], counted["flagged"]], axis=1)
         for i in np.flatnonzero(layout.cross):
             pair = (layout.stations[layout.antenna1[i]], layout.stations[layout.antenna2[i]])
             samples[pair] = samples.get(pair, np.zeros(3, dtype=np.int64)) + triples[i]
+            seen[pair] = seen.get(pair, np.zeros(swapped.HANDS)) + counted["seen"][i]
         for name, factor in zip(layout.stations, counted["noise"], strict=True):
             if np.isfinite(factor):
                 noise.setdefault(name, []).append(float(factor))
@@ -83,7 +88,8 @@ def collect(layouts: Sequence[Layout], statistics: Sequence[dict[str, np.ndarray
     total = np.sum(list(samples.values()), axis=0)
     if total[2] == total[0]:
         raise ProcessingError("every visibility is flagged, or 0", "give data with some that are not")
-    return Counts(samples, noise)
+    # Each block's figures have an error of 1.
+    return Counts(samples, noise, {pair: hands / np.sqrt(len(layouts)) for pair, hands in seen.items()})
 
 
 def bad_stations(counts: Counts, parameters: FlagParameters) -> tuple[BadStation, ...]:
@@ -115,6 +121,43 @@ def bad_stations(counts: Counts, parameters: FlagParameters) -> tuple[BadStation
     return tuple(bad[name] for name in sorted(bad))
 
 
+def together(*found: Sequence[BadStation]) -> tuple[BadStation, ...]:
+    """Stations of several lists, sorted by name, each with the first of its reasons."""
+    by_name: dict[str, BadStation] = {}
+    for stations in found:
+        for station in stations:
+            by_name.setdefault(station.name, station)
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def odd_dipoles(counts: Counts) -> tuple[tuple[BadStation, ...], tuple[BadStation, ...]]:
+    """Stations whose dipoles are exchanged, and stations whose dipoles are turned.
+
+    Parameters
+    ----------
+    counts : Counts
+
+    Returns
+    -------
+    tuple of two tuples of BadStation
+        Sorted by name; their figure is the part of the sky's power that is in the cross hands of their baselines.
+    """
+    names = _stations(counts)
+    place = {name: i for i, name in enumerate(names)}
+    seen = np.zeros((len(names), len(names), swapped.HANDS))
+    for (first, second), hands in counts.seen.items():
+        seen[place[first], place[second]] = seen[place[second], place[first]] = hands
+    found: dict[bool, list[BadStation]] = {True: [], False: []}
+    for one in swapped.find(seen):
+        what = "exchanged" if one.exchanged else "turned"
+        reason = (
+            f"dipoles {what}: {100 * one.cross_fraction:.0f} % of the sky's power on {one.baselines} baselines is in "
+            "the cross hands"
+        )
+        found[one.exchanged].append(BadStation(names[one.station], reason, one.cross_fraction))
+    return tuple(found[True]), tuple(found[False])
+
+
 def fractions(counts: Counts, bad: Iterable[str]) -> Fractions:
     """Flagged fractions, with all samples of bad stations counted as flagged.
 
@@ -130,9 +173,12 @@ def fractions(counts: Counts, bad: Iterable[str]) -> Fractions:
     """
     left_out = set(bad)
     pairs = {p: np.array([n[0], n[1], n[0] if left_out & set(p) else n[2]]) for p, n in counts.samples.items()}
-    counted = Counts(pairs, counts.noise)
+    counted = Counts(pairs, counts.noise, counts.seen)
     stations = {name: _fraction(counted, _pairs(counted, name), column=2) for name in _stations(counts)}
-    return Fractions(_fraction(counted, list(pairs), column=2), _fraction(counted, list(pairs), column=1), stations)
+    baselines = {" & ".join(pair): _fraction(counted, [pair], column=2) for pair in pairs}
+    return Fractions(
+        _fraction(counted, list(pairs), column=2), _fraction(counted, list(pairs), column=1), stations, baselines
+    )
 
 
 def _stations(counts: Counts) -> list[str]:

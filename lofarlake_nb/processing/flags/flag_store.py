@@ -5,6 +5,11 @@ from pathlib import Path
 import numpy as np
 
 
+def size(shape: tuple[int, int, int]) -> int:
+    """Bytes that flags (time, baseline, frequency) take."""
+    return shape[0] * shape[1] * -(-shape[2] // 8)
+
+
 def create(path: Path, shape: tuple[int, int, int]) -> Path:
     """New flags, all False.
 

@@ -1,12 +1,13 @@
 """Which stations' gains can't be believed, and which station the phases are referred to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains.verdict import phase_rms
+from lofarlake_nb.processing.gains.solver import refer
+from lofarlake_nb.processing.gains.verdict import errors, phase_rms
 
 # Station fields of one kind differ by a few tens of percent (missing tiles); amplitudes beyond a factor 2 are faults.
 AMPLITUDE = 2.0
@@ -15,6 +16,8 @@ OUTLIER = 3.0
 # A station whose phases don't come back on the next slot, where those of the others do.
 PHASE_DEG = 60.0
 PHASE_RATIO = 2.0
+# A station towards which the model is wrong by this fraction, and more so than for others by PHASE_RATIO.
+ERROR = 0.5
 
 
 def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:
@@ -22,7 +25,7 @@ def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:
 
     Parameters
     ----------
-    gains : sequence of (interval, block, station, 2) complex
+    gains : sequence of (interval, block, station, 2 or 4) complex
         Of each Measurement Set, the same stations in all.
 
     Returns
@@ -32,8 +35,8 @@ def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:
     """
     ratios = []
     for values in gains:
-        amplitude = np.abs(values)
-        ratios.append((amplitude / median(amplitude, axis=2, keepdims=True)).reshape(-1, *values.shape[2:]))
+        amplitude = np.abs(values[..., [0, -1]])
+        ratios.append((amplitude / median(amplitude, axis=2, keepdims=True)).reshape(-1, *amplitude.shape[2:]))
     return median(np.concatenate(ratios), axis=0)
 
 
@@ -44,11 +47,11 @@ def bad_stations(
 
     Parameters
     ----------
-    gains : sequence of (interval, block, station, 2) complex
+    gains : sequence of (interval, block, station, 2 or 4) complex
         Of each Measurement Set.
     solvable : sequence of (interval, block, 2) bool
         Where there were data.
-    held_out : sequence of (3, 2, baseline) float64
+    held_out : sequence of (4, 2, baseline) float64
         Sums as in `solving.Solved`.
     layout : Layout
         With the stations and baselines of all.
@@ -62,6 +65,8 @@ def bad_stations(
     amplitude = relative_amplitudes(gains)
     phase = station_phases(np.sum(list(held_out), axis=0), layout)
     usual = float(median(phase, axis=0))
+    error = station_errors(np.sum(list(held_out), axis=0), layout)
+    usual_error = float(median(error, axis=0))
     bad = {}
     for i, name in enumerate(layout.stations):
         hand = int(np.argmax(np.abs(np.log(np.where(amplitude[i] > 0, amplitude[i], 1)))))
@@ -72,6 +77,11 @@ def bad_stations(
             reason, figure = f"{'XY'[hand]} gain {ratio:.2f} of the median station's", ratio
         elif phase[i] > max(PHASE_DEG, PHASE_RATIO * usual):
             reason, figure = f"phase rms {phase[i]:.0f}° on held-out slots, others {usual:.0f}°", float(phase[i])
+        elif error[i] > max(ERROR, PHASE_RATIO * usual_error):
+            reason = (
+                f"held-out visibilities off by {100 * error[i]:.0f} % of the model, others {100 * usual_error:.0f} %"
+            )
+            figure = float(error[i])
         else:
             continue
         bad[name] = BadStation(name, reason, figure)
@@ -83,7 +93,7 @@ def station_phases(held_out: np.ndarray, layout: Layout) -> np.ndarray:
 
     Parameters
     ----------
-    held_out : (3, 2, baseline) float64
+    held_out : (4, 2, baseline) float64
     layout : Layout
 
     Returns
@@ -91,12 +101,23 @@ def station_phases(held_out: np.ndarray, layout: Layout) -> np.ndarray:
     (station,) float64
         Degrees; NaN where there is nothing to tell from.
     """
-    worst = np.full(len(layout.stations), np.nan)
-    for i in range(len(layout.stations)):
-        its = (layout.antenna1 == i) | (layout.antenna2 == i)
-        measured = [m for m in phase_rms(held_out[:, :, its])[0] if m is not None]
-        worst[i] = max(measured, default=np.nan)
-    return worst
+    return _of_stations(held_out, layout, lambda sums: phase_rms(sums)[0])
+
+
+def station_errors(held_out: np.ndarray, layout: Layout) -> np.ndarray:
+    """Held-out errors, relative to the model, over the baselines of each station, the worse of XX and YY.
+
+    Parameters
+    ----------
+    held_out : (4, 2, baseline) float64
+    layout : Layout
+
+    Returns
+    -------
+    (station,) float64
+        NaN where there is nothing to tell from.
+    """
+    return _of_stations(held_out, layout, errors)
 
 
 def usable(gains: np.ndarray, bad: Sequence[int]) -> np.ndarray:
@@ -104,7 +125,7 @@ def usable(gains: np.ndarray, bad: Sequence[int]) -> np.ndarray:
 
     Parameters
     ----------
-    gains : (interval, block, station, 2) complex
+    gains : (interval, block, station, 2 or 4) complex
     bad : sequence of int
         Indices of bad stations.
 
@@ -113,8 +134,8 @@ def usable(gains: np.ndarray, bad: Sequence[int]) -> np.ndarray:
     same shape, complex
         NaN where a solution may not be used; both hands go together.
     """
-    amplitude = np.abs(gains)
-    ratio = amplitude / median(amplitude.reshape(-1, *gains.shape[2:]), axis=0)
+    amplitude = np.abs(gains[..., [0, -1]])
+    ratio = amplitude / median(amplitude.reshape(-1, *amplitude.shape[2:]), axis=0)
     with np.errstate(invalid="ignore"):
         good = ((ratio < OUTLIER) & (ratio > 1 / OUTLIER)).all(axis=3)
     good[:, :, list(bad)] = False
@@ -126,7 +147,7 @@ def reference_station(gains: Sequence[np.ndarray], layout: Layout) -> int:
 
     Parameters
     ----------
-    gains : sequence of (interval, block, station, 2) complex
+    gains : sequence of (interval, block, station, 2 or 4) complex
         Usable ones of each Measurement Set.
     layout : Layout
         With the stations of all.
@@ -141,10 +162,43 @@ def reference_station(gains: Sequence[np.ndarray], layout: Layout) -> int:
     return int(np.lexsort((distance, -np.asarray(solved)))[0])
 
 
+def referred(gains: np.ndarray, reference: int) -> np.ndarray:
+    """Gains whose phases are those relative to a station.
+
+    Parameters
+    ----------
+    gains : (interval, block, station, 2 or 4) complex
+        NaN where there is no solution.
+    reference : int
+        Index of the station; where it has no solution, the first that has one stands in.
+
+    Returns
+    -------
+    same shape
+        The phases of X and of Y are 0 at the reference station; of Jones matrices, whose hands belong together, that of
+        XX.
+    """
+    if gains.shape[-1] == 2:
+        return np.stack([refer(gains[..., hand], reference) for hand in (0, 1)], axis=-1)
+    with np.errstate(invalid="ignore"):
+        return gains * (refer(gains[..., 0], reference) / gains[..., 0])[..., None]
+
+
+def _of_stations(
+    held_out: np.ndarray, layout: Layout, figure: Callable[[np.ndarray], list[float | None]]
+) -> np.ndarray:
+    """(station,) the worse of a figure's values for XX and YY, over the baselines of each station."""
+    worst = np.full(len(layout.stations), np.nan)
+    for i in range(len(layout.stations)):
+        its = (layout.antenna1 == i) | (layout.antenna2 == i)
+        worst[i] = max((m for m in figure(held_out[:, :, its]) if m is not None), default=np.nan)
+    return worst
+
+
 def _missing(gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray]) -> np.ndarray:
     """(station,) fraction of the solutions, where there were data, that a station lacks."""
     lacks = sum(
-        (~np.isfinite(values) & there[:, :, None, :]).sum(axis=(0, 1, 3))
+        (~np.isfinite(values[..., [0, -1]]) & there[:, :, None, :]).sum(axis=(0, 1, 3))
         for values, there in zip(gains, solvable, strict=True)
     )
     return np.asarray(lacks) / max(1, sum(int(there.sum()) for there in solvable))

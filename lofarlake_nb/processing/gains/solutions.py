@@ -1,4 +1,9 @@
-"""Gains in h5parm files, the layout that LoSoTo and DP3 read."""
+"""Gains in h5parm files, the layout that LoSoTo and DP3 read: of all directions alike, or one set a direction.
+
+Gains of directions are what is left towards them once the gains of all directions are corrected for: a visibility of
+``CORRECTED_DATA`` is the sum over directions d of ``g_pd M_pqd conj(g_qd)``, so that an image of direction d alone is
+made of ``CORRECTED_DATA / (g_pd conj(g_qd))``.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,27 +13,49 @@ import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
 
-AXES = "time,freq,ant,pol"
 VERSION = "1.0"
+POLARIZATIONS = {1: (b"I",), 2: (b"XX", b"YY"), 4: (b"XX", b"XY", b"YX", b"YY")}
+POINTING = "pointing"
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Where a set of gains holds: towards a group of sources.
+
+    Parameters
+    ----------
+    name : str
+        Of its brightest source, without brackets.
+    ra, dec : float
+        J2000, rad; the group's centre of flux.
+    """
+
+    name: str
+    ra: float
+    dec: float
 
 
 @dataclass(frozen=True)
 class Gains:
-    """Diagonal gains of one Measurement Set.
+    """Gains of one Measurement Set.
 
     Parameters
     ----------
-    values : (interval, block, station, 2) complex128
-        Of XX and YY; NaN where there is no solution that may be used.
+    values : (interval, block, station, polarization) complex128, or (direction, interval, block, station, polarization)
+        Polarizations: 1, the same for X and Y; 2, X and Y; or 4, the Jones matrix XX, XY, YX, YY. NaN where there is
+        no solution that may be used. With a direction axis where there are `directions`.
     times : (interval,) float64
         Centre of each interval, MJD s.
     frequencies : (block,) float64
         Centre of each block of channels, Hz.
+    directions : tuple of Direction
+        Empty where one set of gains holds for all directions.
     """
 
     values: np.ndarray
     times: np.ndarray
     frequencies: np.ndarray
+    directions: tuple[Direction, ...] = ()
 
 
 def write(path: Path, gains: Gains, layout: Layout) -> Path:
@@ -40,7 +67,7 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
         The file; replaced when there.
     gains : Gains
     layout : Layout
-        For the stations and the direction.
+        For the stations and, where there is one set for all directions, the phase centre.
 
     Returns
     -------
@@ -48,26 +75,38 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
         `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    good = np.isfinite(gains.values)
+    directions = gains.directions or (Direction(POINTING, *layout.phase_centre),)
+    values = gains.values if gains.directions else gains.values[None]
+    values = np.moveaxis(values, 0, 3)  # time, freq, ant, dir, pol: as DP3 writes them
+    axes = "time,freq,ant,dir,pol"
+    names = [f"[{d.name}]".encode()[:127] for d in directions]
+    if not gains.directions:
+        values, axes = values[:, :, :, 0], "time,freq,ant,pol"
+    good = np.isfinite(values)
     with h5py.File(path, "w") as file:
         solutions = file.create_group("sol000")
         solutions.attrs["h5parm_version"] = np.bytes_(VERSION)
         station = np.dtype([("name", "S16"), ("position", np.float32, 3)])
         pairs = zip(layout.stations, layout.positions, strict=True)
-        solutions["antenna"] = np.array([(n.encode()[:16], p) for n, p in pairs], dtype=station)
+        solutions["antenna"] = np.array([(n.encode()[:15], p) for n, p in pairs], dtype=station)
         source = np.dtype([("name", "S128"), ("dir", np.float32, 2)])
-        solutions["source"] = np.array([(b"pointing", layout.phase_centre)], dtype=source)
-        for name, values in (("amplitude", np.abs(gains.values)), ("phase", np.angle(gains.values))):
+        places = [(name, (d.ra, d.dec)) for name, d in zip(names, directions, strict=True)]
+        solutions["source"] = np.array(places, dtype=source)
+        for name, numbers in (("amplitude", np.abs(values)), ("phase", np.angle(values))):
             table = solutions.create_group(f"{name}000")
             table.attrs["TITLE"] = np.bytes_(name)
             table["time"] = gains.times
             table["freq"] = gains.frequencies
-            table["ant"] = np.array([n.encode()[:16] for n in layout.stations])
-            table["pol"] = np.array([b"XX", b"YY"])
-            table["val"] = np.where(good, values, 1.0 if name == "amplitude" else 0.0)
+            # DP3 takes names as C strings: they need room for a zero at the end.
+            table["ant"] = np.array([n.encode()[:15] for n in layout.stations], dtype="S16")
+            if gains.directions:
+                table["dir"] = np.array(names, dtype="S128")
+            table["pol"] = np.array(POLARIZATIONS[values.shape[-1]], dtype="S4")
+            # LoSoTo and DP3 take 1 and 0 for what has no weight.
+            table["val"] = np.where(good, numbers, 1.0 if name == "amplitude" else 0.0)
             table["weight"] = good.astype(np.float32)
             for dataset in ("val", "weight"):
-                table[dataset].attrs["AXES"] = np.bytes_(AXES)
+                table[dataset].attrs["AXES"] = np.bytes_(axes)
     return path
 
 
@@ -86,4 +125,26 @@ def read(path: Path) -> Gains:
         amplitude, phase = file["sol000/amplitude000"], file["sol000/phase000"]
         values = amplitude["val"][:] * np.exp(1j * phase["val"][:])
         values[amplitude["weight"][:] == 0] = np.nan
-        return Gains(values, amplitude["time"][:], amplitude["freq"][:])
+        times, frequencies = amplitude["time"][:], amplitude["freq"][:]
+        if "dir" not in amplitude:
+            return Gains(values, times, frequencies)
+        places = {bytes(name): where for name, where in file["sol000/source"][:]}
+        directions = tuple(
+            Direction(bytes(n).decode().strip("[]"), *(float(x) for x in places[bytes(n)])) for n in amplitude["dir"][:]
+        )
+    return Gains(np.moveaxis(values, 3, 0), times, frequencies, directions)
+
+
+def stations(path: Path) -> tuple[str, ...]:
+    """Names of the stations of a file, in the order of its gains.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    tuple of str
+    """
+    with h5py.File(path) as file:
+        return tuple(bytes(name).decode().rstrip("\0") for name in file["sol000/amplitude000/ant"][:])

@@ -1,21 +1,20 @@
 """Solve the gains of one block of time, and test them on slots that they were not solved on."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 
-from lofarlake_nb.observation import measurement_set
-from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import noise
-from lofarlake_nb.processing.gains import solver
-from lofarlake_nb.processing.sky.components import SkyModel
-from lofarlake_nb.processing.sky.predict import LIGHT_M_S, visibilities
-from lofarlake_nb.processing.windows import groups, scans
+from lofarlake_nb.processing.gains import full_jones, sensitivity, solver
+from lofarlake_nb.processing.gains.block import Block
+from lofarlake_nb.processing.gains.correcting import corrected
+from lofarlake_nb.processing.gains.gain_checks import median
 
 # Variance of a phase that can be anything.
 RANDOM_PHASE = np.pi**2 / 3
+# Samples of a baseline that its noise is measured on: they tell it to a tenth.
+NOISE_SAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -24,194 +23,169 @@ class Solved:
 
     Parameters
     ----------
-    gains : (interval, block, station, 2) complex128
-        Of XX and YY; NaN where there is no solution. The phase of each set is free.
+    gains : (interval, block, station, 2 or 4) complex128
+        Of XX and YY, or Jones matrices; NaN where there is no solution. The phase of each set is free.
     iterations : (interval, block, 2) int
+        Of X and Y; of both at once for Jones matrices.
     solvable : (interval, block, 2) bool
         Where there were data to solve on.
     noise : (station,) float64
         Factors of the noise power of calibrated visibilities of weight 1, Jy²; NaN where it can't be had.
-    held_out : (3, 2, baseline) float64
+    sefd : (station,) float64
+        Root of the product of the SEFD of a station and the usual one of the others, Jy; NaN where it can't be had.
+    held_out : (4, 2, baseline) float64
         For XX and YY, sums over visibilities that were not solved on: weight × squared phase error (rad²), weight ×
-        what thermal noise makes of that (rad²), weight.
+        what thermal noise makes of that (rad²), weight, weight × squared error relative to the model.
     """
 
     gains: np.ndarray
     iterations: np.ndarray
     solvable: np.ndarray
     noise: np.ndarray
+    sefd: np.ndarray
     held_out: np.ndarray
 
 
-@dataclass(frozen=True)
-class Block:
-    """Visibilities of one block of time, ready to solve on."""
-
-    data: np.ndarray  # (time, baseline, frequency, polarization)
-    model: np.ndarray  # (time, baseline, frequency)
-    flag: np.ndarray  # (time, baseline, frequency)
-    weight: np.ndarray  # (time, baseline, frequency, polarization)
-    long: np.ndarray  # (time, baseline, frequency), whether the baseline is long enough to solve on
-
-
-def solve_window(path: Path, intervals: tuple[int, int], model: SkyModel, parameters: CalibrationParameters) -> Solved:
-    """Solve some solution intervals of one Measurement Set; a task.
+def solve(block: Block, mode: str = "diagonal") -> Solved:
+    """Solve, measure the noise of the calibrated visibilities, and test on held-out slots.
 
     Parameters
     ----------
-    path : Path
-        Averaged Measurement Set, without autocorrelations.
-    intervals : tuple of int
-        First solution interval, and the one after the last.
-    model : SkyModel
-    parameters : CalibrationParameters
+    block : Block
+    mode : str
+        ``diagonal`` for a gain of X and one of Y, ``phase`` for those of amplitude 1, ``full`` for Jones matrices,
+        ``none`` for gains of 1.
 
     Returns
     -------
     Solved
     """
-    layout = measurement_set.layout(path)
-    starts = groups(layout.times, layout.interval, parameters.slots)
-    ends = np.append(starts[1:], len(layout.times))
-    times = slice(int(starts[intervals[0]]), int(ends[intervals[1] - 1]))
-    block = _read(path, layout, times, model, parameters)
-    inner = starts[intervals[0] : intervals[1]] - times.start
-    channels = np.arange(0, len(layout.frequencies), parameters.channels)
-    every = np.arange(len(block.data))
-    gains, iterations, solvable = _solve(block, every, inner, channels, layout)
-    at_channel = np.arange(len(layout.frequencies)) // parameters.channels
-    at_slot = np.searchsorted(inner, every, side="right") - 1
-    factors = _noise(block, gains[at_slot][:, at_channel], layout)
-    scan_of = np.empty(len(layout.times), int)
-    for i, scan in enumerate(scans(layout.times, layout.interval)):
-        scan_of[scan] = i
-    trained = _trained(block, inner, channels, layout, gains, at_slot, scan_of[times])
-    held_out = _held_out(block, trained[:, at_channel], factors, layout)
-    return Solved(gains, iterations, solvable, factors, held_out)
+    gains, iterations, solvable = _gains(block, mode)
+    factors, sefd = _noise(block, gains)
+    trained = gains[block.interval] if mode == "none" else _trained(block, gains, mode)
+    return Solved(gains, iterations, solvable, factors, sefd, _held_out(block, trained, factors))
 
 
-def corrected(data: np.ndarray, gains: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
-    """Visibilities without the stations' gains.
-
-    Parameters
-    ----------
-    data : (time, baseline, frequency, polarization) complex
-        2 polarizations (XX, YY) or 4.
-    gains : (time, frequency, station, 2) complex
-    antenna1, antenna2 : (baseline,) int
-
-    Returns
-    -------
-    same shape, complex64
-        0 where a gain is missing.
-    """
-    known = np.isfinite(gains) & (gains != 0)
-    inverse = np.where(known, 1 / np.where(known, gains, 1), 0)
-    inverse = np.moveaxis(inverse, 2, 1)  # (time, station, frequency, 2)
-    hands = [(0, 0), (1, 1)] if data.shape[-1] == 2 else [(0, 0), (0, 1), (1, 0), (1, 1)]
-    result = np.empty(data.shape, np.complex64)
-    for i, (first, second) in enumerate(hands):
-        one, other = inverse[..., first][:, antenna1], inverse[..., second][:, antenna2]
-        result[..., i] = data[..., i] * one * np.conj(other)
-    return result
-
-
-def _read(path: Path, layout: Layout, times: slice, model: SkyModel, parameters: CalibrationParameters) -> Block:
-    block = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
-    length = np.linalg.norm(block["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
-    return Block(
-        data=block["DATA"],
-        model=visibilities(model, block["UVW"], layout.frequencies, layout.phase_centre),
-        flag=np.asarray(block["FLAG"].any(axis=3)),
-        weight=block["WEIGHT_SPECTRUM"],
-        long=length >= parameters.minimum_uv,
+def joined(parts: list[Solved]) -> Solved:
+    """One `Solved` of consecutive blocks of time."""
+    return Solved(
+        gains=np.concatenate([p.gains for p in parts]),
+        iterations=np.concatenate([p.iterations for p in parts]),
+        solvable=np.concatenate([p.solvable for p in parts]),
+        noise=median(np.stack([p.noise for p in parts]), axis=0),
+        sefd=median(np.stack([p.sefd for p in parts]), axis=0),
+        held_out=np.sum([p.held_out for p in parts], axis=0),
     )
 
 
-def _solve(
-    block: Block, slots: np.ndarray, starts: np.ndarray, channels: np.ndarray, layout: Layout
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gains (interval, block, station, 2), iterations and whether there were data (interval, block, 2)."""
-    n_station = len(layout.stations)
-    shape = (len(starts), len(channels))
-    gains = np.full((*shape, n_station, 2), np.nan, np.complex128)
-    iterations = np.zeros((*shape, 2), int)
-    solvable = np.zeros((*shape, 2), bool)
-    usable = block.long[slots] & ~block.flag[slots]
-    for hand, polarization in enumerate((0, -1)):
-        weight = np.where(usable, block.weight[slots][..., polarization], 0)
+def _gains(block: Block, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gains (interval, block, station, 2 or 4), iterations and whether there were data (interval, block, 2)."""
+    usable = block.long & ~block.flag
+    if mode == "full":
+        return full_jones.solve(block, usable)
+    sizes = (int(block.interval.max()) + 1, int(block.channel_block.max()) + 1)
+    if mode == "none":
+        ones = np.ones((*sizes, block.n_station, 2), np.complex128)
+        return ones, np.zeros((*sizes, 2), int), np.ones((*sizes, 2), bool)
+    gains = np.full((*sizes, block.n_station, 2), np.nan, np.complex128)
+    iterations = np.zeros((*sizes, 2), int)
+    solvable = np.zeros((*sizes, 2), bool)
+    for hand, polarization in enumerate(block.parallel):
+        data, model, weight = block.hand(polarization)
         numerator, denominator = solver.normal_sums(
-            block.data[slots][..., polarization], block.model[slots], weight, starts, channels
+            data, model, np.where(usable, weight, 0), block.interval, block.channel_block
         )
-        flat = (shape[0] * shape[1], -1)
+        flat = (sizes[0] * sizes[1], -1)
         solved = solver.solve(
-            numerator.reshape(flat), denominator.reshape(flat), layout.antenna1, layout.antenna2, n_station
+            numerator.reshape(flat),
+            denominator.reshape(flat),
+            block.antenna1,
+            block.antenna2,
+            block.n_station,
+            phase_only=mode == "phase",
         )
-        gains[..., hand] = solved.gains.reshape(*shape, n_station)
-        iterations[..., hand] = solved.iterations.reshape(shape)
+        gains[..., hand] = solved.gains.reshape(*sizes, block.n_station)
+        iterations[..., hand] = solved.iterations.reshape(sizes)
         solvable[..., hand] = (denominator > 0).any(axis=2)
     return gains, iterations, solvable
 
 
-def _trained(
-    block: Block,
-    starts: np.ndarray,
-    channels: np.ndarray,
-    layout: Layout,
-    gains: np.ndarray,
-    at_slot: np.ndarray,
-    scan: np.ndarray,
-) -> np.ndarray:
-    """Gains (time, block, station, 2) that were solved without the slot that they are for; NaN where there are none.
+def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
+    """Gains (time, block, station, ...) that were solved without the slot that they are for; NaN where there are none.
 
     Intervals of one slot: those of the neighbour in the same scan. Longer ones: the interval's even slots are solved
     for its odd ones, and the other way round.
     """
-    n_time = len(at_slot)
-    place = np.arange(n_time) - starts[at_slot]
-    if len(starts) == n_time:
-        before = np.maximum(np.arange(n_time) - 1, 0)
-        after = np.minimum(np.arange(n_time) + 1, n_time - 1)
-        neighbour = np.where((scan[before] == scan) & (before < np.arange(n_time)), before, after)
+    n_time = len(block.interval)
+    every = np.arange(n_time)
+    if len(gains) == n_time:
+        before, after = np.maximum(every - 1, 0), np.minimum(every + 1, n_time - 1)
+        neighbour = np.where((block.scan[before] == block.scan) & (before < every), before, after)
         trained = gains[neighbour].copy()
-        trained[(neighbour == np.arange(n_time)) | (scan[neighbour] != scan)] = np.nan
+        trained[(neighbour == every) | (block.scan[neighbour] != block.scan)] = np.nan
         return trained
-    trained = np.full((n_time, *gains.shape[1:]), np.nan, np.complex128)
-    for parity in (0, 1):
-        slots = np.flatnonzero(place % 2 == parity)
-        if not len(slots):
-            continue
-        interval, first = np.unique(at_slot[slots], return_index=True)
-        half = np.full_like(gains, np.nan)
-        half[interval] = _solve(block, slots, first, channels, layout)[0]
-        others = np.flatnonzero(place % 2 != parity)
-        trained[others] = half[at_slot[others]]
-    return trained
+    place = every - np.searchsorted(block.interval, block.interval)  # within the interval
+    # Halves of an interval are intervals of their own, twice as many.
+    halves = _gains(replace(block, interval=2 * block.interval + place % 2), mode)[0]
+    other = 2 * block.interval + (place + 1) % 2
+    lacking = np.full((max(0, int(other.max()) + 1 - len(halves)), *halves.shape[1:]), np.nan, np.complex128)
+    return np.concatenate([halves, lacking])[other]
 
 
-def _noise(block: Block, gains: np.ndarray, layout: Layout) -> np.ndarray:
-    """(station,) factors of the noise power of calibrated visibilities of weight 1, Jy²."""
-    data = corrected(block.data, gains, layout.antenna1, layout.antenna2)
-    flag = block.flag | (data == 0).any(axis=3)
-    power = noise.baseline_noise(data, flag, block.weight.min(axis=3))
-    return noise.station_noise(power, layout.antenna1, layout.antenna2, len(layout.stations))
+def _noise(block: Block, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(station,) factors of the noise power of calibrated visibilities of weight 1, Jy², and SEFD, Jy."""
+    n_time, _, n_channel, _ = block.data.shape
+    # Differences are of neighbours in frequency, or in time where there is one channel: then all slots are needed.
+    most = max(1, NOISE_SAMPLES // (2 * max(1, n_channel - 1)))
+    slots = slice(None) if n_channel == 1 else slice(0, n_time, max(1, n_time // most))
+    at = gains[block.interval[slots]][:, block.channel_block]
+    data = corrected(block.data[slots], at, block.antenna1, block.antenna2)
+    flag = block.flag[slots] | (data == 0).any(axis=3)
+    weight = block.weight[slots].min(axis=3)
+    power = noise.baseline_noise(data, flag, weight)
+    factors = noise.station_noise(power, block.antenna1, block.antenna2, block.n_station)
+    return factors, sensitivity.measured(data, flag, weight, block)
 
 
-def _held_out(block: Block, gains: np.ndarray, factors: np.ndarray, layout: Layout) -> np.ndarray:
-    """(3, 2, baseline): see `Solved`. Weights are the expected signal to noise ratio, squared."""
-    parallel = block.data[..., [0, -1]]
-    data = corrected(parallel, gains, layout.antenna1, layout.antenna2)
-    power = (block.model.real**2 + block.model.imag**2)[..., None]
-    variance = (factors[layout.antenna1] * factors[layout.antenna2])[None, :, None, None]
-    known = np.isfinite(factors).any()
-    if not known:
-        variance = np.ones_like(variance)  # then the weights are relative only
-    signal_to_noise = power * block.weight[..., [0, -1]] / np.where(np.isfinite(variance), variance, np.inf)
-    used = (data != 0) & ~block.flag[..., None] & block.long[..., None] & (signal_to_noise > 0)
-    weight = np.where(used, signal_to_noise, 0)
-    phase = np.angle(data * np.conj(block.model)[..., None])
+def _held_out(block: Block, gains: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """(4, 2, baseline): see `Solved`. Weights are the expected signal to noise ratio, squared."""
+    known = bool(np.isfinite(factors).any())
+    variance = factors[block.antenna1] * factors[block.antenna2] if known else np.ones(len(block.antenna1))
     # The noise of the two stations' gains adds to the visibility's own.
-    more = 1 + 2 / max(1, len(layout.stations) - 1)
-    thermal = np.minimum(more / (2 * np.maximum(signal_to_noise, 1e-30)), RANDOM_PHASE) if known else np.nan
-    sums = [(weight * value).sum(axis=(0, 2)).T for value in (phase**2, thermal, 1.0)]
-    return np.stack(sums)
+    more = 1 + 2 / max(1, block.n_station - 1)
+    sums = np.zeros((4, 2, len(block.antenna1)))
+    data = corrected(block.data, gains[:, block.channel_block], block.antenna1, block.antenna2)
+    usable = block.long & ~block.flag
+    for hand, polarization in enumerate(block.parallel):
+        _, model, weight = block.hand(polarization)
+        _sum_errors(data[..., polarization], model, weight, usable, variance, more, sums[:, hand])
+    if not known:
+        sums[1] = np.nan  # then the weights are relative only
+    return sums
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_errors(
+    data: np.ndarray,
+    model: np.ndarray,
+    weight: np.ndarray,
+    usable: np.ndarray,
+    variance: np.ndarray,
+    more: float,
+    sums: np.ndarray,
+) -> None:
+    for t in range(data.shape[0]):
+        for b in range(data.shape[1]):
+            if not np.isfinite(variance[b]):
+                continue
+            for f in range(data.shape[2]):
+                d, m = data[t, b, f], model[t, b, f]
+                power = m.real * m.real + m.imag * m.imag
+                signal = power * weight[t, b, f] / variance[b]  # to noise, squared
+                if d == 0 or not usable[t, b, f] or not signal > 0:
+                    continue
+                turned = d * np.conj(m)
+                sums[0, b] += signal * np.arctan2(turned.imag, turned.real) ** 2
+                sums[1, b] += signal * min(more / (2 * signal), RANDOM_PHASE)
+                sums[2, b] += signal
+                sums[3, b] += signal * min(abs(d - m) ** 2 / power, 100.0)

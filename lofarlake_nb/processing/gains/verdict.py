@@ -3,6 +3,10 @@
 The flux at the centre is no evidence: solving forces the model's flux there even from garbage. A gain solved on one
 slot that brings the next slot's phases to the model is. What is left over is held against what thermal noise alone
 would leave. Phases that can be anything have an rms of 104° (π/√3).
+
+What phases can't tell has other evidence. A wrong position: the model's distance from the phase centre. A wrong flux
+scale: the noise in Jy against the stations' published sensitivity, and the scale of the gains where that is known. A
+wrong structure: what the model leaves of the visibilities.
 """
 
 from dataclasses import dataclass
@@ -15,10 +19,17 @@ GOOD_DEG = 25.0
 FAILED_DEG = 50.0
 # Where noise alone leaves this much, a wrong model leaves hardly more: nothing can be told.
 NOISE_DEG = 45.0
+# From best to worst.
+RANKS = ("good", "doubtful", "failed")
 # A solve with fewer stations has more free phases than closed triangles to test them by.
 FEWEST_STATIONS = 5
-# HBA station fields have half their response 2° or more from the phase centre.
-FAR_DEG = 2.5
+# The remote stations' main lobe ends here (half of its power at 1.4°, van Haarlem et al. 2013, at 150 MHz).
+FAR_DEG = 1.5
+# Flux and gain scales are known to some tens of percent. The window is a factor 2 from end to end: a scale that lies in
+# it does not when it is off by 2.
+LEAST_SCALE, MOST_SCALE = 2**-0.5, 2**0.5
+# Of the held-out visibilities, relative to the model: more is no model of these data.
+ERROR = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,12 +51,39 @@ class Verdict:
     phase_rms_deg: float | None
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a calibration besides its phases on held-out slots.
+
+    Parameters
+    ----------
+    n_good, n_bad : int
+        Stations with solutions, and those left out by them.
+    failed_fraction : float
+        Of the solutions of good stations.
+    distance_deg : float
+        Of the model from the phase centre.
+    solved : bool
+        Whether the solver found any solution, be it one that is left out.
+    flux_scale, gain_scale : float or None
+        In units of the usual ones, see `sensitivity`; None where not known.
+    """
+
+    n_good: int
+    n_bad: int
+    failed_fraction: float
+    distance_deg: float
+    solved: bool = True
+    flux_scale: float | None = None
+    gain_scale: float | None = None
+
+
 def phase_rms(held_out: np.ndarray) -> tuple[list[float | None], list[float | None]]:
     """Held-out phase rms, and that of thermal noise alone.
 
     Parameters
     ----------
-    held_out : (3, 2, ...) float64
+    held_out : (4, 2, ...) float64
         Sums as in `solving.Solved`.
 
     Returns
@@ -53,7 +91,7 @@ def phase_rms(held_out: np.ndarray) -> tuple[list[float | None], list[float | No
     tuple of list
         Degrees, each for XX and YY; None where there is nothing to tell from.
     """
-    sums = held_out.reshape(3, 2, -1).sum(axis=2)
+    sums = held_out.reshape(4, 2, -1).sum(axis=2)
     measured, thermal = (
         [
             float(np.rad2deg(np.sqrt(row[hand] / sums[2][hand])))
@@ -66,43 +104,74 @@ def phase_rms(held_out: np.ndarray) -> tuple[list[float | None], list[float | No
     return measured, thermal
 
 
-def judge(held_out: np.ndarray, *, n_good: int, n_bad: int, failed_fraction: float, distance_deg: float) -> Verdict:
+def errors(held_out: np.ndarray) -> list[float | None]:
+    """Error of held-out visibilities relative to the model, without what noise makes of it.
+
+    Parameters
+    ----------
+    held_out : (4, 2, ...) float64
+        Sums as in `solving.Solved`.
+
+    Returns
+    -------
+    list
+        Of XX and YY; None where there is nothing to tell from.
+    """
+    _, thermal, weight, error = held_out.reshape(4, 2, -1).sum(axis=2)
+    # Noise turns the phase with one of its two parts.
+    return [
+        float(np.sqrt(max(0.0, e - 2 * t) / w)) if w > 0 and np.isfinite(t) else None
+        for e, t, w in zip(error, thermal, weight, strict=True)
+    ]
+
+
+def judge(held_out: np.ndarray, evidence: Evidence) -> Verdict:
     """Judge a calibration.
 
     Parameters
     ----------
-    held_out : (3, 2, ...) float64
+    held_out : (4, 2, ...) float64
         Sums as in `solving.Solved`, without bad stations.
-    n_good, n_bad : int
-        Stations with solutions, and those left out by them.
-    failed_fraction : float
-        Of the solutions of good stations.
-    distance_deg : float
-        Of the model from the phase centre.
+    evidence : Evidence
 
     Returns
     -------
     Verdict
     """
-    if n_good < 2:
-        return Verdict("failed", (f"{n_good} stations have solutions",), None)
+    if not evidence.solved:
+        return Verdict("doubtful", ("no station has the data for a solution",), None)
+    if evidence.n_good < 2:
+        return Verdict("failed", (f"{evidence.n_good} stations have solutions",), None)
     measured, thermal = phase_rms(held_out)
     if any(value is None for value in measured):
         return Verdict("doubtful", ("no solutions with slots beside them to test them on",), None)
     verdict, reason, figure = _of_phases([m or 0.0 for m in measured], thermal)
-    reasons = [reason]
-    doubts = []
-    if n_good < FEWEST_STATIONS:
-        doubts.append(f"{n_good} stations are too few to test their phases against each other")
-    if n_bad > n_good:
-        doubts.append(f"{n_bad} stations are bad, {n_good} good")
-    if failed_fraction > 0.5:
-        doubts.append(f"{100 * failed_fraction:.0f} % of the solutions failed")
-    if distance_deg > FAR_DEG:
-        doubts.append(f"the model lies {distance_deg:.1f}° from the phase centre, outside of the station beam")
+    doubts = _doubts(held_out, evidence)
     if doubts and verdict == "good":
         verdict = "doubtful"
-    return Verdict(verdict, (*reasons, *doubts), figure)
+    return Verdict(verdict, (reason, *doubts), figure)
+
+
+def _doubts(held_out: np.ndarray, evidence: Evidence) -> list[str]:
+    doubts = []
+    if evidence.n_good < FEWEST_STATIONS:
+        doubts.append(f"{evidence.n_good} stations are too few to test their phases against each other")
+    if evidence.n_bad > evidence.n_good:
+        doubts.append(f"{evidence.n_bad} stations are bad, {evidence.n_good} good")
+    if evidence.failed_fraction > 0.5:
+        doubts.append(f"{100 * evidence.failed_fraction:.0f} % of the solutions failed")
+    if evidence.distance_deg > FAR_DEG:
+        doubts.append(f"the model lies {evidence.distance_deg:.1f}° from the phase centre, outside of the main lobe")
+    worst = max((e for e in errors(held_out) if e is not None), default=0.0)
+    if worst > ERROR:
+        doubts.append(f"held-out visibilities are off by {100 * worst:.0f} % of the model")
+    if evidence.flux_scale is not None and not LEAST_SCALE <= evidence.flux_scale <= MOST_SCALE:
+        doubts.append(
+            f"the noise is {evidence.flux_scale:.2f} of what the stations are known to have: a wrong flux scale?"
+        )
+    if evidence.gain_scale is not None and not LEAST_SCALE <= evidence.gain_scale <= MOST_SCALE:
+        doubts.append(f"the gains' power is {evidence.gain_scale:.2f} of the usual one: a wrong flux scale?")
+    return doubts
 
 
 def _of_phases(measured: list[float], thermal: list[float | None]) -> tuple[str, str, float | None]:

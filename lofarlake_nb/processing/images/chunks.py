@@ -1,8 +1,10 @@
 """Visibilities to image, in chunks that the data alone decide: some slots of Measurement Sets of the same slots."""
 
+import os
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass, fields, replace
+from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,11 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.images import weighting
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.stokes import stokes
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
-# Visibilities in one chunk: enough that gridding them costs more than the gridder's Fourier transforms.
-MOST_VISIBILITIES = 2_500_000
+# Visibilities (of all polarizations together) that are read at once.
+BLOCK = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -27,40 +30,116 @@ class Part:
         Measurement Sets with the same slots and baselines.
     times : slice
         Slots.
+    band : tuple of float
+        Channels from the first frequency up to (not including) the second, Hz.
+    group : int
+        Which of the images over frequency it belongs to.
+    visibilities : int
+        At most so many.
+    spectrum : tuple of float
+        Spectral index, and the frequency (Hz) that visibilities are brought to by it: so a flat model fits a wide band.
+    classes : tuple of int
+        Class of each station, from 0: there is a chunk for each pair of classes. Empty for one chunk of all.
     """
 
     paths: tuple[Path, ...]
     times: slice
+    band: tuple[float, float] = (0.0, np.inf)
+    group: int = 0
+    visibilities: int = 0
+    spectrum: tuple[float, float] = (0.0, 1.0)
+    classes: tuple[int, ...] = ()
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Pairs of classes."""
+        return list(combinations_with_replacement(range(max(self.classes, default=0) + 1), 2))
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Stokes I visibilities that are imaged.
+    """Visibilities of one Stokes parameter that are imaged.
 
     Parameters
     ----------
     uvw : (row, 3) float64, m
     frequencies : (frequency,) float64, Hz, ascending
     visibilities : (row, frequency) complex64, Jy
-    natural : (row, frequency) float32
-        1 / σ² of the real part of a visibility, 1 / Jy²; 0 where it is not used.
     weight : (row, frequency) float32
-        Imaging weights.
+        1 / σ² of the real part of a visibility, 1 / Jy², until `weigh` makes it the imaging weight; 0 where unused.
+    times : (row,) float64
+        MJD UTC seconds.
+    antenna1, antenna2 : (row,) int16
+        Stations.
+    sums : (5,) float64
+        From `weigh`: sums of w, of w² σ² (Jy²), of w × frequency (Hz), of w |visibility| (Jy), and how many have
+        weight.
     """
 
     uvw: np.ndarray
     frequencies: np.ndarray
     visibilities: np.ndarray
-    natural: np.ndarray
     weight: np.ndarray
+    times: np.ndarray
+    antenna1: np.ndarray
+    antenna2: np.ndarray
+    sums: np.ndarray
 
     @property
     def waves(self) -> np.ndarray:
         """Wave numbers (frequency,), 1 / m."""
         return self.frequencies / LIGHT_M_S
 
+    def open(self) -> "Chunk":
+        """Itself; see `OnDisk`."""
+        return self
 
-def plan(paths: Sequence[Path], layouts: Sequence[Layout]) -> list[Part]:
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A chunk that lies in a folder, for input that memory does not hold.
+
+    Parameters
+    ----------
+    folder : Path
+        Seen by all workers.
+    sums : (5,) float64
+        The chunk's.
+    """
+
+    folder: Path
+    sums: np.ndarray
+
+    def open(self) -> Chunk:
+        """The chunk, mapped into memory: pages are read as they are used, and may be dropped again."""
+        names = [f.name for f in fields(Chunk) if f.name != "sums"]
+        return Chunk(**{n: np.load(self.folder / f"{n}.npy", mmap_mode="r") for n in names}, sums=self.sums)
+
+    def with_visibilities(self, visibilities: np.ndarray) -> "OnDisk":
+        """The same chunk with other visibilities (row, frequency), in a folder beside this one."""
+        folder = self.folder.with_name(self.folder.name + "-less")
+        write(replace(self.open(), visibilities=visibilities), folder)
+        return OnDisk(folder, self.sums)
+
+
+def write(chunk: Chunk, folder: Path) -> None:
+    """Write a chunk into a folder, that others may be reading it from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (f.name for f in fields(Chunk) if f.name != "sums"):
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as partial:
+            np.save(partial, getattr(chunk, name))
+        os.replace(partial.name, folder / f"{name}.npy")
+
+
+def plan(
+    paths: Sequence[Path],
+    layouts: Sequence[Layout],
+    *,
+    most: int,
+    spectrum: tuple[float, float] = (0.0, 1.0),
+    classes: tuple[int, ...] = (),
+    edges: Sequence[float] | np.ndarray = (0.0, np.inf),
+) -> list[Part]:
     """Cut the visibilities into chunks.
 
     Parameters
@@ -69,98 +148,135 @@ def plan(paths: Sequence[Path], layouts: Sequence[Layout]) -> list[Part]:
         Calibrated Measurement Sets.
     layouts : sequence of Layout
         Theirs.
+    most : int
+        Visibilities in a chunk, about; one slot of one Measurement Set is never cut.
+    spectrum, classes : tuple
+        See `Part`.
+    edges : sequence of float
+        Of the images over frequency, Hz, ascending.
 
     Returns
     -------
     list of Part
         The same for any number of workers.
     """
-    alike: dict[bytes, list[int]] = {}
-    for i, layout in enumerate(layouts):
-        same = layout.times.tobytes() + layout.antenna1.tobytes() + layout.antenna2.tobytes()
-        alike.setdefault(same, []).append(i)
     parts = []
-    for members in alike.values():
-        layout = layouts[members[0]]
-        slot = len(layout.antenna1) * len(layout.frequencies)
-        count = max(1, MOST_VISIBILITIES // (slot * len(layout.times)))
-        pieces = -(-slot * len(layout.times) // MOST_VISIBILITIES)
-        edges = [i * len(layout.times) // pieces for i in range(pieces + 1)]
-        for start in range(0, len(members), count):
-            group = tuple(paths[i] for i in members[start : start + count])
-            parts += [Part(group, slice(a, b)) for a, b in pairwise(edges) if b > a]
+    for group, band in enumerate(pairwise(edges)):
+        alike: dict[bytes, list[int]] = {}
+        for i, layout in enumerate(layouts):
+            n_channel = int(np.sum((layout.frequencies >= band[0]) & (layout.frequencies < band[1])))
+            same = layout.times.tobytes() + layout.antenna1.tobytes() + layout.antenna2.tobytes()
+            if n_channel:
+                alike.setdefault(same + str(n_channel).encode(), []).append(i)
+        for members in alike.values():
+            parts += _parts([paths[i] for i in members], layouts[members[0]], band, group, most)
+    return [replace(part, spectrum=spectrum, classes=classes) for part in parts]
+
+
+def _parts(paths: list[Path], layout: Layout, band: tuple[float, float], group: int, most: int) -> list[Part]:
+    """Chunks of Measurement Sets with the same slots and baselines."""
+    n_channel = int(np.sum((layout.frequencies >= band[0]) & (layout.frequencies < band[1])))
+    slot, n_time = len(layout.antenna1) * n_channel, len(layout.times)
+    # As even as can be: Measurement Sets together first (the gridder's work is the same for all), slots then.
+    count = -(-len(paths) // max(1, round(most / (slot * n_time))))
+    edges = [i * len(paths) // count for i in range(count + 1)]
+    parts = []
+    for first, last in pairwise(edges):
+        together = tuple(paths[first:last])
+        pieces = min(n_time, max(1, round(slot * n_time * len(together) / most)))
+        for a, b in pairwise(i * n_time // pieces for i in range(pieces + 1)):
+            parts.append(Part(together, slice(a, b), band, group, slot * (b - a) * len(together)))
     return parts
 
 
-def load(part: Part, geometry: Geometry) -> Chunk:
-    """Read a chunk; a task. Rows without a visibility that is imaged are dropped.
+def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
+    """Read chunks; a task. Rows without a visibility that is imaged are dropped.
 
     Parameters
     ----------
     part : Part
     geometry : Geometry
         For the range of baselines.
+    parameter : str
+        Stokes ``I`` or ``V``.
 
     Returns
     -------
-    Chunk
-        With natural weights.
+    list of Chunk
+        One for each pair of classes, with natural weights.
     """
-    stokes, weights, frequencies = [], [], []
-    uvw = np.empty((0, 3))
-    for path in part.paths:
-        layout = measurement_set.layout(path)
-        block = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], part.times)
-        uvw = block["UVW"].reshape(-1, 3)
-        one, weight = stokes_i(block["CORRECTED_DATA"], block["FLAG"], block["WEIGHT_SPECTRUM"])
-        length = np.hypot(uvw[:, 0], uvw[:, 1])[:, None] * layout.frequencies / LIGHT_M_S
-        n_channel = len(layout.frequencies)
-        weight = weight.reshape(-1, n_channel)
-        weight[(length > geometry.maximum_uv) | (length < geometry.minimum_uv)] = 0
-        stokes.append(one.reshape(-1, n_channel))
-        weights.append(weight)
-        frequencies.append(layout.frequencies)
-    order = np.argsort(np.concatenate(frequencies))  # the gridder takes them ascending
-    natural = np.concatenate(weights, axis=1)[:, order]
-    rows = natural.any(axis=1)
-    kept = np.ascontiguousarray(natural[rows])
-    return Chunk(
-        uvw=np.ascontiguousarray(uvw[rows]),
-        frequencies=np.concatenate(frequencies)[order],
-        visibilities=np.ascontiguousarray(np.concatenate(stokes, axis=1)[rows][:, order]),
-        natural=kept,
-        weight=kept,
-    )
+    layouts = [measurement_set.layout(path) for path in part.paths]
+    first = layouts[0]
+    shape = (part.times.stop - part.times.start, len(first.antenna1))
+    kept = [(f >= part.band[0]) & (f < part.band[1]) for f in (layout.frequencies for layout in layouts)]
+    frequencies = np.concatenate([layout.frequencies[k] for layout, k in zip(layouts, kept, strict=True)])
+    order = np.argsort(frequencies, kind="stable")  # the gridder takes them ascending
+    place = np.argsort(order, kind="stable")
+    uvw = np.empty((*shape, 3))
+    values = np.empty((*shape, len(frequencies)), np.complex64)
+    natural = np.empty((*shape, len(frequencies)), np.float32)
+    start = 0
+    for path, layout, channels in zip(part.paths, layouts, kept, strict=True):
+        columns = place[start : start + channels.sum()]
+        start += len(columns)
+        step = max(1, BLOCK // (shape[1] * len(layout.frequencies)))
+        for a in range(0, shape[0], step):
+            b = min(a + step, shape[0])
+            times = slice(part.times.start + a, part.times.start + b)
+            block = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
+            uvw[a:b] = block["UVW"]
+            data, flag, weight = (block[n][:, :, channels] for n in ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM"))
+            values[a:b, :, columns], natural[a:b, :, columns] = stokes(
+                parameter, data, flag, weight, layout.correlations
+            )
+    flat = uvw.reshape(-1, 3)
+    values, natural = values.reshape(len(flat), -1), natural.reshape(len(flat), -1)
+    index, reference = part.spectrum
+    flattened = ((frequencies[order] / reference) ** -index).astype(np.float32)
+    values *= flattened
+    natural /= flattened**2
+    length = np.hypot(flat[:, 0], flat[:, 1])[:, None] * (frequencies[order] / LIGHT_M_S).astype(np.float32)
+    natural[(length > geometry.maximum_uv) | (length < geometry.minimum_uv)] = 0
+    used = natural.any(axis=1)
+    slots = np.broadcast_to(first.times[part.times, None], shape).ravel()
+    stations = [np.broadcast_to(a.astype(np.int16), shape).ravel() for a in (first.antenna1, first.antenna2)]
+    classes = np.asarray(part.classes or [0] * len(first.stations))
+    low, high = np.sort([classes[first.antenna1], classes[first.antenna2]], axis=0)
+    found = []
+    for pair in part.pairs:
+        mine = np.broadcast_to((low == pair[0]) & (high == pair[1]), shape).ravel()
+        rows = used & mine
+        found.append(
+            Chunk(
+                uvw=flat[rows],
+                frequencies=frequencies[order],
+                visibilities=values[rows],
+                weight=natural[rows],
+                times=slots[rows],
+                antenna1=stations[0][rows],
+                antenna2=stations[1][rows],
+                sums=np.zeros(5),
+            )
+        )
+    return found
 
 
-def stokes_i(data: np.ndarray, flag: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Total intensity of linear or circular feeds: the mean of the two parallel hands, both of which must be there.
-
-    Parameters
-    ----------
-    data : (time, baseline, frequency, polarization) complex64
-    flag : same shape, bool
-    weight : same shape, float32
-        1 / σ².
-
-    Returns
-    -------
-    visibilities : (time, baseline, frequency) complex64
-        0 where flagged.
-    weight : (time, baseline, frequency) float32
-        1 / σ² of the mean, 0 where flagged.
-    """
-    first, second = weight[..., 0], weight[..., -1]
-    good = ~(flag[..., 0] | flag[..., -1]) & (first > 0) & (second > 0)
-    total = np.where(good, first + second, 1)
-    combined = np.where(good, 4 * first * second / total, 0).astype(np.float32)
-    mean = np.where(good, 0.5 * (data[..., 0] + data[..., -1]), 0).astype(np.complex64)
-    return mean, combined
-
-
-def density(chunk: Chunk, geometry: Geometry) -> np.ndarray:
+def density(loaded: Sequence[Chunk], geometry: Geometry) -> np.ndarray:
     """Sum of natural weights in each cell of the uv plane (cell,); a task."""
-    return weighting.density(chunk.uvw, chunk.waves, chunk.natural, geometry)
+    cells = weighting.empty(geometry)
+    for chunk in loaded:
+        cells += weighting.density(chunk.uvw, chunk.waves, chunk.weight, geometry)
+    return cells
+
+
+def density_of_part(part: Part, geometry: Geometry) -> np.ndarray:
+    """`density` of chunks that are read and not kept; a task."""
+    return density(load(part, geometry), geometry)
+
+
+def weigh_one(loaded: Sequence[Chunk], i: int, cells: np.ndarray | None, robust: float, geometry: Geometry) -> Chunk:
+    """`weigh` one of the chunks of a part; a task."""
+    return weigh(loaded[i], cells, robust, geometry)
 
 
 def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geometry) -> Chunk:
@@ -169,6 +285,7 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
     Parameters
     ----------
     chunk : Chunk
+        With natural weights.
     cells : (cell,) float64 or None
         Sum of `density` over all chunks, for Briggs weights; None for natural ones.
     robust : float
@@ -177,19 +294,45 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
     Returns
     -------
     Chunk
+        With its `sums`.
     """
-    weight = chunk.natural
+    natural = weight = chunk.weight
     if cells is not None:
         weight = weighting.briggs(chunk.uvw, chunk.waves, weight, cells, robust, geometry)
     if geometry.taper:
         weight = weight * weighting.taper(chunk.uvw, chunk.waves, geometry.taper)
-    return replace(chunk, weight=weight)
-
-
-def sums(chunk: Chunk) -> np.ndarray:
-    """Of a chunk (4,): sums of w, of w² σ² (Jy²) and of w × frequency (Hz), and how many have weight; a task."""
-    weight = chunk.weight.astype(np.float64)
-    variance = np.divide(1.0, chunk.natural, out=np.zeros(weight.shape), where=chunk.natural > 0)
-    return np.array(
-        [weight.sum(), (weight**2 * variance).sum(), (weight * chunk.frequencies).sum(), (weight > 0).sum()]
+    # w² / natural where there is weight: w² σ².
+    variance = np.divide(weight, natural, out=np.zeros_like(weight), where=natural > 0) * weight
+    by_channel = weight.sum(axis=0, dtype=np.float64)
+    sums = np.array(
+        [
+            by_channel.sum(),
+            variance.sum(dtype=np.float64),
+            by_channel @ chunk.frequencies,
+            (weight * np.abs(chunk.visibilities)).sum(dtype=np.float64),
+            np.count_nonzero(weight),
+        ]
     )
+    return replace(chunk, weight=weight, sums=sums)
+
+
+def weigh_on_disk(
+    part: Part, cells: np.ndarray | None, robust: float, geometry: Geometry, folders: Sequence[Path]
+) -> list[OnDisk]:
+    """Read chunks, weigh them and write each into its folder; a task, that may be done again while others read."""
+    kept = []
+    for loaded, folder in zip(load(part, geometry), folders, strict=True):
+        chunk = weigh(loaded, cells, robust, geometry)
+        write(chunk, folder)
+        kept.append(OnDisk(folder, chunk.sums))
+    return kept
+
+
+def one_of(kept: Sequence[OnDisk], i: int) -> OnDisk:
+    """One of the chunks of a part; a task."""
+    return kept[i]
+
+
+def sums(chunk: Chunk | OnDisk) -> np.ndarray:
+    """Of a weighed chunk; a task."""
+    return chunk.sums

@@ -1,5 +1,6 @@
 """Clean: radler, WSClean's deconvolution, between subtractions from the visibilities."""
 
+import ctypes
 import logging
 import os
 import sys
@@ -12,6 +13,7 @@ import radler
 
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
 
 logger = logging.getLogger(__name__)
@@ -25,13 +27,13 @@ FALLING = 0.95
 
 @dataclass(frozen=True)
 class Deconvolved:
-    """What was found in a dirty image.
+    """What was found in dirty images.
 
     Parameters
     ----------
-    model : (npix, npix) float32
+    model : (group, npix, npix) float32
         Jy / pixel.
-    residual : (npix, npix) float32
+    residual : (group, npix, npix) float32
         Jy / beam, exact: the model was subtracted from the visibilities.
     major_cycles : int
         Subtractions that were done.
@@ -49,32 +51,39 @@ def deconvolve(
     parameters: ImageParameters,
     geometry: Geometry,
     beam: float,
+    bands: Bands,
+    start: np.ndarray | None = None,
 ) -> Deconvolved:
-    """Clean an image.
+    """Clean images.
 
     Parameters
     ----------
-    dirty, psf : (npix, npix) float32
+    dirty, psf : (group, npix, npix) float32
         Jy / beam; the psf's peak is 1, in pixel npix / 2.
     subtract : callable
-        From a model (npix, npix) in Jy / pixel, the residual image of the visibilities less the model, in Jy / beam.
+        From models (group, npix, npix) in Jy / pixel, the residual images of the visibilities less the models.
     parameters : ImageParameters
     geometry : Geometry
     beam : float
         FWHM of the psf's main lobe, rad.
+    bands : Bands
+    start : (group, npix, npix) float32, optional
+        A model that `dirty` is the residual of.
 
     Returns
     -------
     Deconvolved
     """
     residual = np.array(dirty, dtype=np.float32, order="C")
-    model = np.zeros_like(residual)
+    model = np.zeros_like(residual) if start is None else np.array(start, dtype=np.float32, order="C")
     best, cycles = (model.copy(), residual.copy()), 0
     # Radler stops at a few times the noise that it saw when it began. What is cleaned takes its sidelobes with it and
     # the noise falls, so it begins anew while that helps; what made it worse (sidelobes taken for sources) is undone.
     while parameters.iterations and cycles < parameters.major_cycles:
-        cycles += _round(residual, model, psf, subtract, parameters, geometry, beam, parameters.major_cycles - cycles)
-        fall = residual.std() / best[1].std()
+        cycles += _round(
+            residual, model, psf, subtract, parameters, geometry, beam, bands, parameters.major_cycles - cycles
+        )
+        fall = bands.mean(residual).std() / bands.mean(best[1]).std()
         if fall < 1:
             best = (model.copy(), residual.copy())
         if fall > FALLING:
@@ -90,6 +99,7 @@ def _round(
     parameters: ImageParameters,
     geometry: Geometry,
     beam: float,
+    bands: Bands,
     most: int,
 ) -> int:
     """Clean until radler is content, or the residual grows; the number of subtractions.
@@ -98,10 +108,9 @@ def _round(
     """
     cycles = 0
     more = True
-    rms = residual.std()
+    rms = bands.mean(residual).std()
     with _quiet():
-        settings = _settings(parameters, geometry)
-        cleaner = radler.Radler(settings, psf, residual, model, beam, polarization=radler.Polarization.stokes_i)
+        cleaner = _cleaner(residual, model, psf, parameters, geometry, beam, bands)
         while more and cycles < most:
             before = model.copy()
             more = cleaner.perform(cycles)
@@ -109,11 +118,41 @@ def _round(
                 break
             cycles += 1
             residual[:] = subtract(model)
-            if residual.std() > rms:
+            mean = bands.mean(residual)
+            if mean.std() > rms:
                 break
-            peak = np.abs(residual).max()
-            logger.info("major cycle: %.2f Jy cleaned, residual peak %.4f Jy/beam", model.sum(), peak)
+            flux = bands.mean(model).sum()
+            logger.info("major cycle: %.2f Jy cleaned, residual peak %.4f Jy/beam", flux, np.abs(mean).max())
     return cycles
+
+
+def _cleaner(
+    residual: np.ndarray,
+    model: np.ndarray,
+    psf: np.ndarray,
+    parameters: ImageParameters,
+    geometry: Geometry,
+    beam: float,
+    bands: Bands,
+) -> radler.Radler:
+    settings = _settings(parameters, geometry)
+    stokes_i = radler.Polarization.stokes_i
+    if len(residual) == 1:
+        return radler.Radler(settings, psf[0], residual[0], model[0], beam, polarization=stokes_i)
+    settings.channels_out = len(residual)
+    settings.spectral_fitting.mode = radler.SpectralFittingMode.polynomial
+    settings.spectral_fitting.terms = 2  # a straight line: a spectral index over a small part of its frequency
+    return radler.Radler(
+        settings,
+        psf,
+        residual,
+        model,
+        beam,
+        n_deconvolution_groups=len(residual),
+        frequencies=np.stack([bands.edges[:-1], bands.edges[1:]], axis=1),
+        weights=bands.weights,
+        polarization=stokes_i,
+    )
 
 
 def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Settings:
@@ -129,6 +168,8 @@ def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Setting
     settings.auto_mask_sigma = parameters.mask_sigma
     settings.auto_threshold_sigma = parameters.threshold_sigma
     settings.thread_count = engines.cores()
+    if parameters.mask:
+        settings.fits_mask = parameters.mask
     return settings
 
 
@@ -136,12 +177,15 @@ def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Setting
 def _quiet() -> Iterator[None]:
     """Keep what radler's C++ prints off standard output, where a command's JSON goes."""
     sys.stdout.flush()
+    buffered = ctypes.CDLL(None)  # what C and C++ print waits in a buffer of their own
+    buffered.fflush(None)
     kept = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 1)
         yield
     finally:
+        buffered.fflush(None)
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nothing)

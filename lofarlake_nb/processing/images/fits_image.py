@@ -11,6 +11,9 @@ from lofarlake_nb import __version__
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.restoring import Beam
 
+# Values of a STOKES axis (FITS standard 4.0, table 29).
+STOKES = {"I": 1.0, "V": 4.0}
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -32,7 +35,14 @@ class Origin:
 
 
 def write(
-    path: Path, image: np.ndarray, geometry: Geometry, origin: Origin, *, unit: str, beam: Beam | None = None
+    path: Path,
+    image: np.ndarray,
+    geometry: Geometry,
+    origin: Origin,
+    *,
+    unit: str,
+    beam: Beam | None = None,
+    stokes: str = "I",
 ) -> Path:
     """Write an image.
 
@@ -48,6 +58,8 @@ def write(
         As ``JY/BEAM``.
     beam : Beam, optional
         Its restoring beam.
+    stokes : str
+        ``I`` or ``V``.
 
     Returns
     -------
@@ -56,6 +68,7 @@ def write(
     """
     header = _header(geometry, origin)
     header["BUNIT"] = unit
+    header["CRVAL4"] = STOKES[stokes]
     if beam is not None:
         header["BMAJ"] = (np.rad2deg(beam.major), "deg")
         header["BMIN"] = (np.rad2deg(beam.minor), "deg")
@@ -70,11 +83,12 @@ def _header(geometry: Geometry, origin: Origin) -> fits.Header:
     header = fits.Header()
     cell = np.rad2deg(geometry.cell)
     ra, dec = np.rad2deg(geometry.phase_centre)
-    centre = geometry.npix // 2 + 1
+    # The phase centre, which need not be in the image: it is where the projection touches the sky.
+    x, y = (geometry.npix // 2 + 1 + sign * c / geometry.cell for sign, c in zip((1, -1), geometry.centre, strict=True))
     for axis, (kind, value, step, pixel, axis_unit) in enumerate(
         (
-            ("RA---SIN", ra % 360, -cell, centre, "deg"),
-            ("DEC--SIN", dec, cell, centre, "deg"),
+            ("RA---SIN", ra % 360, -cell, x, "deg"),
+            ("DEC--SIN", dec, cell, y, "deg"),
             ("FREQ", origin.frequency, origin.bandwidth, 1, "Hz"),
             ("STOKES", 1.0, 1.0, 1, ""),
         ),

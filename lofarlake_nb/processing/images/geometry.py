@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import astropy.units as u
 import ducc0
 import numpy as np
+from astropy.coordinates import SkyCoord
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
@@ -21,6 +22,8 @@ PIXELS_A_BEAM = 3.5
 WIDE_PIXELS_A_BEAM = 5.0
 # Size that `auto` stops at: two of the gridder's planes of it fit into half a gigabyte.
 MOST_PIXELS = 3072
+# Width of the gridder's kernel, in cells and planes, at the accuracy that images need.
+KERNEL = 7
 # Baselines where a taper leaves less than this of their weight are left out.
 TAPERED = 0.01
 
@@ -43,6 +46,8 @@ class Geometry:
         Shortest one.
     phase_centre : tuple of float
         Right ascension and declination, rad.
+    centre : tuple of float
+        Direction cosines l (east) and m (north) of pixel npix / 2, from the phase centre.
     """
 
     npix: int
@@ -51,6 +56,16 @@ class Geometry:
     maximum_uv: float
     minimum_uv: float
     phase_centre: tuple[float, float]
+    centre: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def planes(self) -> int:
+        """About how many planes of constant w the gridder transforms, where w is half of the baseline at most."""
+        l, m = (abs(c) + self.npix * self.cell / 2 for c in self.centre)  # noqa: E741
+        if not np.isfinite(self.maximum_uv):
+            return KERNEL
+        depth = 1 - np.sqrt(max(0.0, 1 - l * l - m * m))
+        return KERNEL + round(1.5 * depth * self.maximum_uv / 2)
 
 
 def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
@@ -98,21 +113,60 @@ def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry
         npix=_good_size(parameters.npix or max(64, round(field / cell))),
         cell=cell,
         taper=taper,
-        maximum_uv=float(min(reach, 0.49 / cell)),
+        maximum_uv=float(min(reach, 0.49 / cell, parameters.maximum_uv or np.inf)),
         minimum_uv=parameters.minimum_uv,
         phase_centre=first.phase_centre,
     )
 
 
-def matched(parameters: ImageParameters, geometry: Geometry, beam: Beam) -> Geometry:
-    """Geometry with coarser pixels where the beam that the data give is much wider than the one hoped for.
+def cutout(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
+    """A small image at the finest resolution of the data, around a place of its own.
 
     Parameters
     ----------
     parameters : ImageParameters
-        What was set stays as it was set.
+        With its `cutout` and `cutout_centre`.
+    layouts : sequence of Layout
+
+    Returns
+    -------
+    Geometry
+
+    Raises
+    ------
+    UsageError
+        When the centre can't be read, or lies more than 90 degrees away.
+    """
+    centre = (0.0, 0.0)
+    if parameters.cutout_centre:
+        ra0, dec0 = layouts[0].phase_centre
+        try:
+            place = SkyCoord(parameters.cutout_centre)
+        except ValueError as error:
+            raise UsageError(
+                f"cutout_centre: {parameters.cutout_centre!r} is no direction", 'write it as "08h13m36s +48d13m03s"'
+            ) from error
+        ra, dec = place.icrs.ra.rad - ra0, place.icrs.dec.rad
+        if np.sin(dec) * np.sin(dec0) + np.cos(dec) * np.cos(dec0) * np.cos(ra) <= 0:
+            raise UsageError(f"cutout_centre: {parameters.cutout_centre} is not in the sky of this observation")
+        centre = (
+            float(np.cos(dec) * np.sin(ra)),
+            float(np.sin(dec) * np.cos(dec0) - np.cos(dec) * np.sin(dec0) * np.cos(ra)),
+        )
+    fine = replace(parameters, field=parameters.cutout, resolution="auto", cell="auto", npix=0)
+    finest = geometry(replace(fine, field="0.001 deg"), layouts).cell
+    width = quantity("cutout", parameters.cutout, u.rad).value
+    npix = _good_size(max(64, round(width / finest)))
+    return replace(geometry(replace(fine, cell=f"{float(finest)!r} rad"), layouts), npix=npix, centre=centre)
+
+
+def matched(geometry: Geometry, beam: Beam) -> Geometry:
+    """Geometry with coarser pixels where the beam that the data give is much wider than the one hoped for.
+
+    Parameters
+    ----------
     geometry : Geometry
-        From `geometry`.
+        From `geometry`, of parameters that leave pixels and resolution open.
     beam : Beam
         Of the data, with that geometry.
 
@@ -121,8 +175,6 @@ def matched(parameters: ImageParameters, geometry: Geometry, beam: Beam) -> Geom
     Geometry
         The same one where nothing has to change.
     """
-    if (parameters.resolution, parameters.cell, parameters.npix) != ("auto", "auto", 0):
-        return geometry
     if beam.minor < WIDE_PIXELS_A_BEAM * geometry.cell:
         return geometry
     cell = beam.minor / WIDE_PIXELS_A_BEAM

@@ -1,16 +1,45 @@
 """Visibilities to images and back (ducc0's w-gridder), a chunk in each task, partial images summed as a tree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import distributed
 import ducc0
 import numpy as np
 
-from lofarlake_nb.processing.images.chunks import Chunk
+from lofarlake_nb.processing.images import chunks
+from lofarlake_nb.processing.images.chunks import Chunk, OnDisk, Part
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
 
-# Relative error of the gridder: 1e-4 of 90 Jy, spread over the image, stays below the noise of a few hours.
-ACCURACY = 1e-4
+# Relative error of the gridder where it does not matter, and the smallest that it takes in single precision.
+COARSE = 1e-3
+FINE = 1.1e-5
+# Measured on a source of 90 Jy amid fainter ones: the image's largest error is a tenth of the accuracy asked for, in
+# units of the peak. So this keeps it at the noise right at the brightest source, and far below elsewhere.
+HEADROOM = 10.0
+# The psf guides the clean, which looks at the visibilities again: it need not be as exact as the image.
+PSF = 1e-4
+
+
+def accuracy(peak: float, noise: float) -> float:
+    """Relative accuracy that the gridder needs.
+
+    Parameters
+    ----------
+    peak : float
+        Of the image, at most, Jy / beam.
+    noise : float
+        Of the image, Jy / beam.
+
+    Returns
+    -------
+    float
+        Below `FINE` the gridder computes in double precision.
+    """
+    return float(np.clip(HEADROOM * noise / peak, 1e-7, COARSE)) if peak > 0 else COARSE
 
 
 def to_sky(image: np.ndarray) -> np.ndarray:
@@ -23,7 +52,7 @@ def from_sky(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.roll(image, -1, axis=1)[:, ::-1].T)
 
 
-def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, *, accuracy: float = ACCURACY) -> np.ndarray:
+def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, accuracy: float) -> np.ndarray:
     """Weighted sum of visibilities at each pixel, not divided by the sum of weights.
 
     Parameters
@@ -38,12 +67,15 @@ def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, *, accu
     Returns
     -------
     (npix, npix) float32
-        North up, east left.
+        North up, east left; float64 where the accuracy needs it.
     """
+    double = accuracy < FINE
+    if not len(visibilities):
+        return np.zeros((geometry.npix, geometry.npix), np.float64 if double else np.float32)
     return to_sky(
         ducc0.wgridder.vis2dirty(
-            vis=visibilities,
-            wgt=chunk.weight,
+            vis=visibilities.astype(np.complex128 if double else np.complex64, copy=False),
+            wgt=chunk.weight.astype(np.float64 if double else np.float32, copy=False),
             npix_x=geometry.npix,
             npix_y=geometry.npix,
             **_settings(chunk, geometry, accuracy),
@@ -51,7 +83,7 @@ def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, *, accu
     )
 
 
-def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, *, accuracy: float = ACCURACY) -> np.ndarray:
+def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, accuracy: float) -> np.ndarray:
     """Visibilities of a model image.
 
     Parameters
@@ -67,26 +99,73 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, *, accu
     (row, frequency) complex64, Jy
         0 where the weight is.
     """
-    return ducc0.wgridder.dirty2vis(dirty=from_sky(model), **_settings(chunk, geometry, accuracy))
+    kind = np.float64 if accuracy < FINE else np.float32
+    if not len(chunk.uvw):
+        return np.zeros(chunk.weight.shape, np.complex64)
+    dirty = from_sky(model).astype(kind, copy=False)
+    return ducc0.wgridder.dirty2vis(dirty=dirty, **_settings(chunk, geometry, accuracy))
 
 
-def psf(chunk: Chunk, geometry: Geometry) -> np.ndarray:
+def psf(chunk: Chunk | OnDisk, geometry: Geometry, accuracy: float) -> np.ndarray:
     """Point spread function (npix, npix), not normalised; a task."""
-    return image_of((chunk.weight > 0).astype(np.complex64), chunk, geometry)
+    opened = chunk.open()
+    # Towards the image's centre, which need not be the phase centre.
+    seen = point(opened, *geometry.centre) if any(geometry.centre) else np.ones(opened.weight.shape, np.complex64)
+    return image_of(seen, opened, geometry, accuracy)
 
 
-def dirty_and_psf(chunk: Chunk, geometry: Geometry) -> np.ndarray:
+def point(chunk: Chunk, l: float, m: float) -> np.ndarray:  # noqa: E741
+    """Visibilities (row, frequency) complex64 of a source of 1 Jy at direction cosines l (east) and m (north)."""
+    path = chunk.uvw @ np.array([l, m, np.sqrt(1 - l * l - m * m) - 1])
+    return np.exp(2j * np.pi * (path[:, None] * chunk.waves)).astype(np.complex64)
+
+
+def dirty_and_psf(chunk: Chunk | OnDisk, beam: ChunkBeam | None, geometry: Geometry, accuracy: float) -> np.ndarray:
     """Dirty image and point spread function (2, npix, npix), not normalised; a task."""
-    return np.stack([image_of(chunk.visibilities, chunk, geometry), psf(chunk, geometry)])
+    opened = chunk.open()
+    dirty = through(beam, image_of(opened.visibilities, opened, geometry, accuracy), geometry)
+    return np.stack([dirty, psf(opened, geometry, max(accuracy, PSF))], dtype=dirty.dtype)
 
 
-def residual(chunk: Chunk, model: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Image (npix, npix) of what the model leaves of the visibilities, not normalised; a task."""
-    left = chunk.visibilities - visibilities_of(model, chunk, geometry)
-    return image_of(left, chunk, geometry)
+def residual(
+    chunk: Chunk | OnDisk, beam: ChunkBeam | None, models: Path, geometry: Geometry, accuracy: float, group: int
+) -> np.ndarray:
+    """Image (npix, npix) of what a model leaves of the visibilities, not normalised; a task.
+
+    Parameters
+    ----------
+    chunk : Chunk or OnDisk
+    beam : ChunkBeam or None
+    models : Path
+        File (group, npix, npix) float32, Jy / pixel.
+    geometry : Geometry
+    accuracy : float
+    group : int
+        The chunk's model.
+    """
+    opened = chunk.open()
+    model = through(beam, np.load(models, mmap_mode="r")[group], geometry)
+    left = opened.visibilities - visibilities_of(model, opened, geometry, accuracy)
+    return through(beam, image_of(left, opened, geometry, accuracy), geometry)
 
 
-def tree_sum(futures: Sequence[distributed.Future], client: distributed.Client) -> distributed.Future:
+def image_of_part(
+    part: Part, parameter: str, cells: np.ndarray | None, robust: float, geometry: Geometry
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dirty image, not normalised, and `chunks.Chunk.sums` of a Stokes parameter that is not held; a task."""
+    (loaded,) = chunks.load(replace(part, classes=()), geometry, parameter)
+    chunk = chunks.weigh(loaded, cells, robust, geometry)
+    return image_of(chunk.visibilities, chunk, geometry, COARSE), chunk.sums
+
+
+def add_pairs(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Sums of the members of two tuples; a task."""
+    return tuple(a + b for a, b in zip(first, second, strict=True))
+
+
+def tree_sum(
+    futures: Sequence[distributed.Future], client: distributed.Client, add: Callable[[Any, Any], Any] = np.add
+) -> distributed.Future:
     """Sum of arrays that stay on the workers, in an order that their number alone decides.
 
     Parameters
@@ -94,6 +173,8 @@ def tree_sum(futures: Sequence[distributed.Future], client: distributed.Client) 
     futures : sequence of Future
         Of arrays of one shape.
     client : distributed.Client
+    add : callable
+        Sum of two of them.
 
     Returns
     -------
@@ -102,17 +183,19 @@ def tree_sum(futures: Sequence[distributed.Future], client: distributed.Client) 
     """
     level = list(futures)
     while len(level) > 1:
-        pairs = [client.submit(np.add, a, b, pure=False) for a, b in zip(level[::2], level[1::2], strict=False)]
+        pairs = [client.submit(add, a, b, pure=False) for a, b in zip(level[::2], level[1::2], strict=False)]
         level = pairs + ([level[-1]] if len(level) % 2 else [])
     return level[0]
 
 
-def _settings(chunk: Chunk, geometry: Geometry, accuracy: float) -> dict:
+def _settings(chunk: Chunk, geometry: Geometry, accuracy: float) -> dict[str, Any]:
     return {
         "uvw": chunk.uvw,
         "freq": chunk.frequencies,
         "pixsize_x": geometry.cell,
         "pixsize_y": geometry.cell,
+        "center_x": -geometry.centre[0],
+        "center_y": -geometry.centre[1],
         "epsilon": accuracy,
         "do_wgridding": True,
         # LOFAR's phase is +2 pi (u l + v m + w (n - 1)) / wavelength, the gridder's has the other sign of u and v.

@@ -62,8 +62,8 @@ def peak(image: np.ndarray, geometry: Geometry) -> Peak:
         With the brightest pixel's flux.
     """
     y, x = (int(i) for i in np.unravel_index(int(np.argmax(image)), image.shape))
-    east = -(x + _top(image[y], x) - geometry.npix // 2) * geometry.cell
-    north = (y + _top(image[:, x], y) - geometry.npix // 2) * geometry.cell
+    east = geometry.centre[0] - (x + _top(image[y], x) - geometry.npix // 2) * geometry.cell
+    north = geometry.centre[1] + (y + _top(image[:, x], y) - geometry.npix // 2) * geometry.cell
     ra, dec = direction(east, north, geometry.phase_centre)
     return Peak(float(image[y, x]), ra, dec)
 

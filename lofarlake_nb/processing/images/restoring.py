@@ -74,24 +74,6 @@ def fit_beam(psf: np.ndarray, cell: float) -> Beam:
     return Beam(float(major), float(minor), float((angle + np.pi / 2) % np.pi - np.pi / 2))
 
 
-def restore(model: np.ndarray, residual: np.ndarray, beam: Beam, cell: float) -> np.ndarray:
-    """Model through the beam, and the residual.
-
-    Parameters
-    ----------
-    model : (npix, npix) float32, Jy / pixel
-    residual : (npix, npix) float32, Jy / beam
-    beam : Beam
-    cell : float
-        Rad.
-
-    Returns
-    -------
-    (npix, npix) float32, Jy / beam
-    """
-    return (convolve(model, beam, cell) + residual).astype(np.float32)
-
-
 def convolve(model: np.ndarray, beam: Beam, cell: float) -> np.ndarray:
     """Model through the beam.
 

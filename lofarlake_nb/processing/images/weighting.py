@@ -37,6 +37,11 @@ def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.
     return v * (2 * half + 1) + (u + half), (half + 1) * (2 * half + 1)
 
 
+def empty(geometry: Geometry) -> np.ndarray:
+    """`density` of nothing (cell,)."""
+    return np.zeros(cell_of(np.empty((0, 3)), np.empty(0), geometry)[1])
+
+
 def density(uvw: np.ndarray, waves: np.ndarray, weight: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Sum of weights in each cell of the uv plane.
 

@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,73 @@ from lofarlake_nb.processing import engines
 # cubic interpolation between them errs by less than 1e-3 of the peak.
 GRID_PIXELS = 36
 MARGIN_PIXELS = 3
+GRID_RADIUS = np.deg2rad(3.1)
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Times at which beams are computed, and how those of the time slots come from them: by a line between two."""
+
+    times: np.ndarray  # (node,) MJD UTC s
+    first: np.ndarray  # (time,) int
+    second: np.ndarray  # (time,) int
+    weight: np.ndarray  # (time,) of the second
+
+    def at(self, beams: np.ndarray, slot: int) -> np.ndarray:
+        """Beams (...) of a slot from those of the nodes (node, ...)."""
+        if self.first[slot] == self.second[slot]:
+            return beams[self.first[slot]]
+        weight = np.float32(self.weight[slot])
+        return (1 - weight) * beams[self.first[slot]] + weight * beams[self.second[slot]]
+
+
+def nodes(times: np.ndarray, scan: np.ndarray, interval: float) -> Nodes:
+    """Times for the beams: the middles of equal parts of each scan.
+
+    Parameters
+    ----------
+    times : (time,) MJD UTC s
+    scan : (time,) int
+    interval : float
+        s; no part is longer.
+
+    Returns
+    -------
+    Nodes
+        A scan that is shorter than the interval has one.
+    """
+    slot = float(np.diff(times).min()) if len(times) > 1 else 0.0
+    places: list[np.ndarray] = []
+    first, second = np.zeros((2, len(times)), dtype=int)
+    weight = np.zeros(len(times))
+    for which in np.unique(scan):
+        here = np.flatnonzero(scan == which)
+        length = times[here[-1]] - times[here[0]] + slot
+        count, start = max(1, int(np.ceil(length / interval - 1e-6))), sum(len(p) for p in places)
+        part = length / count
+        places.append(times[here[0]] - slot / 2 + (np.arange(count) + 0.5) * part)
+        if count > 1:
+            below = np.clip(np.floor((times[here] - places[-1][0]) / part).astype(int), 0, count - 2)
+            weight[here] = (times[here] - places[-1][below]) / part
+            first[here], second[here] = start + below, start + below + 1
+        else:
+            first[here] = second[here] = start
+    return Nodes(np.concatenate(places), first, second, weight)
 
 
 def station_beams(
-    layout: Layout, identity: Identity, fields: Sequence[StationField], times: np.ndarray, lm: np.ndarray
+    layout: Layout,
+    identity: Identity,
+    fields: Sequence[StationField],
+    times: np.ndarray,
+    ra: np.ndarray,
+    dec: np.ndarray,
 ) -> np.ndarray:
     """Full Jones response of every station towards every source.
 
     LOFAR's stations are phased up towards the phase centre, so that their array factor is 1 there; the response of the
-    dipoles (Hamaker's model) stays in the data, as it does in what the correlator writes.
+    dipoles (Hamaker's model) stays in the data, as it does in what the correlator writes. Near the phase centre the
+    responses are interpolated on a grid, elsewhere each is computed; below the horizon they are 0.
 
     Parameters
     ----------
@@ -35,8 +94,7 @@ def station_beams(
     fields : sequence of StationField
         One for each station.
     times : (time,) MJD UTC seconds
-    lm : (source, 2)
-        Direction cosines.
+    ra, dec : (source,) rad, J2000
 
     Returns
     -------
@@ -53,21 +111,39 @@ def station_beams(
         with writer.create(example, brief, identity=identity, fields=fields):
             pass
         telescope = everybeam.load_telescope(str(example), element_response_model="hamaker")
+
+    def seen(centre: tuple[float, float], pixels: int, step: float, time: float) -> np.ndarray:
+        settings = everybeam.GridSettings()
+        settings.width = settings.height = pixels
+        settings.ra, settings.dec = centre
+        settings.dl = settings.dm = step
+        settings.l_shift = settings.m_shift = 0.0
+        return np.asarray(telescope.gridded_response(settings, time, float(layout.frequencies.mean())))
+
+    near, lm = _near(ra, dec, layout.phase_centre)
     reach = max(float(np.abs(lm).max(initial=0.0)), np.deg2rad(0.5))
     step = 2 * reach / (GRID_PIXELS - 2 * MARGIN_PIXELS)
-    settings = everybeam.GridSettings()
-    settings.width = settings.height = GRID_PIXELS
-    settings.ra, settings.dec = layout.phase_centre
-    settings.dl = settings.dm = step
-    settings.l_shift = settings.m_shift = 0.0
     # EveryBeam's pixels run to the west, and to the north.
     weights, pixels = _cubic(GRID_PIXELS / 2 - lm[:, 0] / step, GRID_PIXELS / 2 + lm[:, 1] / step)
-    beams = []
-    for time in times:
-        grid = np.asarray(telescope.gridded_response(settings, float(time), float(layout.frequencies.mean())))
-        near = grid.reshape(len(grid), GRID_PIXELS**2, 2, 2)[:, pixels]  # station, source, 16, 2, 2
-        beams.append(np.einsum("sk,askij->asij", weights, near))
-    return np.asarray(beams, dtype=np.complex64)
+    beams = np.zeros((len(times), len(fields), len(ra), 2, 2), dtype=np.complex64)
+    for k, time in enumerate(times):
+        grid = seen(layout.phase_centre, GRID_PIXELS, step, float(time))
+        around = grid.reshape(len(grid), GRID_PIXELS**2, 2, 2)[:, pixels]  # station, source, 16, 2, 2
+        beams[k][:, near] = np.einsum("sk,askij->asij", weights, around)
+        for source in np.flatnonzero(~near):
+            # A pixel that is no wider than a point: it lies half of itself off the centre.
+            beams[k][:, source] = seen((float(ra[source]), float(dec[source])), 1, 1e-9, float(time))[:, 0, 0]
+    return beams
+
+
+def _near(ra: np.ndarray, dec: np.ndarray, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Which sources the grid holds (source,), and their direction cosines (near source, 2)."""
+    turn = ra - centre[0]
+    east = np.cos(dec) * np.sin(turn)
+    north = np.sin(dec) * np.cos(centre[1]) - np.cos(dec) * np.sin(centre[1]) * np.cos(turn)
+    up = np.sin(dec) * np.sin(centre[1]) + np.cos(dec) * np.cos(centre[1]) * np.cos(turn)
+    near = (up > 0) & (np.hypot(east, north) < np.sin(GRID_RADIUS))
+    return near, np.stack([east, north], axis=-1)[near]
 
 
 def relative_amplitudes(beams: np.ndarray, centre: np.ndarray) -> np.ndarray:

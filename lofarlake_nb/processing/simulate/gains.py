@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from lofarlake_nb.observation.stations import StationField
+from lofarlake_nb.processing.simulate.ionosphere import TECU_PHASE
 
-# Phase in rad of 1 TECU at 1 Hz.
-TECU_PHASE = -8.4479745e9
 # System equivalent flux density of a core field of 24 tiles, from van Haarlem et al. (2013); a remote field has
 # 48 tiles and half of it.
 SEFD_HZ = (120e6, 150e6, 180e6)
 SEFD_CORE_JY = (3600.0, 2800.0, 3200.0)
 NOISY_FACTOR = 100.0
+# The loss at a subband's edge falls off with this power of the distance from its middle.
+STEEPNESS = 40
 
 
 @dataclass(frozen=True)
@@ -47,29 +48,30 @@ class Gains:
     def _magnitude(self, nu: np.ndarray) -> np.ndarray:
         strength, period, turn = (self.ripple[..., k] for k in range(3))
         wave = strength[:, None] * np.sin(2 * np.pi * nu[None, :, None] / period[:, None] + turn[:, None])
-        place = np.linspace(-1, 1, len(nu)) if len(nu) > 1 else np.zeros(1)
-        edge = 1 - self.roll_off * place**8
+        # The filter is flat but for the outermost two or three of 64 channels; a channel has its mean.
+        edges = np.linspace(-1, 1, len(nu) + 1)
+        edge = 1 - self.roll_off * np.diff(edges ** (STEEPNESS + 1)) / ((STEEPNESS + 1) * np.diff(edges))
         return self.amplitude[:, :, None, :] * (1 + wave)[None] * edge[None, None, :, None]
 
 
-def draw(fields: Sequence[StationField], times: np.ndarray, rng: np.random.Generator) -> Gains:
+def draw(fields: Sequence[StationField], times: np.ndarray, tec: np.ndarray, rng: np.random.Generator) -> Gains:
     """Gains of an ordinary night.
 
-    The core shares one clock; remote clocks are off by tens of ns and drift. The ionosphere is a sum of waves that
-    travel at 100 to 300 m/s, 60 to 400 km long, whose differences grow with distance, to about 0.1 TECU over 60 km. It
-    is the same for all directions.
+    The core shares one clock; remote clocks are off by tens of ns and drift.
 
     Parameters
     ----------
     fields : sequence of StationField
     times : (time,) s
+    tec : (time, station) TECU
+        Of the ionosphere towards the phase centre.
     rng : Generator
 
     Returns
     -------
     Gains
     """
-    count, stations = len(times), len(fields)
+    stations = len(fields)
     since = times - times[0]
     remote = np.array([f.is_remote for f in fields])
     offset = np.where(remote, rng.normal(0, 40e-9, stations), rng.normal(0, 0.5e-9, stations))
@@ -90,7 +92,7 @@ def draw(fields: Sequence[StationField], times: np.ndarray, rng: np.random.Gener
         amplitude=(1 + 0.08 * np.clip(rng.normal(size=(1, stations, 2)), -3, 3)) * swing,
         phase=rng.normal(0, 0.3, (stations, 2)),
         clock=offset + drift * since[:, None],
-        tec=_ionosphere(fields, since, rng).reshape(count, stations),
+        tec=tec - tec[:, :1],
         ripple=ripple,
         roll_off=0.15,
     )
@@ -149,20 +151,3 @@ def noise_sigma(sefd1: np.ndarray, sefd2: np.ndarray, bandwidth: float, interval
         Standard deviation of the real part, and of the imaginary part.
     """
     return np.sqrt(sefd1 * sefd2 / (2 * bandwidth * interval))
-
-
-def _ionosphere(fields: Sequence[StationField], since: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(time, station) TECU."""
-    positions = np.stack([f.position for f in fields])
-    ground = ((positions - positions[0]) @ fields[0].axes[:2].T) / 1e3  # km along the field's p and q
-    tec = np.zeros((len(since), len(fields)))
-    for _ in range(10):
-        length = rng.uniform(60, 400)  # km
-        speed = rng.uniform(0.1, 0.3)  # km/s
-        heading = rng.uniform(0, 2 * np.pi)
-        along = ground @ [np.cos(heading), np.sin(heading)]
-        strength = 0.02 * (length / 150) ** (5 / 6)  # of a Kolmogorov spectrum
-        tec += strength * np.sin(
-            2 * np.pi * (along[None] - speed * since[:, None]) / length + rng.uniform(0, 2 * np.pi)
-        )
-    return tec - tec[:, :1]

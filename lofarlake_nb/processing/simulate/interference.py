@@ -11,6 +11,12 @@ FLOOR = 0.02
 POLARIZATION = np.array([1.0, 0.5, 0.5, 0.8], dtype=np.float32)
 # A sample is contaminated where the interference is stronger than this many standard deviations of its noise.
 NOTICED_SIGMA = 1.0
+# Strengths are stated in the noise of a sample of this size.
+REFERENCE_HZ, REFERENCE_S = 12_207.03125, 4.0
+# Bandwidth of a carrier, and of a burst.
+CARRIER_HZ, BURST_HZ = 1_000.0, 3_000.0
+# How long a carrier stays, or a sweep takes.
+STRETCH_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -25,19 +31,21 @@ class Interference:
         """Strength (baseline,) relative to a zero baseline, for lengths in m."""
         return np.exp(-lengths / REACH_M) + FLOOR
 
-    def mask(self, lengths: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    def mask(self, lengths: np.ndarray, sigma: np.ndarray, least: float = NOTICED_SIGMA) -> np.ndarray:
         """Contaminated samples.
 
         Parameters
         ----------
         lengths : (baseline,) m
         sigma : (baseline,) Jy
+        least : float
+            Interference that is stronger than this many sigma is meant.
 
         Returns
         -------
         (time, baseline, frequency) bool
         """
-        threshold = NOTICED_SIGMA * sigma / self.attenuation(lengths)
+        threshold = least * sigma / self.attenuation(lengths)
         return self.strength[:, None, :] > threshold[None, :, None]
 
     def visibilities(
@@ -64,38 +72,76 @@ class Interference:
 
 
 def draw(
-    times: np.ndarray, scan: np.ndarray, channels: int, stations: int, sigma: float, rng: np.random.Generator
+    times: np.ndarray,
+    interval: float,
+    frequencies: np.ndarray,
+    width: float,
+    noise: np.ndarray,
+    rng: np.random.Generator,
 ) -> Interference:
-    """Interference of a quiet evening: 1 to 3 % of the samples.
+    """Interference of a quiet evening: 1 to 3 % of the samples of 12 kHz and 4 s.
 
-    A carrier that stays on one channel for some of the scans; broad-band impulses, one slot long; short bursts on one
-    channel; a transmitter that sweeps over the subband within one scan.
+    A carrier that is there a quarter of the time; broad-band impulses of a second; short narrow bursts; a transmitter
+    that sweeps over the subband. A sample has the mean over its slot and channel, so that a narrow transmitter fades in
+    a wide channel.
 
     Parameters
     ----------
     times : (time,) s
-    scan : (time,) int
-    channels : int
-    stations : int
-    sigma : float
-        Jy, typical noise of a sample, by which strengths are scaled.
+    interval : float
+        s, of a slot.
+    frequencies : (frequency,) Hz
+    width : float
+        Hz, of a channel.
+    noise : (station,) Jy
+        Typical noise of a sample of `REFERENCE_HZ` and `REFERENCE_S` of each station, by whose median strengths are
+        scaled.
     rng : Generator
 
     Returns
     -------
     Interference
     """
-    count = len(times)
-    strength = np.zeros((count, channels), dtype=np.float64)
-    scans = np.unique(scan)
-    on = np.isin(scan, rng.choice(scans, max(1, round(0.25 * len(scans))), replace=False))
-    strength[on, rng.integers(channels)] += sigma * rng.uniform(5, 15)
-    impulses = rng.choice(count, max(1, round(0.004 * count)), replace=False)
-    strength[impulses] += sigma * rng.lognormal(2.3, 0.6, (len(impulses), 1))
-    for start in rng.choice(count, max(1, round(0.015 * count)), replace=False):
-        length = int(rng.integers(1, 5))
-        strength[start : start + length, rng.integers(channels)] += sigma * rng.lognormal(2.3, 0.6)
-    slots = np.flatnonzero(scan == rng.choice(scans))
-    swept = np.linspace(0, channels - 1, len(slots)).round().astype(int)
-    strength[slots, swept if rng.random() < 0.5 else swept[::-1]] += sigma * 10
-    return Interference(strength.astype(np.float32), rng.uniform(0, 2 * np.pi, stations), rng.normal(0, 0.05, stations))
+    sigma = float(np.median(noise))
+    starts = times - interval / 2
+    low, band = float(frequencies[0] - width / 2), width * len(frequencies)
+    strength = np.zeros((len(times), len(frequencies)))
+
+    def add(begin: float, length: float, place: float, broad: float, jansky: float) -> None:
+        """Transmit a while, around a frequency in a band."""
+        when = _share(starts, interval, begin, length)
+        where = _share(frequencies - width / 2, width, place - broad / 2, broad)
+        near = np.flatnonzero(when)
+        strength[near] += jansky * when[near, None] * where
+
+    def lognormal() -> float:
+        return sigma * float(rng.lognormal(2.3, 0.6))
+
+    stretch = np.floor((times - times[0]) / STRETCH_S).astype(int)
+    stretches = np.unique(stretch)
+    place = low + band * rng.random()
+    jansky = sigma * rng.uniform(5, 15) * REFERENCE_HZ / CARRIER_HZ
+    for which in rng.choice(stretches, max(1, round(0.25 * len(stretches))), replace=False):
+        here = starts[stretch == which]
+        add(here[0], here[-1] + interval - here[0], place, CARRIER_HZ, jansky)
+    observed = len(times) * interval
+    for _ in range(max(1, round(observed / 1000.0))):
+        add(rng.choice(starts) + interval * rng.random(), 1.0, low + band / 2, 2 * band, lognormal() * REFERENCE_S)
+    for _ in range(max(1, round(observed / 267.0))):
+        begin, length = rng.choice(starts) + interval * rng.random(), rng.uniform(4.0, 16.0)
+        add(begin, length, low + band * rng.random(), BURST_HZ, lognormal() * REFERENCE_HZ / BURST_HZ)
+    slots = np.flatnonzero(stretch == rng.choice(stretches))
+    step = band / len(slots) * (1 if rng.random() < 0.5 else -1)
+    begin = low if step > 0 else low + band
+    for k, slot in enumerate(slots):
+        # Within a slot it passes over its step of the band, which has its energy in proportion.
+        broad = max(abs(step), CARRIER_HZ)
+        jansky = 10 * sigma * REFERENCE_HZ / broad
+        add(starts[slot], interval, begin + (k + 0.5) * step, broad, jansky)
+    turn, rate = rng.uniform(0, 2 * np.pi, len(noise)), rng.normal(0, 0.05, len(noise))
+    return Interference(strength.astype(np.float32), turn, rate)
+
+
+def _share(starts: np.ndarray, step: float, begin: float, length: float) -> np.ndarray:
+    """Which share of each of the cells that start there something covers."""
+    return np.clip(np.minimum(starts + step, begin + length) - np.maximum(starts, begin), 0, None) / step

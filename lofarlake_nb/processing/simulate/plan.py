@@ -9,7 +9,8 @@ from lofarlake_nb.observation import stations, uvw
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.parameters import SimulationParameters
-from lofarlake_nb.processing.simulate import gains, sky
+from lofarlake_nb.processing.simulate import beam, gains, ionosphere, sky
+from lofarlake_nb.processing.simulate.a_team import a_team
 
 # The night of the observation: MJD of 2014-12-17, when 3C196 passes the meridian at two o'clock.
 NIGHT_MJD = 57008
@@ -19,6 +20,12 @@ RAW_CHANNEL_HZ = SUBBAND_HZ / 64
 # In the 110 to 190 MHz band the subbands count from 100 MHz.
 BAND_START_HZ = 100e6
 FEWEST_FOR_BAD = 8
+BRIGHT_SOURCES = 5  # 3C196 and its neighbours
+# Seconds, on one core of 2023: of the start, for a station's beam (on its grid, and towards one more direction), for
+# each station, source and channel of a slot, for each baseline and source of a slot, for each sample, and for each
+# source in it.
+START_S, GRID_S, FAR_S = 3.0, 1.8e-3, 3e-5
+TERM_S, SMEAR_S, SAMPLE_S, SOURCE_S = 2.4e-8, 1e-8, 3e-7, 8e-10
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,16 @@ class Observation:
     antenna1: np.ndarray  # (baseline,)
     antenna2: np.ndarray  # (baseline,)
     numbers: np.ndarray  # (subband,) number in the band
+    turn: np.ndarray  # (time, station, 3) m, change of uvw over a slot; 0 without smearing
+    nodes: beam.Nodes  # times of the beams
     sky: sky.Sky
+    in_field: np.ndarray  # (source,) bool: not of the A-team
+    screen: ionosphere.Screen
+    pierce: np.ndarray  # (time, source + 1, 3), the phase centre last; see Screen.tec
     gains: gains.Gains
     dead: np.ndarray  # (station,) bool
     noisy: np.ndarray  # (station,) bool
+    swapped: np.ndarray  # (station,) bool
 
     @property
     def positions(self) -> np.ndarray:
@@ -64,7 +77,7 @@ def draw(parameters: SimulationParameters) -> Observation:
     UsageError
         When the subbands do not fit.
     """
-    streams = [np.random.default_rng([parameters.seed, i]) for i in range(3)]
+    streams = [np.random.default_rng([parameters.seed, i]) for i in range(4)]
     fields = stations.choose(stations.dutch_hba(), parameters.stations)
     positions = np.stack([f.position for f in fields])
     offsets, scan = slots(parameters)
@@ -72,11 +85,18 @@ def draw(parameters: SimulationParameters) -> Observation:
     start = np.round((middle - parameters.hours * 1800) / parameters.interval_s) * parameters.interval_s
     times = start + offsets
     antenna1, antenna2 = np.triu_indices(len(fields))
-    dead, noisy = np.zeros((2, len(fields)), dtype=bool)
-    if parameters.bad_stations and len(fields) >= FEWEST_FOR_BAD:
-        core = [i for i, f in enumerate(fields) if not f.is_remote and i > 0]
-        first, second = streams[2].choice(core, 2, replace=False)
-        dead[first] = noisy[second] = True
+    seen = sky.field_of_3c196(parameters.sources, streams[0])
+    in_field = np.ones(len(seen.source_names) + parameters.outskirts, dtype=bool)
+    if parameters.outskirts:
+        seen = sky.together(seen, sky.outskirts(parameters.outskirts, streams[0]))
+    if parameters.a_team:
+        seen, in_field = sky.together(seen, a_team()), np.append(in_field, np.zeros(4, dtype=bool))
+    screen, pierce = _screen(parameters, fields, times, seen, streams[3])
+    ground = ionosphere.ground(positions, fields[0].axes)
+    towards_centre = screen.tec(times - times[0], ground, pierce[:, -1:])[..., 0].astype(np.float64)
+    dead, noisy, swapped = _bad(parameters, fields, streams[2])
+    half = parameters.interval_s / 2
+    ends = [uvw.station_uvw(times + sign * half, positions, sky.PHASE_CENTRE) for sign in (-1, 1)]
     return Observation(
         fields=fields,
         times=times,
@@ -85,13 +105,50 @@ def draw(parameters: SimulationParameters) -> Observation:
         antenna1=antenna1,
         antenna2=antenna2,
         numbers=_numbers(parameters),
-        sky=sky.field_of_3c196(parameters.sources, streams[0]),
-        gains=gains.draw(fields, times, streams[1])
+        turn=ends[1] - ends[0] if parameters.smearing else np.zeros_like(ends[0]),
+        nodes=beam.nodes(times, scan, parameters.beam_interval_s),
+        sky=seen,
+        in_field=in_field,
+        screen=screen,
+        pierce=pierce,
+        gains=gains.draw(fields, times, towards_centre, streams[1])
         if parameters.corruptions
         else gains.perfect(len(fields), len(times)),
         dead=dead,
         noisy=noisy,
+        swapped=swapped,
     )
+
+
+def _screen(
+    parameters: SimulationParameters,
+    fields: list[StationField],
+    times: np.ndarray,
+    seen: sky.Sky,
+    rng: np.random.Generator,
+) -> tuple[ionosphere.Screen, np.ndarray]:
+    """Screen of the night, and where the directions pierce it; all where the phase centre does when they share one."""
+    ra, dec = seen.positions()
+    everywhere = np.append(ra, sky.PHASE_CENTRE[0]), np.append(dec, sky.PHASE_CENTRE[1])
+    towards = uvw.directions(times, fields[0].position, sky.PHASE_CENTRE, *everywhere)
+    pierce = ionosphere.pierce_points(towards, fields[0].axes, parameters.screen_height_km)
+    if not (parameters.direction_dependent and parameters.corruptions):
+        pierce[:] = pierce[:, -1:]
+    return ionosphere.draw(parameters.diffractive_scale_km, parameters.wind_km_s, rng), pierce
+
+
+def _bad(
+    parameters: SimulationParameters, fields: list[StationField], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which stations are dead, noisy, swapped; three (station,) bool. Each is another core field, not the first."""
+    dead, noisy, swapped = np.zeros((3, len(fields)), dtype=bool)
+    if len(fields) >= FEWEST_FOR_BAD:
+        core = [i for i, f in enumerate(fields) if not f.is_remote and i > 0]
+        first, second = rng.choice(core, 2, replace=False)
+        third = rng.choice([i for i in core if i not in (first, second)])
+        dead[first] = noisy[second] = parameters.bad_stations
+        swapped[third] = parameters.swapped_station
+    return dead, noisy, swapped
 
 
 def slots(parameters: SimulationParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +233,32 @@ def disk_need(parameters: SimulationParameters) -> int:
     rows = len(slots(parameters)[0]) * fields * (fields + 1) // 2
     # Visibilities, flags, weights; uvw and station numbers.
     row = parameters.channels * 4 * (8 + 1 / 8 + 4) + 24 + 8
-    return int(parameters.subbands * (1.02 * rows * row + 20e6))
+    return int(parameters.subbands * (1.002 * rows * row + 12e6))
+
+
+def time_need(parameters: SimulationParameters, cores: int) -> float:
+    """Seconds that an observation will take, about.
+
+    Parameters
+    ----------
+    parameters : SimulationParameters
+    cores : int
+        That the subbands share.
+
+    Returns
+    -------
+    float
+    """
+    fields = parameters.stations or len(stations.dutch_hba())
+    offsets, scan = slots(parameters)
+    baselines = fields * (fields + 1) // 2
+    sources = BRIGHT_SOURCES + parameters.sources + parameters.outskirts
+    samples = len(offsets) * baselines * parameters.channels
+    parts = len(beam.nodes(offsets, scan, parameters.beam_interval_s).times) if parameters.beam else 0
+    slot = len(offsets) * (fields * sources * parameters.channels * TERM_S + baselines * sources * SMEAR_S)
+    far = parameters.outskirts + (4 if parameters.a_team else 0)
+    seconds = slot + samples * (SAMPLE_S + sources * SOURCE_S) + parts * fields * (GRID_S + far * FAR_S)
+    return START_S + parameters.subbands * seconds / max(1, min(cores, parameters.subbands))
 
 
 def _numbers(parameters: SimulationParameters) -> np.ndarray:

@@ -17,12 +17,15 @@ from lofarlake_nb import steps
 from lofarlake_nb.errors import NoSpace, ObservationError
 from lofarlake_nb.parameters import SimulationParameters
 from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.simulate import plan, subband, truth
+from lofarlake_nb.processing.simulate import ionosphere, plan, subband, truth, visibilities
 from lofarlake_nb.processing.simulate.plan import Observation
 from lofarlake_nb.processing.simulate.subband import SubbandTruth
 from lofarlake_nb.processing.simulate.truth import Truth
 
 log = logging.getLogger(__name__)
+
+# Slots over which the smearing that the truth tells is averaged.
+SMEARING_SLOTS = 24
 
 Progress = Callable[[int, int], None]
 
@@ -43,8 +46,10 @@ def simulate(directory: Path, parameters: SimulationParameters, progress: Progre
     """Simulate an observation, or find it when it was simulated before with the same parameters.
 
     The visibilities are in Jy, with gains around 1 and the station beams in them as LOFAR's correlator writes them:
-    stations phased up towards the phase centre, dipole responses uncorrected. Beams are renewed once a scan. Weights
-    are 1, nothing is flagged, autocorrelations hold the system noise.
+    stations phased up towards the phase centre, dipole responses uncorrected. Beams are computed at intervals and lie
+    on a line between them. Each sample is the mean over its slot and channel: fringes are smeared, narrow interference
+    is diluted. Weights are 1, nothing is flagged, autocorrelations hold the system noise. All flux densities are on the
+    scale of Scaife and Heald (2012).
 
     Parameters
     ----------
@@ -98,6 +103,28 @@ def simulate(directory: Path, parameters: SimulationParameters, progress: Progre
         sky_model=places[count + 2],
         bytes=result["bytes"],
         seconds=result["seconds"],
+    )
+
+
+def in_words(parameters: SimulationParameters) -> str:
+    """What an observation will be, and what it will take.
+
+    Parameters
+    ----------
+    parameters : SimulationParameters
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    slots = len(plan.slots(parameters)[0])
+    width = plan.SUBBAND_HZ / parameters.channels / 1e3
+    minutes = plan.time_need(parameters, engines.cores()) / 60
+    return (
+        f"{parameters.subbands} subbands of {slots} slots of {parameters.interval} and {parameters.channels} channels "
+        f"of {width:.1f} kHz: {plan.disk_need(parameters) / 1e9:.2f} GB, about {minutes:.1f} min on "
+        f"{engines.cores()} cores"
     )
 
 
@@ -160,7 +187,7 @@ def _truth(observation: Observation, parameters: SimulationParameters, subbands:
     frequencies = np.stack([plan.channels_of(n, parameters.channels) for n in observation.numbers])
     ra, dec = observation.sky.positions()
     middle = float(frequencies.mean())
-    causes = observation.gains
+    causes, centre = observation.gains, np.stack([s.centre for s in subbands])
     return Truth(
         times=observation.times,
         frequencies=frequencies,
@@ -169,14 +196,26 @@ def _truth(observation: Observation, parameters: SimulationParameters, subbands:
         sefd=np.stack([observation.sefd(float(f.mean())) for f in frequencies]),
         dead=observation.dead,
         noisy=observation.noisy,
+        swapped=observation.swapped,
         interval=parameters.interval_s,
         channel_width=plan.SUBBAND_HZ / parameters.channels,
         source_names=np.array(observation.sky.source_names),
         ra=ra,
         dec=dec,
         flux=np.bincount(observation.sky.source, observation.sky.fluxes(np.array([middle]))[:, 0]),
+        in_field=observation.in_field,
+        smearing=_smearing(observation, parameters, middle),
         beam=np.mean([s.beam for s in subbands], axis=0),
-        centre_beam=np.mean([s.centre_beam for s in subbands], axis=0),
+        centre_beam=np.sqrt((np.abs(centre) ** 2).sum(axis=-1)).mean(axis=(0, 1)),
+        beam_times=observation.nodes.times,
+        beam_nodes=np.stack([observation.nodes.first, observation.nodes.second, observation.nodes.weight]),
+        centre_jones=centre,
+        screen_wave=observation.screen.wave,
+        screen_strength=observation.screen.strength,
+        screen_turn=observation.screen.turn,
+        screen_velocity=observation.screen.velocity,
+        ground=ionosphere.ground(observation.positions, observation.fields[0].axes),
+        pierce=observation.pierce,
         amplitude=causes.amplitude,
         phase=causes.phase,
         clock=causes.clock,
@@ -187,3 +226,26 @@ def _truth(observation: Observation, parameters: SimulationParameters, subbands:
         rfi_turn=np.stack([s.rfi.turn for s in subbands]),
         rfi_rate=np.stack([s.rfi.rate for s in subbands]),
     )
+
+
+def _smearing(observation: Observation, parameters: SimulationParameters, middle: float) -> np.ndarray:
+    """(source, station, station), from slots spread over the observation."""
+    count, sources = len(observation.fields), len(observation.sky.source_names)
+    left = np.ones((sources, count, count), dtype=np.float32)
+    if parameters.smearing:
+        slots = np.unique(np.linspace(0, len(observation.times) - 1, SMEARING_SLOTS).round().astype(int))
+        lmn, weight = observation.sky.lmn(), np.bincount(observation.sky.source, observation.sky.flux)
+        centres = np.stack(
+            [np.bincount(observation.sky.source, observation.sky.flux * lmn[:, k]) / weight for k in range(3)], axis=-1
+        )
+        found = visibilities.smearing(
+            centres,
+            observation.uvw[slots],
+            observation.turn[slots],
+            observation.antenna1,
+            observation.antenna2,
+            np.array([middle, plan.SUBBAND_HZ / parameters.channels]),
+        )
+        for one, two in ((observation.antenna1, observation.antenna2), (observation.antenna2, observation.antenna1)):
+            left[:, one, two] = found.T
+    return left

@@ -8,6 +8,9 @@ from astropy.coordinates import Angle
 PHASE_CENTRE = (np.deg2rad(15 * (8 + 13 / 60 + 36.0 / 3600)), np.deg2rad(48 + 13 / 60 + 3.0 / 3600))
 REFERENCE_HZ = 150e6
 FIELD_RADIUS_DEG = 3.0
+# Sources outside the main lobe, through whose side lobes they are seen: brighter than 1 Jy, out to 8 degrees, beyond
+# the first side lobe of a core field (6.6 degrees at 135 MHz).
+OUTSKIRTS_DEG, OUTSKIRTS_FAINTEST_JY = 8.0, 1.0
 TARGET = "3C196"
 # Scaife and Heald (2012): flux density at 150 MHz in Jy, and the exponents of log10(frequency / 150 MHz).
 SCAIFE_HEALD_3C196 = (83.084, (-0.699, -0.110))
@@ -60,8 +63,11 @@ class Sky:
         turn = self.ra - centre[0]
         east = np.cos(self.dec) * np.sin(turn)
         north = np.sin(self.dec) * np.cos(centre[1]) - np.cos(self.dec) * np.sin(centre[1]) * np.cos(turn)
+        up = np.sin(self.dec) * np.sin(centre[1]) + np.cos(self.dec) * np.cos(centre[1]) * np.cos(turn)
         squared = east**2 + north**2
-        return np.stack([east, north, -squared / (1 + np.sqrt(1 - squared))], axis=-1)
+        # Exact near the centre too; beyond 90 degrees there is nothing to lose.
+        depth = np.where(up > 0, -squared / (1 + np.abs(up)), up - 1)
+        return np.stack([east, north, depth], axis=-1)
 
     def source_lm(self) -> np.ndarray:
         """Direction cosines (source, 2) of the sources' flux-weighted centres."""
@@ -74,6 +80,53 @@ class Sky:
         return np.bincount(self.source, self.flux * self.ra) / weight, np.bincount(
             self.source, self.flux * self.dec
         ) / weight
+
+
+def together(*skies: Sky) -> Sky:
+    """One sky of several.
+
+    Parameters
+    ----------
+    *skies : Sky
+
+    Returns
+    -------
+    Sky
+        Components and sources in the order that they are given in.
+    """
+    terms = max(sky.index.shape[1] for sky in skies)
+    starts = np.cumsum([0, *(len(sky.source_names) for sky in skies[:-1])])
+    joined = {
+        name: np.concatenate([getattr(sky, name) for sky in skies])
+        for name in ("ra", "dec", "flux", "major", "minor", "angle")
+    }
+    return Sky(
+        names=tuple(name for sky in skies for name in sky.names),
+        source=np.concatenate([sky.source + start for sky, start in zip(skies, starts, strict=True)]),
+        source_names=tuple(name for sky in skies for name in sky.source_names),
+        index=np.concatenate([np.pad(sky.index, ((0, 0), (0, terms - sky.index.shape[1]))) for sky in skies]),
+        **joined,
+    )
+
+
+def outskirts(count: int, rng: np.random.Generator) -> Sky:
+    """Sources outside the main lobe, between `FIELD_RADIUS_DEG` and `OUTSKIRTS_DEG` from the phase centre.
+
+    Parameters
+    ----------
+    count : int
+    rng : Generator
+
+    Returns
+    -------
+    Sky
+        Points of 1 to 3 Jy, by Euclid's slope.
+    """
+    none = np.zeros(0)
+    ra, dec = _strewn(count, none, none, rng, (FIELD_RADIUS_DEG, OUTSKIRTS_DEG))
+    least = (BRIGHTEST_JY / OUTSKIRTS_FAINTEST_JY) ** -BRIGHT_SLOPE
+    flux = OUTSKIRTS_FAINTEST_JY * rng.uniform(least, 1.0, count) ** (-1 / BRIGHT_SLOPE)
+    return _points("B", ra, dec, flux, rng)
 
 
 def field_of_3c196(count: int, rng: np.random.Generator) -> Sky:
@@ -103,23 +156,20 @@ def field_of_3c196(count: int, rng: np.random.Generator) -> Sky:
     flux[:inner] *= wanted / np.sum(flux[:inner] * 10 ** (index[:inner] @ [x, x**2]))
     ra, dec = (np.array([Angle(row[k]).rad for row in rows]) for k in (1, 2))
     arcsec = np.deg2rad(1 / 3600)
-    field_ra, field_dec = _strewn(count, ra, dec, rng)
-    field_index = np.zeros((count, 2))
-    field_index[:, 0] = rng.normal(-0.75, 0.15, count)
-    names = tuple(f"F{i:03d}" for i in range(count))
-    none = np.zeros(count)
-    return Sky(
-        names=(*(row[0] for row in rows), *names),
-        source=np.concatenate([np.zeros(inner, dtype=int), np.arange(1, len(NEIGHBOURS) + count + 1)]),
-        source_names=(TARGET, *(row[0] for row in NEIGHBOURS), *names),
-        ra=np.concatenate([ra, field_ra]),
-        dec=np.concatenate([dec, field_dec]),
-        flux=np.concatenate([flux, random_fluxes(count, rng)]),
-        index=np.concatenate([index, field_index]),
-        major=np.concatenate([np.array([row[5] for row in rows]) * arcsec, none]),
-        minor=np.concatenate([np.array([row[6] for row in rows]) * arcsec, none]),
-        angle=np.concatenate([np.deg2rad([row[7] for row in rows]), none]),
+    bright = Sky(
+        names=tuple(row[0] for row in rows),
+        source=np.concatenate([np.zeros(inner, dtype=int), np.arange(1, len(NEIGHBOURS) + 1)]),
+        source_names=(TARGET, *(row[0] for row in NEIGHBOURS)),
+        ra=ra,
+        dec=dec,
+        flux=flux,
+        index=index,
+        major=np.array([row[5] for row in rows]) * arcsec,
+        minor=np.array([row[6] for row in rows]) * arcsec,
+        angle=np.deg2rad([row[7] for row in rows]),
     )
+    places = _strewn(count, ra, dec, rng, (0.0, FIELD_RADIUS_DEG))
+    return together(bright, _points("F", *places, random_fluxes(count, rng), rng))
 
 
 def random_fluxes(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -142,18 +192,31 @@ def random_fluxes(count: int, rng: np.random.Generator) -> np.ndarray:
     return np.where(beyond > at_break, faint, bright)
 
 
-def _strewn(count: int, ra: np.ndarray, dec: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Random places within the field, clear of the bright sources: they are what the image is judged by."""
+def _points(prefix: str, ra: np.ndarray, dec: np.ndarray, flux: np.ndarray, rng: np.random.Generator) -> Sky:
+    """Points with spectra as such sources have them."""
+    count = len(flux)
+    names, none = tuple(f"{prefix}{i:03d}" for i in range(count)), np.zeros(count)
+    index = np.zeros((count, 2))
+    index[:, 0] = rng.normal(-0.75, 0.15, count)
+    return Sky(names, np.arange(count), names, ra, dec, flux, index, none, none, none)
+
+
+def _strewn(
+    count: int, ra: np.ndarray, dec: np.ndarray, rng: np.random.Generator, reach: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random places in a ring (degrees), clear of the bright sources: they are what the image is judged by."""
+    inner, outer = (np.sin(np.deg2rad(x)) for x in reach)
     found_ra: list[float] = []
     found_dec: list[float] = []
     while len(found_ra) < count:
-        radius = np.deg2rad(FIELD_RADIUS_DEG) * np.sqrt(rng.random())
+        radius = np.sqrt(inner**2 + (outer**2 - inner**2) * rng.random())
         turn = 2 * np.pi * rng.random()
-        east, north = np.sin(radius) * np.cos(turn), np.sin(radius) * np.sin(turn)
+        east, north = radius * np.cos(turn), radius * np.sin(turn)
         up = np.sqrt(1 - east**2 - north**2)
         d = np.arcsin(north * np.cos(PHASE_CENTRE[1]) + up * np.sin(PHASE_CENTRE[1]))
         r = PHASE_CENTRE[0] + np.arctan2(east, up * np.cos(PHASE_CENTRE[1]) - north * np.sin(PHASE_CENTRE[1]))
-        if np.hypot((ra - r) * np.cos(d), dec - d).min() > np.deg2rad(CLEAR_OF_BRIGHT_DEG):
+        clear = np.hypot((ra - r) * np.cos(d), dec - d).min(initial=1.0)
+        if clear > np.deg2rad(CLEAR_OF_BRIGHT_DEG):
             found_ra.append(r)
             found_dec.append(d)
     return np.array(found_ra), np.array(found_dec)

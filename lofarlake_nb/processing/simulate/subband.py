@@ -10,7 +10,7 @@ from lofarlake_nb.observation import uvw, writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.parameters import SimulationParameters
-from lofarlake_nb.processing.simulate import beam, gains, interference, plan, sky, visibilities
+from lofarlake_nb.processing.simulate import beam, gains, interference, ionosphere, plan, sky, visibilities
 from lofarlake_nb.processing.simulate.plan import Observation
 
 BLOCK_SLOTS = 16
@@ -21,7 +21,7 @@ class SubbandTruth:
     """What only one subband knows."""
 
     beam: np.ndarray  # (source, station)
-    centre_beam: np.ndarray  # (station, 2)
+    centre: np.ndarray  # (node, station, 2, 2) complex64, towards the phase centre
     rfi: interference.Interference
 
 
@@ -63,25 +63,52 @@ def write(
     receivers = _receivers(observation, layout, parameters, rng)
     scene = visibilities.scene(observation.sky, frequencies)
     gain = observation.gains.at(frequencies)
+    labels = _labels(observation, layout)
     beams, centre = _beams(observation, layout, identity, parameters)
     dead = observation.dead[layout.antenna1] | observation.dead[layout.antenna2]
     with writer.create(path, layout, identity=identity, fields=observation.fields, scans=observation.scan) as out:
         for block in _blocks(len(layout.times)):
             data = np.empty((block.stop - block.start, len(dead), len(frequencies), 4), dtype=np.complex64)
+            tec = _extra_tec(observation, block)
             for k, t in enumerate(range(block.start, block.stop)):
-                seen = beams[observation.scan[t]]
                 data[k] = visibilities.predict(
-                    scene, observation.uvw[t], layout.antenna1, layout.antenna2, seen, gain[t]
+                    scene,
+                    observation.uvw[t],
+                    layout.antenna1,
+                    layout.antenna2,
+                    observation.nodes.at(beams, t),
+                    gain[t],
+                    None if tec is None else tec[k],
+                    visibilities.Sample(observation.turn[t], layout.channel_width) if parameters.smearing else None,
                 )
                 if parameters.noise:
                     _add_noise(data[k], receivers, layout, np.abs(gain[t]), rng)
                 tick()
             _add_interference(data, block, receivers, layout)
+            for baseline, order in labels:
+                data[:, baseline] = data[:, baseline][..., order]
             data[:, dead] = 0
             baselines = uvw.baseline_uvw(observation.uvw[block], layout.antenna1, layout.antenna2)
             out.write(block.start, baselines, DATA=data, WEIGHT_SPECTRUM=np.ones(data.shape, dtype=np.float32))
-    strength = np.sqrt((np.abs(centre) ** 2).sum(axis=-1)).mean(axis=0)
-    return SubbandTruth(beam.relative_amplitudes(beams, centre), strength, receivers.rfi)
+    return SubbandTruth(beam.relative_amplitudes(beams, centre), centre, receivers.rfi)
+
+
+def _extra_tec(observation: Observation, block: slice) -> np.ndarray | None:
+    """TECU (time, station, source) towards sources, more than towards the phase centre; None where it is the same."""
+    pierce = observation.pierce[block]
+    if np.array_equal(pierce[:, :-1], np.broadcast_to(pierce[:, -1:], pierce[:, :-1].shape)):
+        return None
+    since = observation.times[block] - observation.times[0]
+    ground = ionosphere.ground(observation.positions, observation.fields[0].axes)
+    tec = observation.screen.tec(since, ground, pierce)
+    return tec[..., :-1] - tec[..., -1:]
+
+
+def _labels(observation: Observation, layout: Layout) -> list[tuple[int, list[int]]]:
+    """Baselines with a swapped station, and the order in which their correlations are labelled XX, XY, YX, YY."""
+    first, second = observation.swapped[layout.antenna1], observation.swapped[layout.antenna2]
+    order = {(True, False): [2, 3, 0, 1], (False, True): [1, 0, 3, 2], (True, True): [3, 2, 1, 0]}
+    return [(int(b), order[bool(first[b]), bool(second[b])]) for b in np.flatnonzero(first | second)]
 
 
 def _receivers(
@@ -89,8 +116,9 @@ def _receivers(
 ) -> _Receivers:
     sefd = observation.sefd(float(layout.frequencies.mean()))
     sigma = gains.noise_sigma(sefd[layout.antenna1], sefd[layout.antenna2], layout.channel_width, layout.interval)
-    count = len(layout.frequencies)
-    rfi = interference.draw(layout.times, observation.scan, count, len(sefd), float(np.median(sigma)), rng)
+    ordinary = gains.sefd(observation.fields, float(layout.frequencies.mean()))
+    noise = gains.noise_sigma(ordinary, ordinary, interference.REFERENCE_HZ, interference.REFERENCE_S)
+    rfi = interference.draw(layout.times, layout.interval, layout.frequencies, layout.channel_width, noise, rng)
     if not parameters.rfi:
         rfi = interference.Interference(np.zeros_like(rfi.strength), rfi.turn, rfi.rate)
     ends = layout.positions[layout.antenna2], layout.positions[layout.antenna1]
@@ -101,16 +129,15 @@ def _receivers(
 def _beams(
     observation: Observation, layout: Layout, identity: Identity, parameters: SimulationParameters
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Responses in the middle of each scan: towards the sources (scan, station, source, 2, 2), and the phase centre."""
-    count, stations = int(observation.scan[-1]) + 1, len(layout.stations)
-    directions = observation.sky.source_lm()
+    """Responses at the nodes: towards the sources (node, station, source, 2, 2), and the phase centre."""
+    ra, dec = observation.sky.positions()
+    times, stations = observation.nodes.times, len(layout.stations)
     if not parameters.beam:
-        one = np.broadcast_to(np.eye(2, dtype=np.complex64), (count, stations, len(directions), 2, 2))
+        one = np.broadcast_to(np.eye(2, dtype=np.complex64), (len(times), stations, len(ra), 2, 2))
         return np.ascontiguousarray(one), np.ascontiguousarray(one[:, :, 0])
-    middles = np.array([layout.times[observation.scan == i].mean() for i in range(count)])
-    everywhere = np.concatenate([directions, np.zeros((1, 2))])
-    beams = beam.station_beams(layout, identity, observation.fields, middles, everywhere)
-    return np.ascontiguousarray(beams[:, :, :-1]), beams[:, :, -1]
+    everywhere = np.append(ra, layout.phase_centre[0]), np.append(dec, layout.phase_centre[1])
+    beams = beam.station_beams(layout, identity, observation.fields, times, *everywhere)
+    return np.ascontiguousarray(beams[:, :, :-1]), np.ascontiguousarray(beams[:, :, -1])
 
 
 def _blocks(count: int) -> Iterator[slice]:

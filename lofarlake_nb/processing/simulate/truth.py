@@ -10,9 +10,12 @@ import numpy as np
 
 from lofarlake_nb.errors import ObservationError
 from lofarlake_nb.processing.simulate.gains import Gains, noise_sigma
-from lofarlake_nb.processing.simulate.interference import Interference
+from lofarlake_nb.processing.simulate.interference import NOTICED_SIGMA, Interference
+from lofarlake_nb.processing.simulate.ionosphere import TECU_PHASE, Screen
 from lofarlake_nb.processing.simulate.sky import REFERENCE_HZ, Sky
 from lofarlake_nb.steps import write_json
+
+FLUX_SCALE = "Scaife and Heald (2012); Cas A, Cyg A, Tau A and Vir A by Perley and Butler (2017)"
 
 
 @dataclass(frozen=True)
@@ -26,14 +29,26 @@ class Truth:
     sefd: np.ndarray  # (subband, station) Jy, of X or Y, a noisy station's included
     dead: np.ndarray  # (station,) bool: zeros only
     noisy: np.ndarray  # (station,) bool
+    swapped: np.ndarray  # (station,) bool: X is called Y, and Y X, after all else
     interval: float  # s
     channel_width: float  # Hz
     source_names: np.ndarray  # (source,) str
     ra: np.ndarray  # (source,) rad, J2000
     dec: np.ndarray  # (source,) rad
     flux: np.ndarray  # (source,) Jy at the mean frequency, intrinsic
+    in_field: np.ndarray  # (source,) bool: not of the A-team
+    smearing: np.ndarray  # (source, station, station) float32, what slots and channels leave, mean over time
     beam: np.ndarray  # (source, station) mean amplitude relative to the phase centre
     centre_beam: np.ndarray  # (station, 2) mean amplitude of X and Y towards the phase centre: calibration finds it too
+    beam_times: np.ndarray  # (node,) MJD UTC s, at which beams were computed
+    beam_nodes: np.ndarray  # (3, time) first and second node of a slot, weight of the second
+    centre_jones: np.ndarray  # (subband, node, station, 2, 2) complex64, towards the phase centre
+    screen_wave: np.ndarray  # the ionosphere, see Screen
+    screen_strength: np.ndarray
+    screen_turn: np.ndarray
+    screen_velocity: np.ndarray
+    ground: np.ndarray  # (station, 2) km
+    pierce: np.ndarray  # (time, source + 1, 3), the phase centre last
     amplitude: np.ndarray  # the causes of the gains, see Gains
     phase: np.ndarray
     clock: np.ndarray
@@ -45,18 +60,39 @@ class Truth:
     rfi_rate: np.ndarray  # (subband, station) rad/s
 
     def gains(self, subband: int) -> np.ndarray:
-        """Gains (time, station, frequency, 2) of the receivers and the path to them; station beams come on top."""
+        """Gains (time, station, frequency, 2) of receivers and path towards the phase centre, without station beams."""
         causes = Gains(self.amplitude, self.phase, self.clock, self.tec, self.ripple, self.roll_off)
         return causes.at(self.frequencies[subband])
+
+    def centre_gains(self, subband: int) -> np.ndarray:
+        """Jones matrices (time, station, frequency, 2, 2) towards the phase centre, with the station beams."""
+        first, second = self.beam_nodes[:2].astype(int)
+        weight = self.beam_nodes[2][:, None, None, None]
+        jones = self.centre_jones[subband]
+        between = (1 - weight) * jones[first] + weight * jones[second]
+        return (self.gains(subband)[..., None] * between[:, :, None]).astype(np.complex64)
+
+    def extra_tec(self, source: int) -> np.ndarray:
+        """TECU (time, station) towards a source, more than towards the phase centre."""
+        screen = Screen(self.screen_wave, self.screen_strength, self.screen_turn, self.screen_velocity)
+        tec = screen.tec(self.times - self.times[0], self.ground, self.pierce[:, [source, -1]])
+        return tec[..., 0] - tec[..., 1]
+
+    def direction_gains(self, subband: int, source: int) -> np.ndarray:
+        """What the ionosphere adds to `gains` towards a source: (time, station, frequency), of amplitude 1."""
+        phase = TECU_PHASE * self.extra_tec(source)[..., None] / self.frequencies[subband]
+        return np.exp(1j * phase).astype(np.complex64)
 
     def interference(self, subband: int) -> Interference:
         """Transmitters in a subband."""
         return Interference(self.rfi_strength[subband], self.rfi_turn[subband], self.rfi_rate[subband])
 
-    def rfi_mask(self, subband: int, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
-        """Samples (time, baseline, frequency) whose interference is stronger than their noise."""
+    def rfi_mask(
+        self, subband: int, antenna1: np.ndarray, antenna2: np.ndarray, least: float = NOTICED_SIGMA
+    ) -> np.ndarray:
+        """Samples (time, baseline, frequency) whose interference is stronger than `least` times their noise."""
         lengths = np.linalg.norm(self.positions[antenna2] - self.positions[antenna1], axis=1)
-        return self.interference(subband).mask(lengths, self.sigma(subband, antenna1, antenna2))
+        return self.interference(subband).mask(lengths, self.sigma(subband, antenna1, antenna2), least)
 
     def sigma(self, subband: int, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
         """Thermal noise (baseline,) of a sample's real or imaginary part in Jy, at gains of 1."""
@@ -111,6 +147,9 @@ def load(path: Path) -> Truth:
 def apparent_fluxes(truth: Truth, weights: np.ndarray | None = None) -> np.ndarray:
     """Flux densities that an image calibrated on the phase centre shows before it is corrected for the beam.
 
+    They are integrated ones: smearing spreads a source and keeps its flux. Those of the A-team are 0: far outside any
+    image of the field, they are seen as what their side lobes do there.
+
     Parameters
     ----------
     truth : Truth
@@ -127,6 +166,32 @@ def apparent_fluxes(truth: Truth, weights: np.ndarray | None = None) -> np.ndarr
     ValueError
         When no baseline has any weight.
     """
+    used = _used(truth, weights)
+    seen = np.einsum("sp,pq,sq->s", truth.beam, used, truth.beam) / used.sum()
+    return truth.flux * seen * truth.in_field
+
+
+def peak_left(truth: Truth, weights: np.ndarray | None = None) -> np.ndarray:
+    """Share of a source's peak that time and bandwidth smearing leave in the data as they are.
+
+    Parameters
+    ----------
+    truth : Truth
+    weights : (station, station), optional
+        As for `apparent_fluxes`: the weights decide which baselines, and so which resolution.
+
+    Returns
+    -------
+    (source,) float64
+        1 at the phase centre.
+    """
+    used = _used(truth, weights)
+    seen = np.einsum("sp,pq,sq,spq->s", truth.beam, used, truth.beam, truth.smearing)
+    return seen / np.einsum("sp,pq,sq->s", truth.beam, used, truth.beam)
+
+
+def _used(truth: Truth, weights: np.ndarray | None) -> np.ndarray:
+    """Weights (station, station) of the baselines of working stations."""
     count = len(truth.stations)
     weights = np.ones((count, count)) if weights is None else np.asarray(weights, dtype=np.float64)
     if weights.shape != (count, count):
@@ -135,7 +200,7 @@ def apparent_fluxes(truth: Truth, weights: np.ndarray | None = None) -> np.ndarr
     used = (weights + weights.T) * (1 - np.eye(count)) * alive[:, None] * alive
     if not used.sum() > 0:
         raise ValueError("weights: no baseline of working stations has any")
-    return truth.flux * np.einsum("sp,pq,sq->s", truth.beam, used, truth.beam) / used.sum()
+    return used
 
 
 def write_summary(path: Path, truth: Truth) -> Path:
@@ -162,6 +227,7 @@ def write_summary(path: Path, truth: Truth) -> Path:
             "dec_deg": float(np.rad2deg(truth.dec[i])),
             "flux_jy": float(truth.flux[i]),
             "apparent_flux_jy": float(apparent[i]),
+            "in_field": bool(truth.in_field[i]),
         }
         for i, name in enumerate(truth.source_names)
     ]
@@ -171,6 +237,8 @@ def write_summary(path: Path, truth: Truth) -> Path:
             "frequency_hz": float(truth.frequencies.mean()),
             "dead_stations": [str(s) for s in truth.stations[truth.dead]],
             "noisy_stations": [str(s) for s in truth.stations[truth.noisy]],
+            "swapped_stations": [str(s) for s in truth.stations[truth.swapped]],
+            "flux_scale": FLUX_SCALE,
             "sefd_jy": {str(s): float(v) for s, v in zip(truth.stations, truth.sefd.mean(axis=0), strict=True)},
             "rfi_fraction": float(np.mean(contaminated)),
             "sources": sources,

@@ -1,10 +1,21 @@
-"""Visibilities of a sky model: the analytic Fourier transform of its points and Gaussians."""
+"""Visibilities of a sky model: the analytic Fourier transform of its points and Gaussians, through station beams.
 
+The term of a point source on a baseline is a product of one factor of each of its stations, so that the sum over points
+is a matrix product for all baselines of a slot and channel; a Gaussian's extent does not split, and it is summed apart.
+"""
+
+from dataclasses import dataclass
+
+import numba
 import numpy as np
 
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.sky.beam import Beam
 from lofarlake_nb.processing.sky.components import SkyModel
 
 LIGHT_M_S = 299_792_458.0
+# exp(-ENVELOPE (FWHM baseline / wavelength)²) is the visibility of a Gaussian.
+ENVELOPE = np.pi**2 / (4 * np.log(2))
 
 
 def direction_cosines(
@@ -29,17 +40,82 @@ def direction_cosines(
     return l, m, n - 1.0
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A sky model as one Measurement Set sees it.
+
+    Parameters
+    ----------
+    model : SkyModel
+    layout : Layout
+        Of the Measurement Set.
+    beam : Beam or None
+        Towards the components of the model, in their order.
+    """
+
+    model: SkyModel
+    layout: Layout
+    beam: Beam | None = None
+
+    def chosen(self, components: np.ndarray) -> "Predictor":
+        """Predictor of some components only: indices, or (component,) bool."""
+        seen = None if self.beam is None else Beam(self.beam.times, self.beam.jones[:, :, components])
+        return Predictor(self.model.chosen(components), self.layout, seen)
+
+    def visibilities(self, uvw: np.ndarray, times: slice) -> np.ndarray:
+        """Visibilities that an instrument with these beams, and perfect otherwise, would measure.
+
+        Parameters
+        ----------
+        uvw : (time, baseline, 3) float64, m
+            As LOFAR's Measurement Sets have them: a source at l, m has the phase
+            ``+2 pi (u l + v m + w (n - 1)) / lambda``.
+        times : slice
+            Slots of the layout that they are of.
+
+        Returns
+        -------
+        (time, baseline, frequency, 1) complex64, Jy
+            Stokes I, which X and Y see alike; with a beam (..., 4): XX, XY, YX, YY.
+        """
+        model, layout = self.model, self.layout
+        lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
+        flux = model.fluxes(layout.frequencies)
+        large = (model.major > 0) | (model.minor > 0)
+        shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)[large]
+        wave = 2 * np.pi * layout.frequencies / LIGHT_M_S
+        one = np.ones((len(layout.stations), len(flux), 1, 1), np.complex64)
+        hands = 1 if self.beam is None else 2
+        result = np.zeros((*uvw.shape[:2], len(wave), hands**2), np.complex64)
+        stations = None if large.all() else station_uvw(uvw, layout)
+        for t, time in enumerate(layout.times[times]):
+            jones = one if self.beam is None else self.beam.at(float(time))
+            if stations is not None:
+                _add_points(stations[t], lmn[~large], flux[~large], jones[:, ~large], wave, layout, result[t])
+            if large.any():
+                _add_extended(
+                    uvw[t],
+                    lmn[large],
+                    flux[large],
+                    np.ascontiguousarray(jones[:, large]),
+                    shape,
+                    wave,
+                    layout.antenna1,
+                    layout.antenna2,
+                    result[t],
+                )
+        return result
+
+
 def visibilities(
     model: SkyModel, uvw: np.ndarray, frequencies: np.ndarray, phase_centre: tuple[float, float]
 ) -> np.ndarray:
-    """Stokes I visibilities that a perfect instrument would measure.
+    """Stokes I visibilities that a perfect instrument would measure, on any baselines.
 
     Parameters
     ----------
     model : SkyModel
     uvw : (..., 3) float64, m
-        As LOFAR's Measurement Sets have them: a source at l, m has the phase
-        ``+2 pi (u l + v m + w (n - 1)) / lambda``.
     frequencies : (frequency,) float64, Hz
     phase_centre : tuple of float
         Right ascension and declination, rad.
@@ -48,22 +124,140 @@ def visibilities(
     -------
     (..., frequency) complex64, Jy
     """
-    l, m, n1 = direction_cosines(model.ra, model.dec, phase_centre)  # noqa: E741
-    fluxes = model.fluxes(frequencies)
-    waves = frequencies / LIGHT_M_S
-    total = np.zeros((*uvw.shape[:-1], len(frequencies)), np.complex128)
-    for i in range(len(l)):
-        path = uvw @ np.array([l[i], m[i], n1[i]])
-        term = fluxes[i] * np.exp(2j * np.pi * path[..., None] * waves)
-        if model.major[i] > 0 or model.minor[i] > 0:
-            term *= np.exp(-_extent(model, i, uvw)[..., None] * waves**2)
-        total += term
-    return total.astype(np.complex64)
+    flat = np.ascontiguousarray(uvw.reshape(-1, 3), dtype=np.float64)
+    lmn = np.stack(direction_cosines(model.ra, model.dec, phase_centre), axis=-1)
+    shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
+    result = np.zeros((len(flat), len(frequencies), 1), np.complex64)
+    here = np.zeros(len(flat), np.int64)
+    one = np.ones((1, len(lmn), 1, 1), np.complex64)
+    wave = 2 * np.pi * np.asarray(frequencies) / LIGHT_M_S
+    _add_extended(flat, lmn, model.fluxes(frequencies), one, shape, wave, here, here, result)
+    return result[..., 0].reshape(*uvw.shape[:-1], len(frequencies))
 
 
-def _extent(model: SkyModel, i: int, uvw: np.ndarray) -> np.ndarray:
-    """Exponent, for a wave number of 1 / m, by which a Gaussian of this FWHM falls off along the baseline."""
-    sin, cos = np.sin(model.position_angle[i]), np.cos(model.position_angle[i])
-    along = uvw[..., 0] * sin + uvw[..., 1] * cos  # the major axis points from north towards east
-    across = uvw[..., 0] * cos - uvw[..., 1] * sin
-    return np.pi**2 / (4 * np.log(2)) * ((along * model.major[i]) ** 2 + (across * model.minor[i]) ** 2)
+def station_uvw(uvw: np.ndarray, layout: Layout) -> np.ndarray:
+    """Coordinates of stations whose differences are those of the baselines.
+
+    Parameters
+    ----------
+    uvw : (time, baseline, 3) float64, m
+        Of missing rows: 0.
+    layout : Layout
+
+    Returns
+    -------
+    (time, station, 3) float64, m
+    """
+    n_baseline, n_station = len(layout.antenna1), len(layout.stations)
+    every = np.arange(n_baseline)
+    between = np.zeros((n_baseline, n_station))
+    between[every, layout.antenna2] += 1
+    between[every, layout.antenna1] -= 1
+    present = (uvw != 0).any(axis=2) | ~layout.cross
+    steady = len(present) > 0 and bool((present == present[0]).all())
+    patterns, which = (
+        (present[:1], np.zeros(len(present), int)) if steady else np.unique(present, axis=0, return_inverse=True)
+    )
+    result = np.empty((len(uvw), n_station, 3))
+    for i, pattern in enumerate(patterns):
+        its = which.ravel() == i
+        there = between * pattern[:, None]
+        # Least squares; shifts of all stations alike have an eigenvalue of 0, but for rounding.
+        inverse = np.linalg.pinv(there.T @ there, rcond=1e-9, hermitian=True)
+        result[its] = inverse @ (there.T @ uvw[its])
+    return result
+
+
+def _add_points(
+    uvw: np.ndarray,
+    lmn: np.ndarray,
+    flux: np.ndarray,
+    jones: np.ndarray,
+    wave: np.ndarray,
+    layout: Layout,
+    out: np.ndarray,
+) -> None:
+    """Add point sources (baseline, frequency, 1 or 4) in one slot."""
+    term = _station_terms(uvw, lmn, np.ascontiguousarray(jones), wave)
+    n_frequency, n_station, hands, columns = term.shape
+    rows = term.reshape(n_frequency, n_station * hands, columns)
+    spectrum = np.repeat(flux.T, hands, axis=1).astype(np.float32)[:, None, :]
+    product = (rows * spectrum) @ rows.conj().transpose(0, 2, 1)
+    product = product.reshape(n_frequency, n_station, hands, n_station, hands)
+    found = product[:, layout.antenna1, :, layout.antenna2, :]  # baseline, frequency, hand, hand
+    out += found.reshape(len(found), n_frequency, hands * hands)
+
+
+@numba.njit(nogil=True, cache=True)
+def _station_terms(uvw: np.ndarray, lmn: np.ndarray, jones: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """Factors (frequency, station, hand, source × hand) complex64 of each station."""
+    n_station, n_source, hands = jones.shape[0], jones.shape[1], jones.shape[2]
+    term = np.empty((len(wave), n_station, hands, n_source * hands), np.complex64)
+    step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
+    even = np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
+    for p in range(n_station):
+        for s in range(n_source):
+            # The phase is + of q and - of p in the baseline (p, q).
+            path = -(uvw[p, 0] * lmn[s, 0] + uvw[p, 1] * lmn[s, 1] + uvw[p, 2] * lmn[s, 2])
+            now = complex(np.cos(path * wave[0]), np.sin(path * wave[0]))
+            turn = complex(np.cos(path * step), np.sin(path * step))
+            for f in range(len(wave)):
+                if not even:
+                    now = complex(np.cos(path * wave[f]), np.sin(path * wave[f]))
+                there = np.complex64(now)
+                for a in range(hands):
+                    for b in range(hands):
+                        term[f, p, a, s * hands + b] = there * jones[p, s, a, b]
+                now *= turn
+    return term
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_extended(
+    uvw: np.ndarray,
+    lmn: np.ndarray,
+    flux: np.ndarray,
+    jones: np.ndarray,
+    shape: np.ndarray,
+    wave: np.ndarray,
+    antenna1: np.ndarray,
+    antenna2: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Add components with a size (baseline, frequency, 1 or 4) in one slot, baseline after baseline."""
+    hands = jones.shape[2]
+    step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
+    even = np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
+    seen = np.zeros((hands, hands), np.complex128)
+    sines, cosines = np.sin(shape[:, 2]), np.cos(shape[:, 2])
+    for b in range(len(uvw)):
+        p, q = antenna1[b], antenna2[b]
+        u, v, w = uvw[b, 0], uvw[b, 1], uvw[b, 2]
+        for c in range(len(lmn)):
+            path = u * lmn[c, 0] + v * lmn[c, 1] + w * lmn[c, 2]
+            now = complex(np.cos(path * wave[0]), np.sin(path * wave[0]))
+            turn = complex(np.cos(path * step), np.sin(path * step))
+            # The major axis points from north towards east.
+            along = (u * sines[c] + v * cosines[c]) * shape[c, 0]
+            across = (u * cosines[c] - v * sines[c]) * shape[c, 1]
+            width = ENVELOPE * (along * along + across * across) / (4 * np.pi**2)
+            # exp(-width wave²) of even steps: each is the last times a factor that shrinks by a constant.
+            fall = np.exp(-width * wave[0] * wave[0])
+            ratio = np.exp(-width * step * (2 * wave[0] + step))
+            shrink = np.exp(-2 * width * step * step)
+            for i in range(hands):
+                for j in range(hands):
+                    seen[i, j] = 0
+                    for k in range(hands):
+                        seen[i, j] += jones[p, c, i, k] * np.conj(jones[q, c, j, k])
+            for f in range(len(wave)):
+                if not even:
+                    now = complex(np.cos(path * wave[f]), np.sin(path * wave[f]))
+                    fall = np.exp(-width * wave[f] * wave[f])
+                there = now * (flux[c, f] * fall)
+                for i in range(hands):
+                    for j in range(hands):
+                        out[b, f, i * hands + j] += there * seen[i, j]
+                now *= turn
+                fall *= ratio
+                ratio *= shrink

@@ -1,0 +1,1 @@
+"""Averages: how far, by whom, and what they cost."""

@@ -1,0 +1,124 @@
+"""How much data are averaged: slots and channels that become one, and the disk that it takes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import astropy.units as u
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import AverageParameters, quantity
+from lofarlake_nb.processing.averages import smearing
+from lofarlake_nb.processing.windows import groups, scans
+
+# Slots that a scan keeps at least: the verdict on a calibration needs slots that were not solved on.
+FEWEST_SLOTS = 4
+# Channels that lie further apart than this part of their width have a gap between them, and are not averaged.
+GAP = 0.1
+# What a table takes besides its values.
+OVERHEAD, TABLE_BYTES = 1.03, 8_000_000
+
+
+def factors(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
+    """Slots and channels that become one.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the Measurement Set.
+    parameters : AverageParameters
+        Wanted resolution.
+
+    Returns
+    -------
+    tuple of int
+        Slots at most, and channels; the channels divide evenly. 1 where the data are as coarse as wanted.
+    """
+    slots, most = smearing.allowed(parameters, layout, asked(layout, parameters))
+    longest = max(scan.stop - scan.start for scan in scans(layout.times, layout.interval))
+    n_channel = len(layout.frequencies)
+    channels = max(n for n in range(1, min(most, n_channel) + 1) if n_channel % n == 0)
+    return max(1, min(slots, longest // FEWEST_SLOTS)), channels if even(layout) else 1
+
+
+def asked(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
+    """Slots and channels that would become one, whatever they cost."""
+    wanted_s = quantity("interval", parameters.interval, u.s).value
+    wanted_hz = quantity("channel", parameters.channel, u.Hz).value
+    # A hundredth more, for intervals like 1.00139 s and channels like 12.2070 kHz.
+    return max(1, int(1.01 * wanted_s / layout.interval)), max(1, int(1.01 * wanted_hz / layout.channel_width))
+
+
+def even(layout: Layout) -> bool:
+    """Whether the channels follow each other without a gap."""
+    steps_hz = np.abs(np.diff(layout.frequencies))
+    return bool((np.abs(steps_hz - layout.channel_width) < GAP * layout.channel_width).all())
+
+
+def limited(layout: Layout, parameters: AverageParameters) -> list[str]:
+    """What the limit on smearing makes finer than asked for: ``interval``, ``channel``, both or none."""
+    wanted = asked(layout, parameters)
+    got = smearing.allowed(parameters, layout, wanted)
+    return [name for name, a, b in zip(("interval", "channel"), wanted, got, strict=True) if b < a]
+
+
+def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: int) -> Layout:
+    """Layout after averaging: cross-correlations only, frequencies ascending.
+
+    Parameters
+    ----------
+    layout : Layout
+        Before.
+    starts : (group,) int
+        First slot of each group.
+    slots, channels : int
+        From `factors`.
+
+    Returns
+    -------
+    Layout
+    """
+    size = np.diff(np.append(starts, len(layout.times)))
+    times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
+    cross = layout.cross
+    n_baseline = int(cross.sum())
+    return replace(
+        layout,
+        times=times,
+        antenna1=layout.antenna1[cross],
+        antenna2=layout.antenna2[cross],
+        rows=np.arange(len(times) * n_baseline, dtype=np.int64).reshape(len(times), n_baseline),
+        frequencies=np.sort(layout.frequencies.reshape(-1, channels).mean(axis=1)),
+        interval=layout.interval * min(slots, int(size.max())),
+        channel_width=layout.channel_width * channels,
+    )
+
+
+def target(layout: Layout, parameters: AverageParameters) -> Layout:
+    """Layout after averaging as the parameters ask for it."""
+    slots, channels = factors(layout, parameters)
+    return averaged_layout(layout, groups(layout.times, layout.interval, slots), slots, channels)
+
+
+def disk_need(layouts: Sequence[Layout], parameters: AverageParameters) -> int:
+    """Bytes on disk that averaged Measurement Sets will take.
+
+    Parameters
+    ----------
+    layouts : sequence of Layout
+        Before averaging.
+    parameters : AverageParameters
+
+    Returns
+    -------
+    int
+    """
+    need = 0.0
+    for layout in layouts:
+        slots, channels = factors(layout, parameters)
+        rows = len(groups(layout.times, layout.interval, slots)) * int(layout.cross.sum())
+        samples = len(layout.frequencies) // channels * len(layout.correlations)
+        visibilities = 16 if parameters.model_column else 8
+        # Visibilities, weights and flags; uvw, station numbers, row flag.
+        need += OVERHEAD * rows * (samples * (visibilities + 4 + 1 / 8) + 24 + 8 + 1 / 8) + TABLE_BYTES
+    return int(need)

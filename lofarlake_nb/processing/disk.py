@@ -1,0 +1,38 @@
+"""Room on a disk, asked for before the first byte."""
+
+import shutil
+from pathlib import Path
+
+from lofarlake_nb.errors import NoSpace
+
+
+def require(folder: Path, need: int, what: str) -> int:
+    """Make sure that something fits.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it will be written; it need not be there yet.
+    need : int
+        Bytes.
+    what : str
+        What takes them, for the error.
+
+    Returns
+    -------
+    int
+        Bytes that are free.
+
+    Raises
+    ------
+    NoSpace
+        When less is free.
+    """
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    if need > free:
+        raise NoSpace(
+            f"{folder}: {what} will take {need / 1e9:.2f} GB, {free / 1e9:.2f} GB is free",
+            "make room, or choose another output folder",
+        )
+    return free

@@ -1,0 +1,204 @@
+"""Interference that many baselines see together, each too faintly for itself.
+
+AOFlagger looks at one baseline at a time. A transmitter is seen by all baselines of about the same length alike, so
+that the middle one of their residual powers tells of a sample that no single one of them would.
+"""
+
+import numba
+import numpy as np
+
+# Baselines are compared with others of about their length: so many to a class at least, and at most so many classes.
+FEWEST_BASELINES = 12
+MOST_CLASSES = 6
+# Interference of this many times the noise's power matters, where it is this many times the scatter.
+MATTERS = 0.35
+SURE = 5.0
+# Beside interference, a sample has a quarter of its residual power; at the edge of a block, three quarters.
+PEAK = 0.8
+FEWEST_SLOTS = 6
+# Where a class has interference, a sample of any other baseline with this many times its noise's power has it too:
+# noise alone reaches it once in 25 times with four hands.
+CONFIRMED = 2.0
+# Median of |z|² averaged over 1 or 2 hands, of complex Gaussian noise of power 1.
+MEDIAN = {1: 0.693, 2: 0.839}
+
+
+def classes(lengths: np.ndarray) -> np.ndarray:
+    """Class (n,) of each baseline, by its length (n,) in m."""
+    count = int(np.clip(len(lengths) // FEWEST_BASELINES, 1, MOST_CLASSES))
+    rank = np.empty(len(lengths), dtype=np.int64)
+    rank[np.argsort(lengths, kind="stable")] = np.arange(len(lengths))
+    return rank * count // max(1, len(lengths))
+
+
+def find(
+    data: np.ndarray, flag: np.ndarray, level: np.ndarray, baselines: np.ndarray, group: np.ndarray, power: np.ndarray
+) -> np.ndarray:
+    """Samples with interference that a class of baselines has in common, and whatever other baseline has it too.
+
+    Parameters
+    ----------
+    data : (time, baseline, frequency, polarization) complex64
+        One scan.
+    flag : (time, baseline, frequency) bool
+        Samples that are known to be bad.
+    level : (frequency,) float32
+        Response of each channel, see `searching.channel_levels`.
+    baselines : (n,) int
+        Those that are compared.
+    group : (n,) int
+        Class of each, from `classes`.
+    power : (n,) float64
+        Noise power of one sample on each; a baseline where it is NaN is left out.
+
+    Returns
+    -------
+    (n, time, frequency) bool
+    """
+    n_time, _, n_channel, n_polarization = data.shape
+    found = np.zeros((len(baselines), n_time, n_channel), dtype=bool)
+    known = np.isfinite(power) & (power > 0)
+    if n_time < FEWEST_SLOTS or not known.any():
+        return found
+    for over_time in (False, True) if n_channel > 2 else (True,):
+        everywhere = np.zeros((n_time, n_channel), dtype=bool)
+        for k in range(int(group.max()) + 1):
+            chosen = (group == k) & known
+            if chosen.sum() < FEWEST_BASELINES:
+                continue
+            usual = residual_power(data, flag, level, baselines[chosen], power[chosen], over_time)
+            common = _above(usual / MEDIAN[min(n_polarization, 2)] - 1, 0 if over_time else 1)
+            found[chosen] |= common
+            everywhere |= common
+        found[known] |= confirmed(data, flag, level, baselines[known], power[known], everywhere, over_time)
+    return found
+
+
+def _above(excess: np.ndarray, axis: int) -> np.ndarray:
+    """Peaks of the excess (time, frequency) along an axis, that matter against the others along it."""
+    if not np.isfinite(excess).any():
+        return np.zeros(excess.shape, dtype=bool)
+    finite = np.where(np.isfinite(excess), excess, np.nanmedian(excess))
+    finite = finite - np.median(finite, axis=axis, keepdims=True)
+    scatter = 1.4826 * np.median(np.abs(finite))
+    along = np.moveaxis(finite, axis, 0)
+    around = np.zeros_like(along)
+    around[1:] = along[:-1]
+    around[:-1] = np.maximum(around[:-1], along[1:])
+    return (finite > max(MATTERS, SURE * scatter)) & (finite > PEAK * np.moveaxis(around, 0, axis))
+
+
+@numba.njit(nogil=True, cache=True)
+def _residuals(
+    data: np.ndarray,
+    flag: np.ndarray,
+    level: np.ndarray,
+    t: int,
+    b: int,
+    over_time: bool,
+    every: int,
+    power: np.ndarray,
+) -> None:
+    """Power (frequency,) by which one spectrum differs from its neighbours' mean, where noise of power 1 has 1.
+
+    Mean over the hands that are `every` apart; −1 where it is unknown.
+    """
+    step = 0 if over_time else 1
+    has_low = not over_time or t > 0
+    has_high = not over_time or t + 1 < data.shape[0]
+    here, here_bad = data[t, b], flag[t, b]
+    low, low_bad = (data[t - 1, b], flag[t - 1, b]) if over_time and has_low else (here, here_bad)
+    high, high_bad = (data[t + 1, b], flag[t + 1, b]) if over_time and has_high else (here, here_bad)
+    n_channel, n_polarization = here.shape
+    for f in range(n_channel):
+        power[f] = -1.0
+        if here_bad[f]:
+            continue
+        before = has_low and f >= step and not low_bad[f - step]
+        after = has_high and f + step < n_channel and not high_bad[f + step]
+        if not (before or after):
+            continue
+        share = np.float32(0.5 if before and after else 1.0)
+        first = share * level[f] / level[f - step] if before else np.float32(0)
+        second = share * level[f] / level[f + step] if after else np.float32(0)
+        i, j = f - step if before else f, f + step if after else f
+        total, hands = np.float32(0), 0
+        for p in range(0, n_polarization, every):
+            real = here[f, p].real - first * low[i, p].real - second * high[j, p].real
+            imaginary = here[f, p].imag - first * low[i, p].imag - second * high[j, p].imag
+            total += real * real + imaginary * imaginary
+            hands += 1
+        power[f] = total / (hands * (np.float32(1) + first * first + second * second))
+
+
+@numba.njit(nogil=True, cache=True)
+def residual_power(
+    data: np.ndarray, flag: np.ndarray, level: np.ndarray, baselines: np.ndarray, noise: np.ndarray, over_time: bool
+) -> np.ndarray:
+    """Median over baselines of the power by which a sample's parallel hands differ from their neighbours' mean.
+
+    Parameters
+    ----------
+    data, flag, level
+        As in `find`.
+    baselines : (n,) int
+    noise : (n,) float64
+        Noise power of each.
+    over_time : bool
+        Neighbours in time instead of frequency.
+
+    Returns
+    -------
+    (time, frequency) float64
+        In units of what noise alone has; NaN where fewer than half of the baselines have the sample and a neighbour.
+    """
+    result = np.full((data.shape[0], data.shape[2]), np.nan)
+    values = np.empty((data.shape[2], len(baselines)), dtype=np.float64)
+    counts = np.zeros(data.shape[2], dtype=np.int64)
+    every = max(1, data.shape[3] - 1)
+    rest = np.empty(data.shape[2], dtype=np.float32)
+    for t in range(data.shape[0]):
+        counts[:] = 0
+        for i in range(len(baselines)):
+            _residuals(data, flag, level, t, baselines[i], over_time, every, rest)
+            for f in range(data.shape[2]):
+                if rest[f] >= 0:
+                    values[f, counts[f]] = rest[f] / noise[i]
+                    counts[f] += 1
+        for f in range(data.shape[2]):
+            if counts[f] > 0 and 2 * counts[f] >= len(baselines):
+                result[t, f] = np.median(values[f, : counts[f]])
+    return result
+
+
+@numba.njit(nogil=True, cache=True)
+def confirmed(
+    data: np.ndarray,
+    flag: np.ndarray,
+    level: np.ndarray,
+    baselines: np.ndarray,
+    noise: np.ndarray,
+    where: np.ndarray,
+    over_time: bool,
+) -> np.ndarray:
+    """Samples whose own residual power is that of interference, at places where there is some.
+
+    Parameters
+    ----------
+    data, flag, level, baselines, noise, over_time
+        As in `residual_power`.
+    where : (time, frequency) bool
+
+    Returns
+    -------
+    (n, time, frequency) bool
+    """
+    found = np.zeros((len(baselines), data.shape[0], data.shape[2]), dtype=np.bool_)
+    rest = np.empty(data.shape[2], dtype=np.float32)
+    for t in range(data.shape[0]):
+        if where[t].any():
+            for i in range(len(baselines)):
+                _residuals(data, flag, level, t, baselines[i], over_time, 1, rest)
+                for f in range(data.shape[2]):
+                    found[i, t, f] = where[t, f] and rest[f] > CONFIRMED * noise[i]
+    return found

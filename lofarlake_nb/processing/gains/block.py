@@ -1,0 +1,103 @@
+"""Visibilities of one block of time, with the model of them: what gains are solved on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters
+from lofarlake_nb.processing.gains.correcting import flagged
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S
+from lofarlake_nb.processing.windows import groups, scans
+
+
+@dataclass(frozen=True)
+class Block:
+    """Visibilities of some solution intervals, ready to solve on.
+
+    Parameters
+    ----------
+    data : (time, baseline, frequency, polarization) complex64
+    model : (time, baseline, frequency, 1 or polarization) complex64, Jy
+        With one polarization it is Stokes I, the same for X and Y.
+    flag : (time, baseline, frequency) bool
+    weight : (time, baseline, frequency, polarization) float32
+    long : (time, baseline, frequency) bool
+        Whether the baseline is long enough to solve on.
+    interval : (time,) int
+        Solution interval of each slot, from 0.
+    channel_block : (frequency,) int
+        Solution block of each channel, from 0.
+    scan : (time,) int
+        Number of the scan that a slot is of.
+    antenna1, antenna2 : (baseline,) int
+    n_station : int
+    exposure : float
+        Bandwidth × time of an unflagged sample, Hz s.
+    """
+
+    data: np.ndarray
+    model: np.ndarray
+    flag: np.ndarray
+    weight: np.ndarray
+    long: np.ndarray
+    interval: np.ndarray
+    channel_block: np.ndarray
+    scan: np.ndarray
+    antenna1: np.ndarray
+    antenna2: np.ndarray
+    n_station: int
+    exposure: float
+
+    def hand(self, polarization: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Data, model and weight of one polarization, each (time, baseline, frequency)."""
+        model = self.model[..., min(polarization, self.model.shape[-1] - 1)]
+        return self.data[..., polarization], model, self.weight[..., polarization]
+
+    @property
+    def parallel(self) -> tuple[int, int]:
+        """Indices of XX and YY."""
+        return 0, self.data.shape[-1] - 1
+
+
+def make(
+    read: dict[str, np.ndarray], model: np.ndarray, layout: Layout, times: slice, parameters: CalibrationParameters
+) -> Block:
+    """Block from columns that are in memory.
+
+    Parameters
+    ----------
+    read : dict of array
+        ``DATA``, ``FLAG``, ``WEIGHT_SPECTRUM`` and ``UVW`` as from `measurement_set.read`.
+    model : (time, baseline, frequency, 1 or polarization) complex64, Jy
+    layout : Layout
+        Of all slots.
+    times : slice
+        Those that were read; whole solution intervals.
+    parameters : CalibrationParameters
+
+    Returns
+    -------
+    Block
+    """
+    starts = groups(layout.times, layout.interval, parameters.slots)
+    every = np.arange(len(layout.times))
+    interval = np.searchsorted(starts, every[times], side="right") - 1
+    scan = np.empty(len(every), int)
+    for i, its in enumerate(scans(layout.times, layout.interval)):
+        scan[its] = i
+    length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
+    return Block(
+        data=read["DATA"],
+        model=model,
+        flag=flagged(read["FLAG"]),
+        weight=read["WEIGHT_SPECTRUM"],
+        long=length >= parameters.minimum_uv,
+        interval=interval - interval[0],
+        channel_block=np.arange(len(layout.frequencies)) // parameters.channels,
+        scan=scan[times],
+        antenna1=layout.antenna1,
+        antenna2=layout.antenna2,
+        n_station=len(layout.stations),
+        exposure=layout.channel_width * layout.interval,
+    )

@@ -1,0 +1,130 @@
+"""Visibilities without the stations' gains."""
+
+import numba
+import numpy as np
+
+
+def corrected(data: np.ndarray, gains: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
+    """Visibilities without the stations' gains: ``G_p^-1 V_pq G_q^-H``.
+
+    Parameters
+    ----------
+    data : (time, baseline, frequency, polarization) complex
+        2 polarizations (XX, YY) or 4.
+    gains : (time, frequency, station, 2 or 4) complex
+        Of X and Y, or the Jones matrix (XX, XY, YX, YY).
+    antenna1, antenna2 : (baseline,) int
+
+    Returns
+    -------
+    same shape as `data`, complex64
+        0 where a gain is missing.
+    """
+    inverse = inverted(gains)
+    result = np.empty(data.shape, np.complex64)
+    if gains.shape[-1] == 2:
+        _diagonal(data, inverse, antenna1, antenna2, result)
+    else:
+        _full(data, inverse, antenna1, antenna2, result)
+    return result
+
+
+def inverted(gains: np.ndarray) -> np.ndarray:
+    """Inverse of gains (..., 2) or Jones matrices (..., 4), complex64; 0 where there is none.
+
+    Parameters
+    ----------
+    gains : (..., 2 or 4) complex
+        NaN where there is no solution.
+    """
+    if gains.shape[-1] == 2:
+        known = np.isfinite(gains) & (gains != 0)
+        return np.where(known, 1 / np.where(known, gains, 1), 0).astype(np.complex64)
+    xx, xy, yx, yy = (gains[..., k] for k in range(4))
+    determinant = xx * yy - xy * yx
+    known = np.isfinite(determinant) & (determinant != 0)
+    with np.errstate(invalid="ignore"):
+        adjugate = np.stack([yy, -xy, -yx, xx], axis=-1) / np.where(known, determinant, 1)[..., None]
+    return np.where(known[..., None], adjugate, 0).astype(np.complex64)
+
+
+@numba.njit(nogil=True, cache=True)
+def flagged(flag: np.ndarray) -> np.ndarray:
+    """Whether any polarization of samples (time, baseline, frequency, polarization) is flagged: bool of three axes."""
+    result = np.empty(flag.shape[:3], np.bool_)
+    for t in range(flag.shape[0]):
+        for b in range(flag.shape[1]):
+            for f in range(flag.shape[2]):
+                bad = False
+                for k in range(flag.shape[3]):
+                    bad |= flag[t, b, f, k]
+                result[t, b, f] = bad
+    return result
+
+
+@numba.njit(nogil=True, cache=True)
+def weigh(data: np.ndarray, flag: np.ndarray, weight: np.ndarray, scale: np.ndarray) -> int:
+    """Scale weights, and flag what has no data or no weight.
+
+    Parameters
+    ----------
+    data : (time, baseline, frequency, polarization) complex64
+        Corrected: 0 where there was no gain.
+    flag : same shape, bool
+        Changed: all polarizations go together.
+    weight : same shape, float32
+        Changed; 0 where flagged.
+    scale : (baseline,) float32
+
+    Returns
+    -------
+    int
+        Samples, all polarizations as one, that are flagged.
+    """
+    count = 0
+    for t in range(data.shape[0]):
+        for b in range(data.shape[1]):
+            for f in range(data.shape[2]):
+                bad = False
+                for k in range(data.shape[3]):
+                    weight[t, b, f, k] *= scale[b]
+                    bad |= flag[t, b, f, k] or data[t, b, f, k] == 0 or not weight[t, b, f, k] > 0
+                if bad:
+                    count += 1
+                    for k in range(data.shape[3]):
+                        flag[t, b, f, k] = True
+                        weight[t, b, f, k] = 0
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
+def _diagonal(
+    data: np.ndarray, inverse: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, out: np.ndarray
+) -> None:
+    four = data.shape[3] == 4
+    for t in range(data.shape[0]):
+        for b in range(data.shape[1]):
+            p, q = antenna1[b], antenna2[b]
+            for f in range(data.shape[2]):
+                px, py = inverse[t, f, p, 0], inverse[t, f, p, 1]
+                qx, qy = np.conj(inverse[t, f, q, 0]), np.conj(inverse[t, f, q, 1])
+                out[t, b, f, 0] = data[t, b, f, 0] * (px * qx)
+                if four:
+                    out[t, b, f, 1] = data[t, b, f, 1] * (px * qy)
+                    out[t, b, f, 2] = data[t, b, f, 2] * (py * qx)
+                    out[t, b, f, 3] = data[t, b, f, 3] * (py * qy)
+                else:
+                    out[t, b, f, 1] = data[t, b, f, 1] * (py * qy)
+
+
+@numba.njit(nogil=True, cache=True)
+def _full(data: np.ndarray, inverse: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, out: np.ndarray) -> None:
+    for t in range(data.shape[0]):
+        for b in range(data.shape[1]):
+            for f in range(data.shape[2]):
+                p, q, v = inverse[t, f, antenna1[b]], inverse[t, f, antenna2[b]], data[t, b, f]
+                for i in range(2):
+                    left = p[2 * i] * v[0] + p[2 * i + 1] * v[2]
+                    right = p[2 * i] * v[1] + p[2 * i + 1] * v[3]
+                    for j in range(2):
+                        out[t, b, f, 2 * i + j] = left * np.conj(q[2 * j]) + right * np.conj(q[2 * j + 1])

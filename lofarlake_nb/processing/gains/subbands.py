@@ -1,0 +1,223 @@
+"""Gains of all Measurement Sets of an observation: solved on the workers, judged together, applied."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import distributed
+import numpy as np
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters, seconds
+from lofarlake_nb.processing.averaging import Averaged
+from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, transfer
+from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
+from lofarlake_nb.processing.gains.directions import Judged
+from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
+from lofarlake_nb.processing.gains.transfer import Transferred
+from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.windows import blocks, groups
+
+# A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
+# 0.96 of its power.
+REACH = np.deg2rad(0.5)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Solutions of all Measurement Sets, and what they are worth.
+
+    Parameters
+    ----------
+    layouts : list of Layout
+    solved : list of Solved
+    with_beam : bool
+        Whether station beams were in the model.
+    transferred : Transferred or None
+        Gains of another scan that were corrected for before.
+    assessment : Assessment
+    """
+
+    layouts: list[Layout]
+    solved: list[solving.Solved]
+    with_beam: bool
+    transferred: Transferred | None
+    assessment: Assessment
+
+
+def solve(
+    averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters, client: distributed.Client
+) -> Found:
+    """Solve the gains of all Measurement Sets.
+
+    Parameters
+    ----------
+    averaged : Averaged
+    model : SkyModel or ModelColumn
+    parameters : CalibrationParameters
+    client : distributed.Client
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    ProcessingError
+        When the Measurement Sets are not of the same stations, or beams are wanted that aren't known.
+    UsageError
+        When there are no solutions to transfer where they are said to be.
+    """
+    paths = averaged.measurement_sets
+    layouts = _layouts(paths)
+    with_beam = _with_beam(paths[0], layouts[0], model, parameters)
+    transferred = transfer.load(parameters.solutions) if parameters.solutions else None
+    tasks = []
+    for path, layout in zip(paths, layouts, strict=True):
+        ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
+        tasks.append(
+            [
+                client.submit(solve_window, path, part, model, parameters, with_beam, transferred, pure=False)
+                for part in ranges
+            ]
+        )
+    solved = [solving.joined(parts) for parts in client.gather(tasks)]
+    stations = [
+        Stations(
+            nominal=sensitivity.expected(layout, sensitivity.antenna_set(path)),
+            power=_power(path, layout, model, with_beam),
+        )
+        for path, layout in zip(paths, layouts, strict=True)
+    ]
+    known_bad = {station.name: station for station in averaged.bad_stations}
+    distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
+    assessment = assess(solved, layouts, stations, known_bad, distance)
+    return Found(layouts, solved, with_beam, transferred, assessment)
+
+
+def apply(
+    paths: tuple[Path, ...], found: Found, parameters: CalibrationParameters, folder: Path, client: distributed.Client
+) -> tuple[list[Path], list[Path], float]:
+    """Write solutions and calibrated Measurement Sets.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        Averaged Measurement Sets.
+    found : Found
+    parameters : CalibrationParameters
+    folder : Path
+        For the new ones, and the solutions.
+    client : distributed.Client
+
+    Returns
+    -------
+    tuple
+        Calibrated Measurement Sets, h5parm files, and the fraction of the samples that is flagged.
+    """
+    assessment = found.assessment
+    outputs = [folder / path.name for path in paths]
+    files = []
+    for path, gains, layout in zip(outputs, assessment.usable, found.layouts, strict=True):
+        times, frequencies = _axes(layout, parameters)
+        if found.transferred is not None:
+            block = np.arange(len(layout.frequencies)) // parameters.channels
+            gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
+        values = gain_checks.referred(gains, assessment.reference)
+        files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
+    beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None
+    futures = [
+        client.submit(apply_one, path, output, file, one.noise, beam_interval, pure=False)
+        for path, output, file, one in zip(paths, outputs, files, found.solved, strict=True)
+    ]
+    counts = np.sum(client.gather(futures), axis=0)
+    return outputs, files, float(counts[1] / counts[0])
+
+
+def apart(
+    averaged: Averaged,
+    model: SkyModel | ModelColumn,
+    found: Found,
+    files: list[Path],
+    parameters: CalibrationParameters,
+    folder: Path,
+    client: distributed.Client,
+) -> tuple[list[Path], list[Judged]]:
+    """Gains that differ between directions, where any are asked for and can be had.
+
+    Parameters
+    ----------
+    averaged : Averaged
+    model : SkyModel or ModelColumn
+    found : Found
+    files : list of Path
+        From `apply`.
+    parameters : CalibrationParameters
+    folder : Path
+    client : distributed.Client
+
+    Returns
+    -------
+    tuple
+        h5parm files, and what is thought of each direction; see `directions.solve`.
+    """
+    if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
+        return [], []
+    return directions.solve(
+        averaged.measurement_sets,
+        found.layouts,
+        files,
+        [one.noise for one in found.solved],
+        found.assessment.reference,
+        model,
+        parameters,
+        found.with_beam,
+        folder,
+        client,
+    )
+
+
+def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:
+    """Whether station beams go into the model."""
+    if isinstance(model, ModelColumn) or parameters.beam == "never":
+        return False
+    if parameters.beam == "auto" and (parameters.solve == "none" or model.reach(layout.phase_centre) <= REACH):
+        return False
+    known = beam.open_telescope(path) is not None
+    if parameters.beam == "always" and not known:
+        raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
+    return known
+
+
+def _power(path: Path, layout: Layout, model: SkyModel | ModelColumn, with_beam: bool) -> float:
+    """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
+    if isinstance(model, ModelColumn):
+        return float("nan")  # whether beams are in it isn't known
+    return 1.0 if with_beam else sensitivity.element_power(path, layout)
+
+
+def _layouts(paths: tuple[Path, ...]) -> list[Layout]:
+    layouts = [measurement_set.layout(path) for path in paths]
+    for path, layout in zip(paths, layouts, strict=True):
+        if (layout.stations, *_baselines(layout)) != (layouts[0].stations, *_baselines(layouts[0])):
+            raise ProcessingError(
+                f"{path.name} has other stations or baselines than {paths[0].name}", "process them apart"
+            )
+    return layouts
+
+
+def _baselines(layout: Layout) -> tuple[bytes, bytes]:
+    return layout.antenna1.tobytes(), layout.antenna2.tobytes()
+
+
+def _axes(layout: Layout, parameters: CalibrationParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of the solution intervals (MJD s) and of the blocks of channels (Hz)."""
+    starts = groups(layout.times, layout.interval, parameters.slots)
+    size = np.diff(np.append(starts, len(layout.times)))
+    times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
+    channels = np.arange(0, len(layout.frequencies), parameters.channels)
+    size = np.diff(np.append(channels, len(layout.frequencies)))
+    return times, np.add.reduceat(layout.frequencies, channels) / size

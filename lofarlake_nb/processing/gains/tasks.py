@@ -1,0 +1,188 @@
+"""Tasks of calibration: solve some solution intervals of one Measurement Set, write a calibrated one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lofarlake_nb.observation import measurement_set, writer
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters, seconds
+from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.gains import block as blocks_of
+from lofarlake_nb.processing.gains import solutions, solving
+from lofarlake_nb.processing.gains.correcting import corrected, inverted, weigh
+from lofarlake_nb.processing.gains.transfer import Transferred
+from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.predict import Predictor, direction_cosines
+from lofarlake_nb.processing.windows import blocks, groups
+
+
+def solve_window(
+    path: Path,
+    intervals: tuple[int, int],
+    model: SkyModel | ModelColumn,
+    parameters: CalibrationParameters,
+    with_beam: bool,
+    transferred: Transferred | None = None,
+) -> solving.Solved:
+    """Solve some solution intervals of one Measurement Set; a task.
+
+    Parameters
+    ----------
+    path : Path
+        Averaged Measurement Set, without autocorrelations.
+    intervals : tuple of int
+        First solution interval, and the one after the last.
+    model : SkyModel or ModelColumn
+    parameters : CalibrationParameters
+    with_beam : bool
+        Station beams in the model.
+    transferred : Transferred, optional
+        Gains of another scan, to be corrected for beforehand.
+
+    Returns
+    -------
+    Solved
+    """
+    engines.prepare()
+    layout = measurement_set.layout(path)
+    starts = groups(layout.times, layout.interval, parameters.slots)
+    ends = np.append(starts[1:], len(layout.times))
+    times = slice(int(starts[intervals[0]]), int(ends[intervals[1] - 1]))
+    block = read_block(path, layout, times, model, parameters, with_beam)
+    if transferred is not None:
+        before = np.broadcast_to(transferred.at(layout), (len(block.data), *transferred.at(layout).shape))
+        data = corrected(block.data, before, layout.antenna1, layout.antenna2)
+        block = replace(block, data=data, flag=block.flag | (data == 0).any(axis=3))
+    return solving.solve(block, parameters.solve)
+
+
+def read_block(
+    path: Path,
+    layout: Layout,
+    times: slice,
+    model: SkyModel | ModelColumn,
+    parameters: CalibrationParameters,
+    with_beam: bool,
+) -> blocks_of.Block:
+    """Read visibilities, and predict or read the model of them.
+
+    Parameters
+    ----------
+    path : Path
+    layout : Layout
+        Its own.
+    times : slice
+        Whole solution intervals.
+    model : SkyModel or ModelColumn
+    parameters : CalibrationParameters
+    with_beam : bool
+
+    Returns
+    -------
+    Block
+    """
+    columns = ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"]
+    if isinstance(model, ModelColumn):
+        read = measurement_set.read(path, layout, [*columns, model.name], times)
+        return blocks_of.make(read, read[model.name], layout, times, parameters)
+    read = measurement_set.read(path, layout, columns, times)
+    predicted = predictor(path, layout, model, parameters, with_beam, times).visibilities(read["UVW"], times)
+    if predicted.shape[-1] > read["DATA"].shape[-1]:
+        predicted = predicted[..., [0, -1]]
+    return blocks_of.make(read, predicted, layout, times, parameters)
+
+
+def predictor(
+    path: Path, layout: Layout, model: SkyModel, parameters: CalibrationParameters, with_beam: bool, times: slice
+) -> Predictor:
+    """Predictor of a model for some slots of a Measurement Set.
+
+    Parameters
+    ----------
+    path : Path
+    layout : Layout
+    model : SkyModel
+    parameters : CalibrationParameters
+        For the beam's interval.
+    with_beam : bool
+    times : slice
+
+    Returns
+    -------
+    Predictor
+    """
+    if not with_beam:
+        return Predictor(model, layout)
+    lm = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre)[:2], axis=-1)
+    places = np.stack([model.ra, model.dec], axis=-1)
+    interval = seconds("beam_interval", parameters.beam_interval)
+    return Predictor(model, layout, beam.evaluate(path, layout, lm, places, interval, times))
+
+
+def apply_one(
+    path: Path, output: Path, solution_file: Path, noise: np.ndarray, beam_interval: float | None
+) -> tuple[int, int]:
+    """Write a calibrated Measurement Set; a task.
+
+    Parameters
+    ----------
+    path : Path
+        Averaged Measurement Set.
+    output : Path
+        The new one.
+    solution_file : Path
+        From `solutions.write`; samples without a solution are flagged.
+    noise : (station,) float64
+        Factors of the noise power of calibrated visibilities of weight 1, Jy²; NaN where not known.
+    beam_interval : float or None
+        Where the beams were in the model: what the stations see towards the phase centre is corrected for too,
+        evaluated at this interval, s.
+
+    Returns
+    -------
+    tuple of int
+        Samples, and those flagged.
+    """
+    engines.prepare()
+    layout = measurement_set.layout(path)
+    gains = solutions.read(solution_file)
+    slot_of = np.argmin(np.abs(layout.times[:, None] - gains.times), axis=1)
+    channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
+    samples = flagged = 0
+    with writer.create(output, layout, like=path, columns=("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")) as new:
+        for first, last in blocks(layout, np.arange(len(layout.times))):
+            times = slice(first, last)
+            block = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
+            jones, factors = gains.values[slot_of[times]][:, channel_of], noise
+            if beam_interval is not None:
+                seen = beam.towards_centre(path, layout, beam_interval, times)
+                centre = np.stack([seen.at(float(time))[:, 0] for time in layout.times[times]])
+                jones, factors = _through_beam(jones, centre), noise * _noise_of(centre)
+            data = corrected(block["DATA"], jones, layout.antenna1, layout.antenna2)
+            variance = factors[layout.antenna1] * factors[layout.antenna2]
+            # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
+            scale = np.where(np.isfinite(variance), 2 / variance, 0 if np.isfinite(noise).any() else 1)
+            flag, weight = block["FLAG"], block["WEIGHT_SPECTRUM"]
+            flagged += weigh(data, flag, weight, scale.astype(np.float32))
+            samples += flag[..., 0].size
+            new.write(first, block["UVW"], CORRECTED_DATA=data, FLAG=flag, WEIGHT_SPECTRUM=weight)
+    return samples, flagged
+
+
+def _through_beam(gains: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (time, station, 2, 2)."""
+    matrix = np.zeros((*gains.shape[:-1], 2, 2), np.complex128)
+    if gains.shape[-1] == 2:
+        matrix[..., 0, 0], matrix[..., 1, 1] = gains[..., 0], gains[..., 1]
+    else:
+        matrix = gains.reshape(matrix.shape)
+    return (matrix @ centre[:, None]).reshape(*gains.shape[:-1], 4)
+
+
+def _noise_of(centre: np.ndarray) -> np.ndarray:
+    """(station,) power by which correcting for a beam (time, station, 2, 2) raises the noise, the mean of X and Y."""
+    power = np.abs(inverted(centre.reshape(*centre.shape[:2], 4))) ** 2
+    return power.sum(axis=2).mean(axis=0) / 2

@@ -1,0 +1,188 @@
+"""Gains of a calibrator's scan for another target: what is the stations' own, without the ionosphere of its direction.
+
+As LINC does it (de Gasperin et al. 2019, A&A 622, A5): the bandpass is the usual amplitude of X and Y at each
+frequency; the polarisation alignment the usual phase of X against Y; the clock what goes with frequency in the phases
+of X, when what goes with 1 / frequency, the ionosphere's electron content, is fitted beside it and left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.gains.gain_checks import median, referred
+
+# Phase in rad of 1 TECU at 1 Hz (electrons advance the phase).
+TECU_PHASE = -8.4479745e9
+# Below this span of frequencies a clock and an electron content look the same, as stations have a phase of their own.
+LEAST_SPAN_HZ = 20e6
+# Searched on a grid that is finer than half a turn over the band, then by least squares.
+CLOCKS_S = np.linspace(-250e-9, 250e-9, 501)
+CONTENTS_TECU = np.linspace(-0.5, 0.5, 101)
+MOST_TIMES = 30
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Gains of stations that hold for any direction and time.
+
+    Parameters
+    ----------
+    stations : tuple of str
+    frequencies : (frequency,) float64
+        Hz, ascending.
+    amplitude : (frequency, station, 2) float64
+    alignment : (frequency, station) float64
+        Phase of X against Y, rad.
+    clock : (station,) float64
+        s, against the reference station; 0 where it can't be told from the ionosphere.
+    """
+
+    stations: tuple[str, ...]
+    frequencies: np.ndarray
+    amplitude: np.ndarray
+    alignment: np.ndarray
+    clock: np.ndarray
+
+    def at(self, layout: Layout) -> np.ndarray:
+        """Gains (frequency, station, 2) of an observation's stations at its frequencies.
+
+        Parameters
+        ----------
+        layout : Layout
+
+        Returns
+        -------
+        (frequency, station, 2) complex128
+            NaN for stations that the calibrator's scan lacks. Frequencies outside of its band get those of its edge.
+        """
+        wanted = layout.frequencies
+        result = np.full((len(wanted), len(layout.stations), 2), np.nan, np.complex128)
+        for i, name in enumerate(layout.stations):
+            if name not in self.stations:
+                continue
+            j = self.stations.index(name)
+            turn = np.interp(wanted, self.frequencies, np.unwrap(self.alignment[:, j]))
+            delay = 2 * np.pi * wanted * self.clock[j]
+            for hand, phase in ((0, delay), (1, delay - turn)):
+                size = np.interp(wanted, self.frequencies, self.amplitude[:, j, hand])
+                result[:, i, hand] = size * np.exp(1j * phase)
+        return result
+
+
+def together(transferred: Transferred, solved: np.ndarray, layout: Layout, channel_block: np.ndarray) -> np.ndarray:
+    """Gains that were solved after transferred ones were corrected for, with those in them.
+
+    Parameters
+    ----------
+    transferred : Transferred
+    solved : (interval, block, station, 2 or 4) complex
+    layout : Layout
+    channel_block : (frequency,) int
+        Block of each channel.
+
+    Returns
+    -------
+    (interval, frequency, station, 2 or 4) complex
+    """
+    before = transferred.at(layout)
+    rows = [0, 1] if solved.shape[-1] == 2 else [0, 0, 1, 1]
+    return solved[:, channel_block] * before[None][..., rows]
+
+
+def load(place: str) -> Transferred:
+    """What can be transferred of solutions in files.
+
+    Parameters
+    ----------
+    place : str
+        h5parm with amplitudes and phases, or a folder with one for each subband.
+
+    Returns
+    -------
+    Transferred
+
+    Raises
+    ------
+    UsageError
+        When there is none, or they are of different stations.
+    """
+    path = Path(place)
+    files = sorted(path.glob("*.h5")) if path.is_dir() else [path]
+    files = [f for f in files if not f.stem.endswith("_directions")]
+    if not files or not all(f.is_file() for f in files):
+        raise UsageError(f"solutions: no h5parm at {place}", "give an h5parm, or a folder with one for each subband")
+    found = [(solutions.read(f), solutions.stations(f)) for f in files]
+    names = found[0][1]
+    if any(others != names for _, others in found):
+        raise UsageError(f"solutions: the files in {place} are of different stations", "give those of one observation")
+    return separate([gains for gains, _ in found], names)
+
+
+def separate(gains: Sequence[solutions.Gains], stations: tuple[str, ...]) -> Transferred:
+    """Bandpass, alignment and clock of diagonal gains.
+
+    Parameters
+    ----------
+    gains : sequence of Gains
+        Of each subband, of the same stations.
+    stations : tuple of str
+
+    Returns
+    -------
+    Transferred
+    """
+    frequencies = np.concatenate([g.frequencies for g in gains])
+    order = np.argsort(frequencies)
+    reference = int(np.argmax(sum(np.isfinite(g.values).sum(axis=(0, 1, 3)) for g in gains)))
+    amplitude, alignment = [], []
+    for one in gains:
+        values = referred(one.values[..., [0, -1]], reference)
+        amplitude.append(median(np.abs(values), axis=0))
+        against = values[..., 0] * np.conj(values[..., 1])
+        against = np.where(np.isfinite(against), against, 0)
+        against = against / np.maximum(np.abs(against), 1e-30)
+        alignment.append(np.angle(against.sum(axis=0)))
+    bandpass = np.concatenate(amplitude)[order]
+    turned = np.concatenate(alignment)[order]
+    return Transferred(stations, frequencies[order], bandpass, turned, _clocks(gains, reference))
+
+
+def _clocks(gains: Sequence[solutions.Gains], reference: int) -> np.ndarray:
+    """(station,) s; 0 where the band is too narrow, or there are no solutions."""
+    count = gains[0].values.shape[2]
+    frequencies = np.array([g.frequencies.mean() for g in gains])
+    if np.ptp(frequencies) < LEAST_SPAN_HZ:
+        return np.zeros(count)
+    n_time = min(len(g.values) for g in gains)
+    chosen = np.unique(np.linspace(0, n_time - 1, MOST_TIMES).round().astype(int))
+    turns = np.stack([_turn(referred(g.values[chosen], reference)) for g in gains])  # subband, time, station
+    clocks = np.zeros(count)
+    for station in range(count):
+        good = np.abs(turns[:, :, station]).min(axis=0) > 0
+        if good.any():
+            clocks[station] = np.median([_clock(t, frequencies) for t in turns[:, good, station].T])
+    return clocks
+
+
+def _turn(values: np.ndarray) -> np.ndarray:
+    """(time, station) phase of X, as a unit number, of gains (time, block, station, 2); 0 for none."""
+    total = np.where(np.isfinite(values[..., 0]), values[..., 0], 0).sum(axis=1)  # over the blocks
+    return total / np.maximum(np.abs(total), 1e-30)
+
+
+def _clock(turns: np.ndarray, frequencies: np.ndarray) -> float:
+    """Clock, s, of unit phases (subband,)."""
+    delays = np.exp(-2j * np.pi * CLOCKS_S[:, None] * frequencies)
+    contents = np.exp(-1j * TECU_PHASE * CONTENTS_TECU[:, None] / frequencies)
+    fit = np.abs((delays * turns) @ contents.T)
+    i, j = np.unravel_index(int(np.argmax(fit)), fit.shape)
+    columns = np.stack([2 * np.pi * frequencies, TECU_PHASE / frequencies, np.ones(len(frequencies))], axis=1)
+    size = np.linalg.norm(columns, axis=0)
+    left = turns * delays[i] * contents[j]
+    angles = np.angle(left * np.exp(-1j * np.angle(left.sum())))
+    return float(CLOCKS_S[i] + (np.linalg.lstsq(columns / size, angles, rcond=None)[0] / size)[0])

@@ -1,0 +1,62 @@
+"""Images over frequency: how many, and how they are put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import ImageParameters
+
+# Visibilities are flattened by a spectral index, and what is left of a source's, 0.3 say, changes its flux by 1 % over
+# this part of its frequency at either end: sidelobes of that stay below the noise but for the brightest.
+WIDE = 0.07
+MOST = 6
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Images over frequency that are cleaned together.
+
+    Parameters
+    ----------
+    edges : (group + 1,) float64
+        Frequencies where they meet, Hz.
+    weights : (group,) float64
+        Sums of the imaging weights.
+    """
+
+    edges: np.ndarray
+    weights: np.ndarray
+
+    def mean(self, images: np.ndarray) -> np.ndarray:
+        """Weighted mean (npix, npix) float32 of images (group, npix, npix)."""
+        if len(images) == 1:
+            return images[0]
+        return np.tensordot((self.weights / self.weights.sum()).astype(np.float32), images, 1)
+
+
+def bands(parameters: ImageParameters, layouts: Sequence[Layout]) -> np.ndarray:
+    """Edges of the images over frequency, from the bandwidth, or as many as are asked for.
+
+    Parameters
+    ----------
+    parameters : ImageParameters
+        With its `channels`.
+    layouts : sequence of Layout
+        Of the Measurement Sets.
+
+    Returns
+    -------
+    (group + 1,) float64
+        Hz, ascending; channels are spread over them evenly. One group where the channels are too few.
+    """
+    every = np.sort(np.concatenate([layout.frequencies for layout in layouts]))
+    width = max(layout.channel_width for layout in layouts)
+    span = float(every[-1] - every[0]) / float(every.mean())
+    count = parameters.channels or (min(int(np.ceil(span / WIDE)) + 1, MOST) if span > WIDE else 1)
+    count = min(count, len(np.unique(every)))
+    places = [every[i * len(every) // count] for i in range(1, count)]
+    edges = np.array([every[0], *places, every[-1] + width], dtype=np.float64)
+    edges[:-1] -= 0.5 * width
+    return np.unique(edges)

@@ -1,0 +1,143 @@
+"""Cleaning of the wide image, in facets where that helps, and of the cut-out."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
+from lofarlake_nb.processing.images.facets import choose
+from lofarlake_nb.processing.images.geometry import Geometry, cutout
+from lofarlake_nb.processing.images.held import Held, load
+from lofarlake_nb.processing.images.memory import Need
+from lofarlake_nb.processing.images.primary_beam import StationBeams
+from lofarlake_nb.processing.images.responses import facets
+from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
+
+logger = logging.getLogger(__name__)
+
+# Most facets that are made without being asked for: each costs 0.1 µs a visibility and major cycle.
+MOST_FACETS = 40
+# Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
+# error would be this part of the noise, a facet is worth its cost.
+DIFFERENCE = 0.1
+# The same where the ionosphere's phases differ between directions and gains follow them.
+DIFFERENCE_OF_PHASES = 0.5
+SHOWS = 0.25
+# Within this distance of the phase centre stations see the same, rad.
+NEAR = np.deg2rad(0.1)
+# Major cycles until the sources that need facets are found.
+FIND_CYCLES = 3
+
+
+def clean(
+    held: Held,
+    dirty: np.ndarray,
+    psfs: np.ndarray,
+    beam: Beam,
+    beams: StationBeams | None,
+    gains: Sequence[Gains],
+) -> tuple[Deconvolved, Held]:
+    """Clean, the bright sources in facets of their own where that helps.
+
+    Parameters
+    ----------
+    held : Held
+    dirty, psfs : (group, npix, npix) float32
+        Jy / beam.
+    beam : Beam
+    beams : StationBeams or None
+    gains : sequence of Gains
+        That differ between directions, of each Measurement Set; may be empty.
+
+    Returns
+    -------
+    Deconvolved
+    Held
+        The visibilities with those facets.
+    """
+    parameters, size = held.parameters, held.geometry
+    most = MOST_FACETS if parameters.facets == "auto" else int(parameters.facets)
+    if not most or not parameters.iterations or (beams is None and not gains):
+        return deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands), held
+    # First only as far down as it takes to find them: the sidelobes of what the beams leave would be taken for sources.
+    rough = replace(parameters, major_cycles=FIND_CYCLES, facets="0")
+    found = deconvolve(dirty, psfs, held.subtract, rough, size, beam.major, held.bands)
+    smooth = convolve(held.bands.mean(found.model), beam, size.cell)
+    least = 0.0
+    if parameters.facets == "auto":
+        sidelobes = held.bands.mean(psfs).std()
+        least = SHOWS * held.thermal / ((DIFFERENCE_OF_PHASES if gains else DIFFERENCE) * sidelobes)
+    least = max(least, 5 * float(held.bands.mean(found.residual).std()))
+    places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
+    if not places:
+        rest = replace(parameters, major_cycles=max(1, parameters.major_cycles - found.major_cycles))
+        return deconvolve(found.residual, psfs, held.subtract, rest, size, beam.major, held.bands, found.model), held
+    logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
+    stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
+    seen = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
+    return deconvolve(
+        seen.subtract(found.model), psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model
+    ), seen
+
+
+def cut_out(
+    wide: Held,
+    model: np.ndarray,
+    paths: tuple[Path, ...],
+    layouts: list[Layout],
+    needed: Need,
+    beams: StationBeams | None,
+) -> tuple[Geometry, Beam, np.ndarray]:
+    """A small image at full resolution, of the visibilities less what lies outside of it.
+
+    Parameters
+    ----------
+    wide : Held
+        Of the wide image.
+    model : (group, npix, npix) float32, Jy / pixel
+        Of the wide image.
+    paths, layouts
+        The Measurement Sets.
+    needed : Need
+        That the wide image was planned with.
+    beams : StationBeams or None
+        That baselines were parted by.
+
+    Returns
+    -------
+    Geometry
+    Beam
+    (npix, npix) float32, Jy / beam
+        Restored.
+    """
+    parameters, size = wide.parameters, cutout(wide.parameters, layouts)
+    around = model.copy()
+    middle = [
+        wide.geometry.npix // 2 + round(sign * c / wide.geometry.cell)
+        for sign, c in zip((1, -1), np.subtract(size.centre, wide.geometry.centre)[::-1], strict=True)
+    ]
+    half = int(np.ceil(0.5 * size.npix * size.cell / wide.geometry.cell))
+    rows, columns = (slice(max(0, c - half), max(0, c + half + 1)) for c in middle)
+    around[:, rows, columns] = 0
+    loaded = load(
+        paths,
+        layouts,
+        parameters,
+        size,
+        wide.client,
+        need=needed,
+        folder=wide.folder / "cutout",
+        edges=wide.bands.edges,
+        beams=beams,
+    )
+    held = loaded.less(wide, around)
+    dirty, psfs = held.dirty_and_psf()
+    beam = fit_beam(held.bands.mean(psfs), size.cell)
+    found = deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands)
+    smooth = convolve(held.bands.mean(found.model), beam, size.cell)
+    return size, beam, (smooth + held.bands.mean(found.residual)).astype(np.float32)

@@ -1,0 +1,346 @@
+"""Visibilities held by the workers, in memory or on disk, from loading to the last major cycle."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import distributed
+import numpy as np
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing.images import chunks, facets, gridding, primary_beam
+from lofarlake_nb.processing.images.bands import Bands
+from lofarlake_nb.processing.images.chunks import Part
+from lofarlake_nb.processing.images.facets import Facet
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.gridding import tree_sum
+from lofarlake_nb.processing.images.memory import Need
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam, StationBeams
+from lofarlake_nb.processing.images.restoring import Beam, fit_beam
+
+PREVIEW_PIXELS = 512
+
+
+@dataclass(frozen=True)
+class Held:
+    """Chunks of weighted visibilities on the workers.
+
+    Parameters
+    ----------
+    chunks : list of Future
+        Of `chunks.Chunk` or `chunks.OnDisk`.
+    groups : list of int
+        Which of the images over frequency each chunk belongs to.
+    beams : list of ChunkBeam or None
+        How each chunk sees the field.
+    power : (group, npix, npix) float32 or None
+        Weighted mean of the square of that; None where all see the same.
+    parts : list of Part
+        What the chunks were read from.
+    cells : Future or None
+        Density of the natural weights, for Briggs weights.
+    geometry : Geometry
+        Of the image that they are for.
+    parameters : ImageParameters
+    client : distributed.Client
+    folder : Path
+        Where models for the workers, and chunks on disk, lie.
+    sums : (group, 5) float64
+        Of `chunks.Chunk`, for each image over frequency.
+    bands : Bands
+    accuracy : float
+        Of the gridder.
+    facets : tuple of Facet
+        Patches that are seen through their own beams and gains.
+    """
+
+    chunks: list[distributed.Future]
+    groups: list[int]
+    beams: list[ChunkBeam | None]
+    power: np.ndarray | None
+    parts: list[Part]
+    cells: distributed.Future | None
+    geometry: Geometry
+    parameters: ImageParameters
+    client: distributed.Client
+    folder: Path
+    sums: np.ndarray
+    bands: Bands
+    accuracy: float
+    facets: tuple[Facet, ...] = ()
+
+    @property
+    def thermal(self) -> float:
+        """Noise that the weights leave in the image, Jy / beam."""
+        return float(np.sqrt(self.sums[:, 1].sum()) / self.sums[:, 0].sum())
+
+    @property
+    def frequency(self) -> float:
+        """That fluxes are brought to, Hz."""
+        return self.parts[0].spectrum[1]
+
+    @property
+    def count(self) -> int:
+        """Visibilities with weight."""
+        return int(self.sums[:, 4].sum())
+
+    def preview(self) -> Beam:
+        """Main lobe of the point spread function, from a small image of it."""
+        small = replace(self.geometry, npix=min(PREVIEW_PIXELS, self.geometry.npix))
+        futures = [self.client.submit(gridding.psf, c, small, gridding.COARSE, pure=False) for c in self.chunks]
+        return fit_beam(tree_sum(futures, self.client).result() / self.sums[:, 0].sum(), small.cell)
+
+    def dirty_and_psf(self) -> tuple[np.ndarray, np.ndarray]:
+        """Dirty images and point spread functions, each (group, npix, npix) float32, Jy / beam."""
+        images = self._images(gridding.dirty_and_psf, self.geometry, self.accuracy)
+        dirty, psf = np.moveaxis(images, 1, 0)
+        dirty = self._even(dirty)
+        # The psf's peak is 1 but for the gridder's error; radler wants it exact.
+        centre = self.geometry.npix // 2
+        return np.ascontiguousarray(dirty), psf / psf[:, centre, centre][:, None, None]
+
+    def subtract(self, model: np.ndarray) -> np.ndarray:
+        """Images of what models leave of the visibilities.
+
+        Parameters
+        ----------
+        model : (group, npix, npix) float32, Jy / pixel
+
+        Returns
+        -------
+        (group, npix, npix) float32, Jy / beam
+        """
+        # Through a file: a model that lies on a worker is lost with the worker.
+        file = self.folder / "model.npy"
+        np.save(file, model)
+        if not self.facets:
+            return self._even(self._images(gridding.residual, file, self.geometry, self.accuracy, grouped=True))
+        seen = self.folder / facets.FILE
+        arguments = (file, self.geometry, self.accuracy, seen)
+        sums = [
+            tree_sum(futures, self.client, gridding.add_pairs)
+            for futures in self._submit(facets.residual, *arguments, grouped=True)
+        ]
+        found = [
+            [np.asarray(part, np.float32) / total for part in future.result()]
+            for future, total in zip(sums, self.sums[:, 0].astype(np.float32), strict=True)
+        ]
+        images = self._even(np.stack([image for image, *_ in found]))
+        return np.stack([facets.inserted(i, f[1:], self.facets) for i, f in zip(images, found, strict=True)])
+
+    def with_facets(self, chosen: Sequence[Facet]) -> "Held":
+        """The same visibilities, with patches that are seen through their own beams and gains.
+
+        Parameters
+        ----------
+        chosen : sequence of Facet
+            Their `scale` and `power` are set here.
+        """
+        file = facets.put(self.folder, chosen, self.geometry.npix)
+        futures = [self.client.submit(facets.means, chunk, file, pure=False) for chunk in self.chunks]
+        means = tree_sum(futures, self.client).result() / self.sums[:, 0].sum()
+        known = tuple(replace(f, scale=float(m[0]), power=float(m[1])) for f, m in zip(chosen, means, strict=True))
+        facets.put(self.folder, known, self.geometry.npix)
+        return replace(self, facets=known)
+
+    def less(self, wide: "Held", model: np.ndarray) -> "Held":
+        """These visibilities less the model (group, npix, npix), Jy / pixel, of another image of the same chunks."""
+        file = wide.folder / "around.npy"
+        np.save(file, model)
+        if not wide.facets:
+            facets.put(wide.folder, [], wide.geometry.npix)
+        common = (file, wide.geometry, wide.accuracy, wide.folder / facets.FILE)
+        left = [
+            self.client.submit(facets.less, chunk, beam, *common, group, pure=False)
+            for chunk, beam, group in zip(self.chunks, wide.beams, self.groups, strict=True)
+        ]
+        distributed.wait(left)
+        return replace(self, chunks=left)
+
+    def circular(self) -> tuple[np.ndarray, float] | None:
+        """Image of Stokes V, where nothing is expected.
+
+        Returns
+        -------
+        image : (npix, npix) float32, Jy / beam
+        thermal : float
+            Jy / beam.
+        None
+            Where V can't be had from the correlations.
+        """
+        futures = [
+            self.client.submit(
+                gridding.image_of_part, part, "V", self.cells, self.parameters.robust, self.geometry, pure=False
+            )
+            for part in self.parts
+        ]
+        image, sums = tree_sum(futures, self.client, gridding.add_pairs).result()
+        return (image / sums[0], float(np.sqrt(sums[1]) / sums[0])) if sums[0] > 0 else None
+
+    def _even(self, images: np.ndarray) -> np.ndarray:
+        """Images (group, npix, npix) that were seen twice through the chunks' beams, in the flux that all see."""
+        return images if self.power is None else images / self.power
+
+    def _images(self, task, *arguments, grouped: bool = False) -> np.ndarray:  # type: ignore[no-untyped-def]
+        """Sums of a task's images over the chunks of each group, divided by the sum of weights."""
+        sums = [tree_sum(futures, self.client) for futures in self._submit(task, *arguments, grouped=grouped)]
+        images = np.stack([np.asarray(s.result(), np.float32) for s in sums])
+        images /= self.sums[:, 0].reshape(-1, *[1] * (images.ndim - 1)).astype(np.float32)
+        return images
+
+    def _submit(self, task, *arguments, grouped: bool) -> list[list[distributed.Future]]:  # type: ignore[no-untyped-def]
+        """A task on each chunk, by image over frequency."""
+        return [
+            [
+                self.client.submit(task, chunk, beam, *arguments, *([group] if grouped else []), pure=False)
+                for chunk, beam, its_group in zip(self.chunks, self.beams, self.groups, strict=True)
+                if its_group == group
+            ]
+            for group in range(len(self.sums))
+        ]
+
+    def close(self) -> None:
+        """Let go of the visibilities, and of what lies on disk."""
+        for future in self.chunks:
+            future.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def load(
+    paths: Sequence[Path],
+    layouts: Sequence[Layout],
+    parameters: ImageParameters,
+    geometry: Geometry,
+    client: distributed.Client,
+    *,
+    need: Need,
+    folder: Path,
+    edges: np.ndarray,
+    beams: StationBeams | None = None,
+) -> Held:
+    """Load visibilities onto the workers and weigh them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Calibrated Measurement Sets.
+    layouts : sequence of Layout
+        Theirs.
+    parameters : ImageParameters
+        For the weighting.
+    geometry : Geometry
+        Of the image.
+    client : distributed.Client
+    need : Need
+        How large chunks are, and where they stay.
+    folder : Path
+        That all workers see; made anew.
+    edges : (group + 1,) float64
+        Of the images over frequency, Hz, from `bands.bands`.
+    beams : StationBeams, optional
+        Baselines are then parted by what their stations see; `seen_by` has that taken into account.
+
+    Returns
+    -------
+    Held
+
+    Raises
+    ------
+    ProcessingError
+        When no visibility is left.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    reference = float(np.mean(np.concatenate([layout.frequencies for layout in layouts])))
+    parts = chunks.plan(
+        paths,
+        layouts,
+        most=need.chunk,
+        spectrum=(parameters.spectral_index, reference),
+        classes=() if beams is None else primary_beam.classes(beams),
+        edges=edges,
+    )
+    weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)
+    groups = [part.group for part in parts for _ in part.pairs]
+    each = client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed])
+    sums = np.zeros((len(edges) - 1, 5))
+    np.add.at(sums, groups, each)
+    if not sums[:, 0].sum() > 0:
+        raise ProcessingError(
+            "no visibility is left to image: all are flagged, or outside of the range of baselines",
+            "look at the flagged fractions, or ask for another resolution, minimum_uv or maximum_uv",
+        )
+    alike: list[ChunkBeam | None] = [None] * len(weighed)
+    bands = Bands(edges, sums[:, 0])
+    held = Held(
+        weighed, groups, alike, None, parts, cells, geometry, parameters, client, folder, sums, bands, gridding.COARSE
+    )
+    if len(empty := np.flatnonzero(sums[:, 0] == 0)):  # a group whose channels are all flagged joins its neighbour
+        held.close()
+        kept = np.delete(held.bands.edges, np.maximum(empty, 1))
+        return load(paths, layouts, parameters, geometry, client, need=need, folder=folder, edges=kept, beams=beams)
+    total, _, _, flux, _ = sums.sum(axis=0)
+    return replace(held, accuracy=gridding.accuracy(flux / total, held.thermal))
+
+
+def _weighed(
+    parts: Sequence[Part],
+    parameters: ImageParameters,
+    geometry: Geometry,
+    client: distributed.Client,
+    folder: Path | None,
+) -> tuple[list[distributed.Future], distributed.Future | None]:
+    """Weighed chunks, in memory or in a folder, and the density of the natural weights where it is wanted."""
+    robust, briggs = parameters.robust, parameters.weighting == "briggs"
+    if folder is None:
+        loaded = [client.submit(chunks.load, part, geometry, pure=False) for part in parts]
+        densities = [client.submit(chunks.density, one, geometry, pure=False) for one in loaded if briggs]
+        cells = tree_sum(densities, client) if briggs else None
+        return [
+            client.submit(chunks.weigh_one, one, i, cells, robust, geometry, pure=False)
+            for one, part in zip(loaded, parts, strict=True)
+            for i in range(len(part.pairs))
+        ], cells
+    densities = [client.submit(chunks.density_of_part, part, geometry, pure=False) for part in parts if briggs]
+    cells = tree_sum(densities, client) if briggs else None
+    kept = []
+    for n, part in enumerate(parts):
+        places = [folder / f"chunk{n:05d}-{i}" for i in range(len(part.pairs))]
+        stored = client.submit(chunks.weigh_on_disk, part, cells, robust, geometry, places, pure=False)
+        kept += [client.submit(chunks.one_of, stored, i, pure=False) for i in range(len(places))]
+    return kept, cells
+
+
+def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
+    """Visibilities that are imaged through their own beams, and the average of these, weighted as they are.
+
+    Parameters
+    ----------
+    beams : StationBeams
+    held : Held
+
+    Returns
+    -------
+    held : Held
+    average : (npix, npix) float32
+        1 at the phase centre.
+    """
+    stations = beams.jones.shape[1]
+    weights = held.client.gather(
+        [held.client.submit(primary_beam.baseline_weights, c, beams.times, stations, pure=False) for c in held.chunks]
+    )
+    total = np.array([w.sum() for w in weights])
+    used = np.flatnonzero(total)
+    each = np.stack([primary_beam.average(beams, weights[i]) for i in used])
+    ratios, mean = primary_beam.ratios(each, total[used])
+    known: list[ChunkBeam | None] = [None] * len(total)
+    power = np.zeros((len(held.sums), *mean.shape))
+    for i, ratio in zip(used, ratios, strict=True):
+        known[i] = ChunkBeam(ratio, beams.step)
+        power[held.groups[i]] += total[i] * ratio**2
+    power /= held.sums[:, 0, None, None]
+    over = np.stack([primary_beam.over_image(p, beams.step, held.geometry) for p in power])
+    return replace(held, beams=known, power=over), primary_beam.over_image(mean, beams.step, held.geometry)

@@ -1,0 +1,228 @@
+"""Station beams by EveryBeam over the image, relative to the phase centre, and their average over the visibilities."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.interpolate
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
+from lofarlake_nb.processing.images.geometry import Geometry
+
+logger = logging.getLogger(__name__)
+
+# Distance of the places at which EveryBeam computes a beam: a sixteenth of the narrowest one at 135 MHz.
+STEP = np.deg2rad(0.2)
+MARGIN = 3
+# Between beams, s: in this time the sky turns by 2.5 degrees.
+INTERVAL = 600.0
+# Below this part of the beam's peak an image is not corrected for it: it would show amplified noise.
+LEAST = 0.05
+# Stations whose beams differ by more than this part two thirds of the way out belong to different classes, of which
+# there are few: each pair of them is gridded apart.
+ALIKE = 0.05
+MOST_CLASSES = 3
+
+
+@dataclass(frozen=True)
+class StationBeams:
+    """How each station sees the field, as calibration on the phase centre leaves it.
+
+    Parameters
+    ----------
+    times : (time,) float64
+        MJD UTC seconds.
+    step : float
+        Of the grid, rad.
+    jones : (time, station, grid, grid, 4) complex64
+        XX, XY, YX, YY, each row in units of its length towards the phase centre, which is in pixel grid / 2; north up,
+        east left.
+    """
+
+    times: np.ndarray
+    step: float
+    jones: np.ndarray
+
+    def at(self, l: np.ndarray, m: np.ndarray) -> np.ndarray:  # noqa: E741
+        """Towards directions (place,): (time, station, place, 4) complex64."""
+        half = self.jones.shape[2] // 2
+        axis = (np.arange(2 * half) - half) * self.step
+        flat = np.moveaxis(self.jones, (2, 3), (0, 1)).reshape(2 * half, 2 * half, -1)
+        found = []
+        for east, north in zip(l, m, strict=True):
+            rows = scipy.interpolate.CubicSpline(axis, flat, axis=0)(north)
+            found.append(scipy.interpolate.CubicSpline(axis, rows, axis=0)(-east))
+        shape = (len(l), *self.jones.shape[:2], 4)
+        return np.moveaxis(np.asarray(found, np.complex64).reshape(shape), 0, 2)
+
+
+@dataclass(frozen=True)
+class ChunkBeam:
+    """How the visibilities of one chunk see the field, in units of how all do.
+
+    Parameters
+    ----------
+    ratio : (grid, grid) float64
+        1 where the beam of all is too low to tell; the phase centre in pixel grid / 2, north up, east left.
+    step : float
+        Its pixels, rad.
+    """
+
+    ratio: np.ndarray
+    step: float
+
+
+def through(beam: ChunkBeam | None, image: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Image (npix, npix) as a chunk sees it: itself where all see the same."""
+    return image if beam is None else image * over_image(beam.ratio, beam.step, geometry)
+
+
+def ratios(beams: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Beams of chunks in units of the average.
+
+    Parameters
+    ----------
+    beams : (chunk, grid, grid) float64
+    weights : (chunk,) float64
+
+    Returns
+    -------
+    ratios : (chunk, grid, grid) float64
+    mean : (grid, grid) float64
+    """
+    mean = np.tensordot(weights / weights.sum(), beams, 1)
+    low = mean < LEAST * mean.max()
+    return np.where(low, 1, beams / np.where(low, 1, mean)), mean
+
+
+def classes(beams: StationBeams) -> tuple[int, ...]:
+    """Stations that see the field alike, by the width of their beams: a class for each, from 0, widest beam first.
+
+    LOFAR's Dutch stations are of two sizes; so baselines are of three kinds.
+    """
+    half = beams.jones.shape[2] // 2
+    reach = half - MARGIN
+    places = [(half + 2 * i * reach // 3, half + 2 * j * reach // 3) for i, j in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    power = np.mean([np.abs(beams.jones[..., y, x, :]).sum(axis=(0, 2)) for y, x in places], axis=0)
+    order = np.argsort(-power)
+    falls = np.append(False, np.diff(power[order]) < -ALIKE * power.max())
+    found = np.empty(len(power), int)
+    found[order] = np.cumsum(falls)
+    return tuple(int(c) for c in np.minimum(found, MOST_CLASSES - 1))
+
+
+def beam_times(layout: Layout) -> np.ndarray:
+    """Times (time,) at which beams are computed: MJD UTC seconds, evenly over the observation."""
+    first, last = layout.times[0], layout.times[-1]
+    count = max(1, round((last - first) / INTERVAL) + 1)
+    return np.linspace(first, last, count) if count > 1 else np.array([0.5 * (first + last)])
+
+
+def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: float) -> StationBeams | None:
+    """Beams of all stations over the field; a task.
+
+    Parameters
+    ----------
+    path : Path
+        Measurement Set, from which EveryBeam reads the stations.
+    layout : Layout
+        Its layout.
+    geometry : Geometry
+        Of the image that is to be covered.
+    frequency : float
+        Hz.
+
+    Returns
+    -------
+    StationBeams or None
+        None where EveryBeam does not know the telescope, or the Measurement Set does not describe its stations.
+    """
+    engines.prepare()
+    import everybeam  # after its environment is set
+
+    try:
+        telescope = everybeam.load_telescope(str(path), data_column="CORRECTED_DATA", element_response_model="hamaker")
+    except RuntimeError as error:
+        logger.warning("no primary beam: EveryBeam says of %s: %s", path.name, error)
+        return None
+    reach = max(abs(c) for c in geometry.centre) + geometry.npix * geometry.cell / 2
+    settings = everybeam.GridSettings()
+    half = int(np.ceil(reach / STEP)) + MARGIN
+    settings.width = settings.height = 2 * half
+    settings.ra, settings.dec = layout.phase_centre
+    settings.dl = settings.dm = STEP
+    settings.l_shift = settings.m_shift = 0.0
+    times = beam_times(layout)
+    jones = []
+    for time in times:
+        grid = np.asarray(telescope.gridded_response(settings, float(time), frequency))
+        centre = grid[:, half, half]
+        length = np.sqrt((np.abs(centre) ** 2).sum(axis=2))[:, None, None, :, None]
+        jones.append(np.divide(grid, length, out=np.zeros_like(grid), where=length > 0))
+    shape = (len(times), len(layout.stations), 2 * half, 2 * half, 4)
+    return StationBeams(times, STEP, np.asarray(jones, np.complex64).reshape(shape))
+
+
+def baseline_weights(chunk: Chunk | OnDisk, times: np.ndarray, n_station: int) -> np.ndarray:
+    """Sum of imaging weights of each baseline around each of some times (time, station, station); a task."""
+    opened = chunk.open()
+    nearest = np.argmin(np.abs(opened.times[:, None] - times), axis=1) if len(times) > 1 else 0
+    index = (nearest * n_station + opened.antenna1.astype(np.int64)) * n_station + opened.antenna2
+    weight = opened.weight.sum(axis=1, dtype=np.float64)
+    size = len(times) * n_station**2
+    return np.bincount(index, weights=weight, minlength=size).reshape(-1, n_station, n_station)
+
+
+def average(beams: StationBeams, weights: np.ndarray) -> np.ndarray:
+    """Part of a source's flux that the image of all visibilities shows.
+
+    A baseline of stations p and q sees the part (row of p) · (row of q)* of an unpolarised source in each parallel
+    hand; Stokes I is the mean of the two.
+
+    Parameters
+    ----------
+    beams : StationBeams
+    weights : (time, station, station)
+        From `baseline_weights`.
+
+    Returns
+    -------
+    (grid, grid) float64
+        1 in the phase centre.
+    """
+    grid = beams.jones.shape[2]
+    total = np.zeros(grid * grid)
+    for jones, weight in zip(beams.jones, weights, strict=True):
+        flat = jones.reshape(len(jones), -1)
+        seen = (weight.astype(np.float32) @ flat.conj()) * flat
+        total += 0.5 * seen.real.sum(axis=0).reshape(grid * grid, 4).sum(axis=1)
+    return total.reshape(grid, grid) / weights.sum()
+
+
+def over_image(grid: np.ndarray, step: float, geometry: Geometry) -> np.ndarray:
+    """A beam on a coarse grid, at the pixels of an image.
+
+    Parameters
+    ----------
+    grid : (grid, grid) float64
+        The phase centre in pixel grid / 2; north up, east left.
+    step : float
+        Its pixels, rad.
+    geometry : Geometry
+
+    Returns
+    -------
+    (npix, npix) float32
+    """
+    axis = (np.arange(len(grid)) - len(grid) // 2) * step
+    pixels = (np.arange(geometry.npix) - geometry.npix // 2) * geometry.cell
+    spline = scipy.interpolate.RectBivariateSpline(axis, axis, grid)
+    return spline(geometry.centre[1] + pixels, pixels - geometry.centre[0]).astype(np.float32)
+
+
+def corrected(image: np.ndarray, beam: np.ndarray) -> np.ndarray:
+    """Image (npix, npix) in true flux: NaN where the beam (npix, npix) is too low to tell."""
+    return np.where(beam >= LEAST * beam.max(), image / np.maximum(beam, 1e-9), np.nan).astype(np.float32)

@@ -1,0 +1,194 @@
+"""Station beams by EveryBeam, for an observation on disk: how each station sees the sources of a model."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing import engines
+
+logger = logging.getLogger(__name__)
+
+# Pixel of the grid on which EveryBeam computes beams, rad at 150 MHz. A station of 41 m makes nothing finer than 2.8°:
+# interpolation by polynomials of the fifth degree errs by less than 1e-4 of the peak.
+STEP = np.deg2rad(0.45)
+NODES = 6
+# What EveryBeam takes for a pixel of a grid, and for a direction by itself, of one station, µs: far sources are asked
+# for one by one where a grid that reaches them would take longer.
+PIXEL_COST, DIRECTION_COST = 1.4, 300.0
+# Far sources that are closer together than this, rad, are seen alike.
+ALIKE = np.deg2rad(3 / 60)
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Responses at some moments, to be interpolated linearly between them.
+
+    Parameters
+    ----------
+    times : (moment,) float64
+        MJD s, ascending.
+    jones : (moment, station, source, 2, 2) complex64
+        X and Y of the station by the two polarizations of the sky. The array factor is 1 towards the phase centre; the
+        response of the dipoles is in it, not normalised.
+    """
+
+    times: np.ndarray
+    jones: np.ndarray
+
+    def at(self, time: float) -> np.ndarray:
+        """Response (station, source, 2, 2) at a time (MJD s)."""
+        if len(self.times) == 1:
+            return self.jones[0]
+        i = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
+        part = float(np.clip((time - self.times[i]) / (self.times[i + 1] - self.times[i]), 0, 1))
+        return self.jones[i] * np.float32(1 - part) + self.jones[i + 1] * np.float32(part)
+
+
+def open_telescope(path: Path) -> Any | None:
+    """EveryBeam's telescope of a Measurement Set; None where it doesn't know one."""
+    engines.prepare()
+    import everybeam  # after its environment is set
+
+    try:
+        return everybeam.load_telescope(str(path), element_response_model="hamaker")
+    except Exception as error:  # EveryBeam's own errors come as RuntimeError, or as none that Python knows
+        logger.info("no station beams for %s: %s", Path(path).name, " ".join(str(error).split())[:200])
+        return None
+
+
+def moments(layout: Layout, interval: float) -> np.ndarray:
+    """Times to evaluate a beam at so that neighbours are at most an interval apart.
+
+    Parameters
+    ----------
+    layout : Layout
+    interval : float
+        s.
+
+    Returns
+    -------
+    (moment,) float64
+        MJD s, from the first slot to the last.
+    """
+    first, last = layout.times[0], layout.times[-1]
+    return np.linspace(first, last, 1 + int(np.ceil((last - first) / interval - 1e-9)))
+
+
+def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, interval: float, times: slice) -> Beam:
+    """Beams of every station towards the sources of a model, over some slots.
+
+    Parameters
+    ----------
+    path : Path
+        Measurement Set with LOFAR's antenna tables.
+    layout : Layout
+        Its own; the beam is that of its mean frequency.
+    lm : (source, 2) float64
+        Direction cosines.
+    places : (source, 2) float64
+        Right ascension and declination, rad.
+    interval : float
+        Between two evaluations, s.
+    times : slice
+        Slots that it is wanted for.
+
+    Returns
+    -------
+    Beam
+
+    Raises
+    ------
+    ProcessingError
+        When EveryBeam doesn't know the stations.
+    """
+    telescope = open_telescope(path)
+    if telescope is None:
+        raise ProcessingError(
+            f"{Path(path).name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"'
+        )
+    nodes = moments(layout, interval)
+    low = max(0, int(np.searchsorted(nodes, layout.times[times][0], side="right")) - 1)
+    high = min(len(nodes) - 1, int(np.searchsorted(nodes, layout.times[times][-1])))
+    wanted = nodes[low : high + 1]
+    return Beam(wanted, np.stack([_responses(telescope, layout, lm, places, float(time)) for time in wanted]))
+
+
+def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
+    """Beams towards the phase centre alone; parameters and errors as of `evaluate`."""
+    return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
+
+
+def _responses(telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarray, time: float) -> np.ndarray:
+    """(station, source, 2, 2) complex64."""
+    frequency = float(layout.frequencies.mean())
+    result = np.empty((len(layout.stations), len(lm), 2, 2), np.complex64)
+    far = _far(lm, places, layout, frequency)
+    if not far.all():
+        result[:, ~far] = _gridded(telescope, layout, lm[~far], frequency, time)
+    left = np.flatnonzero(far)
+    while len(left):
+        ra, dec = map(float, places[left[0]])
+        alike = np.hypot((places[left, 0] - ra) * np.cos(dec), places[left, 1] - dec) < ALIKE
+        for station in range(len(layout.stations)):
+            seen = telescope.station_response(time, station, frequency, ra, dec)
+            result[station, left[alike]] = seen
+        left = left[~alike]
+    return result
+
+
+def _far(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -> np.ndarray:
+    """(source,) bool, those to be asked for one by one."""
+    away = np.abs(lm).max(axis=1)
+    # Behind the sphere's edge l and m come back.
+    behind = np.cos(places[:, 1] - layout.phase_centre[1]) * np.cos(places[:, 0] - layout.phase_centre[0]) < 0.5
+    away = np.where(behind, np.inf, away)
+    reaches = np.sort(away)
+    pixels = (2 * (reaches / (STEP * 150e6 / frequency) + 1)) ** 2
+    cost = pixels * PIXEL_COST + (len(away) - 1 - np.arange(len(away))) * DIRECTION_COST
+    best = int(np.argmin(cost))
+    if len(away) * DIRECTION_COST <= cost[best]:
+        return np.ones(len(away), bool)
+    return away > reaches[best]
+
+
+def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, time: float) -> np.ndarray:
+    import everybeam
+
+    step = STEP * 150e6 / frequency
+    half = max(NODES // 2, int(np.ceil(float(np.abs(lm).max()) / step)) + 1)
+    settings = everybeam.GridSettings()
+    settings.width = settings.height = 2 * half
+    settings.ra, settings.dec = layout.phase_centre
+    settings.dl = settings.dm = step
+    settings.l_shift = settings.m_shift = 0.0
+    # EveryBeam's pixels run to the west, and to the north.
+    weights, pixels = _interpolation(half - lm[:, 0] / step, half + lm[:, 1] / step, 2 * half)
+    grid = np.asarray(telescope.gridded_response(settings, time, frequency))
+    table = np.zeros((len(lm), (2 * half) ** 2), np.complex64)
+    table[np.arange(len(lm))[:, None], pixels] = weights
+    return (table @ grid.reshape(len(grid), -1, 4)).reshape(len(grid), -1, 2, 2)
+
+
+def _interpolation(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lagrange weights and flat pixels (source, NODES²) around places (source,) on the grid."""
+    weights, starts = [], []
+    for place in (x, y):
+        # Off centre at the edge of the grid, where beams are weak: a margin would double the pixels.
+        start = np.clip(np.floor(place).astype(int) - (NODES // 2 - 1), 0, width - NODES)
+        d = place - start
+        nodes = np.arange(NODES)
+        factor = np.ones((len(place), NODES))
+        for i in nodes:
+            for j in nodes[nodes != i]:
+                factor[:, i] *= (d - j) / (i - j)
+        weights.append(factor)
+        starts.append(start)
+    rows = starts[1][:, None, None] + np.arange(NODES)[None, :, None]
+    columns = starts[0][:, None, None] + np.arange(NODES)[None, None, :]
+    both = weights[1][:, :, None] * weights[0][:, None, :]
+    return both.reshape(len(x), -1), (rows * width + columns).reshape(len(x), -1)

@@ -1,0 +1,132 @@
+"""Ways to calibrate, on a small simulated observation whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lofarlake_nb.observation import measurement_set, writer
+from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters
+from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.sky.predict import visibilities
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def averaged(observation, work, client):
+    flagged = flagging.flag(observation.measurement_sets, FlagParameters(), work=work, client=client)
+    return averaging.average(flagged, AverageParameters(), work=work, client=client)
+
+
+@pytest.fixture(scope="module")
+def field(observation):
+    return sky_model.load(observation.sky_model, (0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def calibrated(averaged, work, client):
+    model = sky_model.calibrator("3C196")
+    return calibration.calibrate(averaged, model, CalibrationParameters(), work=work, client=client)
+
+
+def run(averaged, model, work, client, **parameters):
+    return calibration.calibrate(averaged, model, CalibrationParameters(**parameters), work=work, client=client)
+
+
+def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_path, client):
+    whole = run(averaged, field, tmp_path, client, beam_interval="60 s")
+    assert whole.beam_in_model
+    assert not calibrated.beam_in_model
+    assert whole.verdict == "good"
+    assert whole.held_out_error < 0.95 * calibrated.held_out_error
+    used = [one for one in whole.directions if one.used]
+    assert len(whole.directions) > 2
+    assert all(one.gain > 0 and not one.reason for one in used)
+    assert len(whole.direction_files) == (len(whole.measurement_sets) if used else 0)
+    for path in whole.direction_files:
+        found = solutions.read(path)
+        assert [d.name for d in found.directions[1:]] == [one.direction for one in used]
+        np.testing.assert_allclose(found.values[0], 1)
+
+
+def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
+    found = run(averaged, field, tmp_path, client, solve="full", slots=4, channels=4)
+    assert found.verdict == "good"
+    gains = solutions.read(found.solution_files[0]).values
+    assert gains.shape[-1] == 4
+    path = found.measurement_sets[0]
+    block = measurement_set.read(path, measurement_set.layout(path), ["CORRECTED_DATA", "FLAG"], slice(None))
+    there = ~block["FLAG"].all(axis=(0, 2, 3))
+    mean = np.abs(np.where(block["FLAG"], 0, block["CORRECTED_DATA"]).sum(axis=(0, 2)))[there]
+    assert np.median(mean[:, 1:3]) < 0.1 * np.median(mean[:, [0, 3]])
+
+
+def test_calibrated_data_are_judged_as_they_are(averaged, calibrated, tmp_path, client):
+    raw = run(averaged, sky_model.calibrator("3C196"), tmp_path / "raw", client, solve="none")
+    assert raw.verdict == "failed"
+    for path in calibrated.measurement_sets:
+        _as_data(path, tmp_path / path.name)
+    passed = replace(
+        averaged, measurement_sets=tuple(tmp_path / p.name for p in calibrated.measurement_sets), key="calibrated"
+    )
+    again = run(passed, sky_model.calibrator("3C196"), tmp_path / "again", client, solve="none")
+    assert again.verdict == "good"
+
+
+def test_a_worse_model_is_not_accepted(averaged, calibrated, field, work, client):
+    parameters = CalibrationParameters(beam_interval="60 s")
+    wrong = replace(field, flux=np.where(np.arange(len(field.flux)) < 4, field.flux, 30 * field.flux))
+    assert calibration.improve(calibrated, averaged, wrong, parameters, work=work, client=client) is calibrated
+    better = calibration.improve(calibrated, averaged, field, parameters, work=work, client=client)
+    assert better is not calibrated
+    assert better.held_out_error < calibrated.held_out_error
+    assert calibration.improve(calibrated, averaged, field, parameters, work=work, client=None) == better
+
+
+def test_transferred_gains_leave_the_phases_to_solve(averaged, calibrated, tmp_path, client):
+    folder = calibrated.solution_files[0].parent
+    found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, solve="phase", solutions=str(folder))
+    assert found.verdict == "good"
+    mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
+    ratio = np.abs(mine) / np.abs(theirs)
+    assert np.isfinite(ratio).mean() > 0.5
+    assert np.nanmedian(ratio) == pytest.approx(1, abs=0.02)
+    # The bandpass does not change with time.
+    size = np.ma.masked_invalid(np.abs(mine))
+    assert np.ma.ptp(size, axis=0).max() < 1e-6
+
+
+def test_a_model_in_the_data_is_taken(averaged, calibrated, tmp_path, client):
+    """What other programs predict comes as a column; here it is the model itself, so that the gains are the same."""
+    model = sky_model.calibrator("3C196")
+    copies = []
+    for path in averaged.measurement_sets:
+        layout = measurement_set.layout(path)
+        read = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
+        predicted = visibilities(model, read["UVW"], layout.frequencies, layout.phase_centre)[..., None]
+        copies.append(tmp_path / path.name)
+        columns = ("DATA", "FLAG", "WEIGHT_SPECTRUM", "MODEL_DATA")
+        with writer.create(copies[-1], layout, like=path, columns=columns) as new:
+            uvw = read.pop("UVW")
+            new.write(0, uvw, **read, MODEL_DATA=(predicted * np.array([1, 0, 0, 1])).astype(np.complex64))
+    there = replace(averaged, measurement_sets=tuple(copies), key="with a model")
+    found = run(there, sky_model.load("MODEL_DATA", (0.0, 0.0)), tmp_path / "work", client)
+    assert found.verdict == "good"
+    assert found.flux_scale is None
+    mine, theirs = (solutions.read(c.solution_files[0]).values for c in (found, calibrated))
+    np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-3)
+
+
+def _as_data(path, copy):
+    """The calibrated column of a Measurement Set as ``DATA`` of a new one."""
+    layout = measurement_set.layout(path)
+    read = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
+    with writer.create(copy, layout, like=path) as new:
+        new.write(
+            0, read["UVW"], DATA=read["CORRECTED_DATA"], FLAG=read["FLAG"], WEIGHT_SPECTRUM=read["WEIGHT_SPECTRUM"]
+        )

@@ -1,0 +1,143 @@
+"""Patches that are seen through their own beams and gains, against direct sums."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lofarlake_nb.processing.gains.solutions import Direction, Gains
+from lofarlake_nb.processing.images import facets, gridding
+from lofarlake_nb.processing.images.chunks import Chunk
+from lofarlake_nb.processing.images.facets import Facet
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.responses import facets as responses
+
+NPIX, CELL = 512, np.deg2rad(20 / 3600)
+SIZE = Geometry(NPIX, CELL, 0.0, 0.49 / CELL, 0.0, (2.15, 0.84))
+STATIONS, SLOTS = 9, 12
+FREQUENCIES = 135e6 + np.arange(4) * 2e5
+# A source in a corner of the image, and one elsewhere.
+SOURCES = ((70, 410, 5.0), (330, 200, 2.0))
+
+
+def direction_of(x, y):
+    return -(x - NPIX // 2) * CELL, (y - NPIX // 2) * CELL
+
+
+@pytest.fixture
+def chunk():
+    rng = np.random.default_rng(4)
+    p, q = np.triu_indices(STATIONS, 1)
+    rows = len(p) * SLOTS
+    uvw = rng.normal(size=(rows, 3)) * [1500, 1500, 1200]
+    weight = rng.uniform(0.5, 1, (rows, 4)).astype(np.float32)
+    return Chunk(
+        uvw,
+        FREQUENCIES,
+        np.zeros((rows, 4), np.complex64),
+        weight,
+        np.repeat(np.arange(SLOTS) * 8.0, len(p)),
+        np.tile(p, SLOTS).astype(np.int16),
+        np.tile(q, SLOTS).astype(np.int16),
+        np.zeros(5),
+    )
+
+
+def jones_of(seed):
+    """Jones matrices (time, 1, station, 4) that differ by tens of per cent and radians, on two times."""
+    rng = np.random.default_rng(seed)
+    jones = np.zeros((2, 1, STATIONS, 4), np.complex64)
+    jones[..., [0, 3]] = rng.uniform(0.5, 1, (2, 1, STATIONS, 2)) * np.exp(1j * rng.uniform(-1, 1, (1, 1, STATIONS, 1)))
+    jones[..., [1, 2]] = rng.uniform(-0.1, 0.1, (2, 1, STATIONS, 2))
+    return jones
+
+
+def facet_of(x, y, seed):
+    size = 48
+    l, m = direction_of(x, y)  # noqa: E741
+    return Facet(x - size // 2, y - size // 2, size, l, m, np.array([0.0, 88.0]), np.array([135e6]), jones_of(seed))
+
+
+def seen(chunk, facet):
+    """What each row sees of the facet, by hand."""
+    part = (chunk.times / 88.0)[:, None]
+    first, second = (
+        facet.jones[0, 0, a] * (1 - part) + facet.jones[1, 0, a] * part for a in (chunk.antenna1, chunk.antenna2)
+    )
+    return 0.5 * (first * second.conj()).sum(axis=1)[:, None]
+
+
+@pytest.fixture
+def sky(chunk, tmp_path):
+    """Visibilities of two sources, each through its own Jones matrices, and the facets around them."""
+    places = [facet_of(x, y, seed) for seed, (x, y, _) in enumerate(SOURCES)]
+    data = np.zeros(chunk.visibilities.shape, complex)
+    for facet, (x, y, flux) in zip(places, SOURCES, strict=True):
+        # Three pixels from the facet's centre: its plane has to have the right tilt.
+        data += flux * seen(chunk, facet) * gridding.point(chunk, *direction_of(x + 3, y - 5))
+    filled = replace(chunk, visibilities=data.astype(np.complex64))
+    means = facets.means(filled, facets.put(tmp_path, places, NPIX)) / chunk.weight.sum()
+    return filled, [replace(f, scale=float(a), power=float(b)) for f, (a, b) in zip(places, means, strict=True)]
+
+
+def residual_of(chunk, places, model, folder):
+    np.save(folder / "model.npy", model[None])
+    file = facets.put(folder, places, NPIX)
+    image, *patches = facets.residual(chunk, None, folder / "model.npy", SIZE, 1e-4, file, 0)
+    total = chunk.weight.sum()
+    return facets.inserted(image / total, [patch / total for patch in patches], places)
+
+
+def test_a_patch_shows_the_flux_that_the_image_has_of_it(sky, tmp_path):
+    """Through phases that differ by radians, where the image alone shows a fraction of the source."""
+    chunk, places = sky
+    image = residual_of(chunk, places[:1], np.zeros((NPIX, NPIX), np.float32), tmp_path)
+    x, y, flux = SOURCES[0]
+    assert image[y - 5, x + 3] == pytest.approx(flux * places[0].scale, rel=0.1)
+    without = gridding.image_of(chunk.visibilities, chunk, SIZE, 1e-4) / chunk.weight.sum()
+    assert without[y - 5, x + 3] < 0.85 * flux * places[0].scale
+
+
+def test_a_model_seen_as_the_sky_is_leaves_nothing(sky, tmp_path):
+    chunk, places = sky
+    model = np.zeros((NPIX, NPIX), np.float32)
+    for facet, (x, y, flux) in zip(places, SOURCES, strict=True):
+        model[y - 5, x + 3] = flux * facet.scale
+    assert np.abs(residual_of(chunk, places, model, tmp_path)).max() < 2e-3
+    plain = gridding.image_of(chunk.visibilities, chunk, SIZE, 1e-4) / chunk.weight.sum()
+    assert np.abs(plain).max() > 1
+
+
+def test_patches_don_t_share_pixels():
+    near = [facet_of(200, 200, 0), facet_of(220, 210, 1)]
+    owner = facets.owners(near, NPIX)
+    assert {int(i) for i in np.unique(owner)} == {0, 1, 2}
+    assert owner[200, 200] == 1
+    assert owner[210, 240] == 2
+
+
+def test_patches_are_around_the_brightest_sources():
+    smooth = np.zeros((NPIX, NPIX), np.float32)
+    for x, y, flux in (*SOURCES, (75, 415, 4.0), (NPIX // 2, NPIX // 2, 90.0), (400, 400, 0.1)):
+        smooth[y, x] = flux
+    found = facets.choose(smooth, SIZE, 3 * CELL, least=0.5, most=5, apart=np.deg2rad(0.1))
+    # The one at the phase centre is calibrated, the fifth too faint, and the third within reach of the first.
+    assert [place.flux for place in found] == [5.0, 2.0]
+    assert found[0].x < 75 < found[0].x + found[0].size
+    assert (found[1].l, found[1].m) == pytest.approx(direction_of(330, 200))
+
+
+def test_a_patch_takes_the_gains_of_the_nearest_direction():
+    l, m = direction_of(*SOURCES[0][:2])  # noqa: E741
+    times = np.array([0.0, 88.0])
+    values = np.ones((2, 2, 1, STATIONS, 2), complex)
+    values[1, :, :, 3] = 2j
+    values[1, 1, :, 5, 0] = np.nan  # no solution: the one before is kept
+    values[1, 0, :, 5, 0] = 3
+    there = (SIZE.phase_centre[0] + l / np.cos(SIZE.phase_centre[1]), SIZE.phase_centre[1] + m)
+    gains = Gains(values, times, np.array([135e6]), (Direction("a", *SIZE.phase_centre), Direction("b", *there)))
+    place = facets.Place(40, 380, 48, l, m, 5.0)
+    (facet,) = responses([place], None, [gains], SIZE, 135e6, STATIONS)
+    np.testing.assert_allclose(facet.jones[:, 0, 3], [[2j, 0, 0, 2j]] * 2)
+    np.testing.assert_allclose(facet.jones[:, 0, 5, 0], [3, 3])
+    np.testing.assert_allclose(facet.jones[:, 0, 0], [[1, 0, 0, 1]] * 2)

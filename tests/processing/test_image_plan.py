@@ -1,0 +1,107 @@
+"""How an image's data are cut, by frequency, time and kind of baseline, and how beams are averaged."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing.images import chunks, memory, primary_beam
+from lofarlake_nb.processing.images.bands import Bands, bands
+from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
+from lofarlake_nb.processing.images.image_figures import direction
+from lofarlake_nb.processing.images.primary_beam import STEP, StationBeams
+
+SIZE = Geometry(512, np.deg2rad(20 / 3600), 0.0, 3000.0, 0.0, (2.1, 0.8))
+
+
+def layout(low, n_time=20):
+    p, q = np.triu_indices(5, 1)
+    return Layout(
+        times=np.arange(n_time) * 8.0,
+        antenna1=p,
+        antenna2=q,
+        rows=np.arange(n_time * 10).reshape(n_time, 10),
+        frequencies=low + np.arange(4) * 5e4,
+        stations=tuple("abcde"),
+        positions=np.arange(15.0).reshape(5, 3) * 1000,
+        phase_centre=(2.1, 0.8),
+        interval=8.0,
+        channel_width=5e4,
+    )
+
+
+@pytest.mark.parametrize("most", [100, 1000, 10**6])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_visibility_is_in_one_chunk(most, channels):
+    layouts = [layout(130e6), layout(135e6), layout(140e6, 12)]
+    paths = [Path("a"), Path("b"), Path("c")]
+    edges = bands(ImageParameters(channels=channels), layouts)
+    assert len(edges) == channels + 1
+    counts = [np.zeros((len(x.times), 4), int) for x in layouts]
+    for part in chunks.plan(paths, layouts, most=most, edges=edges):
+        assert part.visibilities <= max(1.5 * most, 40)
+        for path in part.paths:
+            i = paths.index(path)
+            kept = (layouts[i].frequencies >= part.band[0]) & (layouts[i].frequencies < part.band[1])
+            counts[i][part.times] += kept
+    assert all((count == 1).all() for count in counts)
+
+
+def test_a_wide_band_gets_several_images_and_their_mean_is_weighted():
+    narrow, wide = ([layout(130e6), layout(130e6 + d)] for d in (2e6, 20e6))
+    assert len(bands(ImageParameters(), narrow)) == 2
+    assert len(bands(ImageParameters(), wide)) > 2
+    images = np.stack([np.zeros((4, 4)), np.ones((4, 4))]).astype(np.float32)
+    np.testing.assert_allclose(Bands(np.array([1.0, 2, 3]), np.array([1.0, 3])).mean(images), 0.75)
+
+
+def test_chunks_are_few_where_transforms_cost_much():
+    small, large = (replace(SIZE, npix=n) for n in (512, 8192))
+    assert memory.chunk_size(large, 10**8) > memory.chunk_size(small, 10**8)
+    assert memory.chunk_size(large, 10**7) <= 5 * 10**6  # two at least
+
+
+def beams():
+    """Gaussian beams of three wide stations and two narrow ones, that don't change."""
+    axis = (np.arange(24) - 12) * STEP
+    square = axis[:, None] ** 2 + axis**2
+    jones = np.zeros((2, 5, 24, 24, 4), np.complex64)
+    for station, width in enumerate(np.deg2rad([5.0, 5.0, 5.0, 3.5, 3.5])):
+        jones[:, station, :, :, 0] = jones[:, station, :, :, 3] = np.exp(-2 * np.log(2) * square / width**2)
+    return StationBeams(np.array([0.0, 600.0]), STEP, jones)
+
+
+def test_stations_of_one_size_are_of_one_class():
+    assert primary_beam.classes(beams()) == (0, 0, 0, 1, 1)
+    assert chunks.Part((), slice(0, 1), classes=(0, 0, 0, 1, 1)).pairs == [(0, 0), (0, 1), (1, 1)]
+
+
+def test_the_average_beam_is_that_of_the_baselines_with_weight():
+    weights = np.zeros((2, 5, 5))
+    weights[:, 0, 1] = 1  # wide with wide
+    wide = primary_beam.average(beams(), weights)
+    assert wide[12, 12] == pytest.approx(1)
+    place = np.deg2rad(1.6)
+    assert wide[12, 12 + 8] == pytest.approx(np.exp(-4 * np.log(2) * (place / np.deg2rad(5)) ** 2), rel=1e-4)
+    weights[:, 3, 4] = 1
+    both = primary_beam.average(beams(), weights)
+    ratios, mean = primary_beam.ratios(np.stack([wide, 2 * both - wide]), np.ones(2))
+    np.testing.assert_allclose(mean, both)
+    assert ratios[0][12, 20] > 1.05 > 0.95 > ratios[1][12, 20]
+    over = primary_beam.over_image(wide, STEP, replace(SIZE, centre=(-place, 0.0)))
+    assert over[256, 256] == pytest.approx(wide[12, 20], rel=1e-3)  # west is to the right
+
+
+def test_a_cutout_is_fine_and_where_it_is_asked_for():
+    asked = ImageParameters(field="5 deg", npix=512, cutout="10 arcmin", cutout_centre="122.0d +46.5d")
+    layouts = [layout(130e6)]
+    fine = cutout(asked, layouts)
+    assert fine.cell < 0.25 * geometry(asked, layouts).cell
+    assert fine.npix * fine.cell == pytest.approx(np.deg2rad(10 / 60), rel=0.1)
+    assert direction(*fine.centre, layouts[0].phase_centre) == pytest.approx((122.0, 46.5))
+    with pytest.raises(UsageError, match="not in the sky"):
+        cutout(replace(asked, cutout_centre="300d -46.5d"), layouts)

@@ -1,0 +1,86 @@
+"""A calibrator's bandpass, alignment and clocks, apart from the ionosphere of its direction."""
+
+import numpy as np
+import pytest
+
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.gains import solutions, transfer
+from lofarlake_nb.processing.gains.solutions import Gains
+
+N = 6
+NAMES = tuple(f"RS{i:03d}HBA" for i in range(N))
+
+
+@pytest.fixture
+def parts():
+    rng = np.random.default_rng(8)
+    clock = rng.normal(0, 60e-9, N)
+    clock[0] = 0
+    phase = rng.normal(0, 0.3, N)
+    turn = rng.normal(0, 0.5, N)
+    return clock, phase - phase[0], turn - turn[0], 1 + 0.2 * rng.random((N, 2))
+
+
+def calibrator(parts, span=60e6, count=24):
+    """Subbands of two blocks, 12 slots, with an ionosphere that drifts by a turn."""
+    clock, phase, turn, size = parts
+    rng = np.random.default_rng(9)
+    content = 0.05 * rng.normal(size=N) + 0.05 * rng.normal(size=N) * np.linspace(-1, 1, 12)[:, None]
+    content[:, 0] = 0
+    found = []
+    for middle in np.linspace(150e6 - span / 2, 150e6 + span / 2, count):
+        nu = middle + np.array([-50e3, 50e3])
+        angle = (
+            2 * np.pi * nu[None, :, None] * clock + phase + transfer.TECU_PHASE * content[:, None] / nu[None, :, None]
+        )
+        both = np.stack([angle, angle - turn], axis=-1)
+        noise = 0.01 * (rng.normal(size=both.shape) + 1j * rng.normal(size=both.shape))
+        found.append(Gains(size * np.exp(1j * both) + noise, np.arange(12.0), nu))
+    return found
+
+
+def layout(*frequencies, names=NAMES):
+    return Layout(
+        times=np.arange(2.0),
+        antenna1=np.array([0]),
+        antenna2=np.array([1]),
+        rows=np.zeros((2, 1), int),
+        frequencies=np.array(frequencies),
+        stations=names,
+        positions=np.zeros((len(names), 3)),
+        phase_centre=(0.0, 0.8),
+        interval=1.0,
+        channel_width=1e5,
+    )
+
+
+def test_bandpass_alignment_and_clock_are_told_apart(parts):
+    clock, _, turn, size = parts
+    found = transfer.separate(calibrator(parts), NAMES)
+    np.testing.assert_allclose(found.clock - found.clock[0], clock, atol=2e-9)
+    gains = found.at(layout(145e6, 155e6))
+    np.testing.assert_allclose(np.abs(gains), np.broadcast_to(size, gains.shape), rtol=0.02)
+    against = np.angle(gains[..., 0] * np.conj(gains[..., 1]) * np.exp(-1j * turn))
+    np.testing.assert_allclose(against, np.broadcast_to(against[:, :1], against.shape), atol=0.02)
+
+
+def test_a_narrow_band_leaves_the_clock_out(parts):
+    found = transfer.separate(calibrator(parts, span=5e6), NAMES)
+    assert not found.clock.any()
+
+
+def test_stations_that_the_calibrator_lacks_have_no_gains(parts):
+    found = transfer.separate(calibrator(parts), NAMES)
+    gains = found.at(layout(150e6, names=("RS003HBA", "RS999HBA")))
+    assert np.isfinite(gains[:, 0]).all()
+    assert np.isnan(gains[:, 1]).all()
+
+
+def test_files_of_a_folder_are_one_band(parts, tmp_path):
+    for i, one in enumerate(calibrator(parts)):
+        solutions.write(tmp_path / f"{i}.h5", one, layout(150e6))
+    assert transfer.load(str(tmp_path)).stations == NAMES
+    assert len(transfer.load(str(tmp_path)).frequencies) == 48
+    with pytest.raises(UsageError, match="no h5parm"):
+        transfer.load(str(tmp_path / "nothing"))

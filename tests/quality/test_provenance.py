@@ -1,0 +1,35 @@
+"""A run says how it can be repeated, and the command means the same."""
+
+import json
+import shlex
+
+from lofarlake_nb.processing import settings
+from lofarlake_nb.quality.provenance import Provenance
+
+
+def repeated(dataset):
+    chosen = settings.of({"resolution": "40 arcsec", "more": ["multiscale=true", "rounds=2"]})
+    came = Provenance(dataset, ("a.MS", "b.MS"), "3C196", chosen, {"numpy": "2.4"}, {})
+    return chosen, shlex.split(came.command()), came
+
+
+def test_a_run_on_a_dataset_is_repeated_by_its_parameters():
+    chosen, words, _ = repeated("lofar:L1")
+    assert words[:7] == ["lofarlake", "run", "2_process", "-p", "dataset", "lofar:L1", "-p"]
+    assert settings.of({"more": json.loads(words[words.index("more") + 1])}) == chosen
+
+
+def test_a_run_on_files_is_repeated_by_its_options():
+    chosen, words, _ = repeated("")
+    given = {words[i + 1]: words[i + 2] for i, word in enumerate(words) if word == "-p"}
+    assert settings.of({"more": [f"{name}={value}" for name, value in given.items()]}) == chosen
+    assert words[2:4] == ["a.MS", "b.MS"]
+
+
+def test_its_lines_name_every_parameter_and_version():
+    _, _, came = repeated("lofar:L1")
+    lines = "\n".join(came.lines())
+    assert "lofar:L1: a.MS, b.MS" in lines
+    assert "numpy 2.4" in lines
+    for step in settings.of({}).values().values():
+        assert all(f"{name}=" in lines for name in step)
