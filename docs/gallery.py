@@ -24,7 +24,7 @@ PICTURES = {
     "landing": ("0_start_here", "h1"),
     "stages": ("0_start_here", "h2#Run-a-stage"),
     "explore": ("3_explore", ".jp-OutputArea img"),
-    "browser": ("3_explore", ".jp-OutputArea select"),
+    "browser": ("3_explore", ".jp-OutputArea select[size='22']"),
 }
 RUN = """async (path) => {
   const app = window.jupyterapp;

@@ -169,28 +169,6 @@ def test_icons_are_drawn_not_spelled(page):
     assert box["width"] == pytest.approx(box["height"], abs=2)
 
 
-def test_the_image_of_the_newest_result_is_shown(page, running):
-    (folder,) = (p.name for p in running.root.iterdir() if p.is_dir())
-    outputs = run_all(page, f"{folder}/3_explore.ipynb")
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == 1
-    picture = page.locator(".jp-OutputArea img").first
-    picture.wait_for()
-    picture.scroll_into_view_if_needed()
-    shot(page, "picture")
-    page.locator(".jupyter-matplotlib-canvas-container").first.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    shot(page, "view")
-
-
-def test_the_lake_is_clicked_through(page):
-    scope = page.locator(".jp-OutputArea select").first
-    scope.scroll_into_view_if_needed()
-    scope.select_option("lofar")
-    page.locator(".jp-OutputArea select[size]").first.select_option(label="lofar:lab_result  (dataset)")
-    page.locator(".widget-html-content", has_text="lofar:lab_result.image.fits").wait_for()
-    shot(page, "lake_browser")
-
-
 def test_a_stage_runs_from_its_form_and_ends_in_links(page, running, tmp_path):
     small.measurement_set(tmp_path / "observation", 990_001)
     (folder,) = (p for p in running.root.iterdir() if p.is_dir())

@@ -48,6 +48,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "casacore": {"observation"},
     "rucio": {"lake"},
+    "fsspec": {"lake"},
     "rucio_jupyterlab": {"lake", "lab"},
     "aoflagger": {"processing"},
     "ducc0": {"processing"},
