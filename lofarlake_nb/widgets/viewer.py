@@ -66,7 +66,7 @@ class Viewer:
         self.canvas = interactive.canvas_of(self.figure)
         self.drawn = image.draw(self.figure, first)
         self.axes: Any = self.drawn.axes
-        self.axes.format_coord = self.readout
+        self.axes.format_coord = self.readout  # type: ignore[method-assign]
         self.stretch = _dropdown("Stretch", list(image.STRETCHES))
         self.interval = _dropdown("Interval", list(image.INTERVALS))
         self.which = ipywidgets.Dropdown(
