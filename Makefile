@@ -12,12 +12,14 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 # The lake that `make lab` opens: the rehearsal's where there is one, else one's own.
 LAKE ?= $(if $(wildcard rehearsal/lake),rehearsal/lake,)
 
-.PHONY: help install rehearsal test lab lint lock bench-lake bench-process clean
+.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-binder gallery clean
 help:
 	@echo "make rehearsal   both stages, end to end, on a lake of its own in rehearsal/"
 	@echo "make test        the tests"
 	@echo "make lab         JupyterLab on the landing notebook, with the lake running"
 	@echo "make bench-lake  stage 1 against cp and Rucio's own clients (an hour; ARGS=--quick: minutes)"
+	@echo "make bench-binder  Binder's scripts and both stages in a clean folder: seconds, memory (ARGS=--python=PATH: no install)"
+	@echo "make gallery     the README's pictures, from the rehearsal's lake (needs chromium)"
 	@echo "make bench-process  stage 2 against DP3, AOFlagger and WSClean (ARGS='--quick --dp3 PATH')"
 	@echo "make lint        formatting, types, spelling"
 	@echo "make lock        resolve the dependencies anew (needs uv)"
@@ -31,6 +33,12 @@ test: $(READY)
 
 bench-lake: $(READY)
 	@$(BIN)/python -m benchmarks.lake $(ARGS)
+
+bench-binder: $(READY)
+	@$(BIN)/python -m benchmarks.binder $(ARGS)
+
+gallery: $(READY)
+	@$(BIN)/python docs/gallery.py $(or $(LAKE),$(error make rehearsal first: its lake is what the pictures show))
 
 bench-process: $(READY)
 	@$(BIN)/python -m benchmarks.process $(ARGS)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb import __version__, cli_data, cli_lake
-from lofarlake_nb.commands import Answer, Parser, add_home, command, home
+from lofarlake_nb.commands import Answer, Parser, add_home, command, home, view
 from lofarlake_nb.errors import LofarlakeError, UsageError
 
 
@@ -100,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _add_rehearsal(commands)
     _add_purge(commands)
     _add_lab(commands)
+    _add_look(commands)
     return top
 
 
@@ -120,14 +121,17 @@ def _add_run(commands: Any) -> None:
     run.add_argument("notebook", help="a path, or the name of a notebook that comes with lofarlake")
     run.add_argument("-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"))
     run.add_argument("--output", type=Path, help="the executed copy (default: NOTEBOOK.executed.ipynb here)")
+    run.add_argument("--record", type=Path, metavar="FILE", help="write down how far it is, as JSON, at each step")
 
 
 def _run(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import run, stages
+    from lofarlake_nb import background, run, stages
 
     notebook = run.find_notebook(chosen.notebook)
     output = chosen.output or Path(f"{notebook.stem}.executed.ipynb")
-    kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output)
+    recorder = background.Recorder(chosen.record, output, view())
+    with recorder.ending():
+        kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output, watch=recorder)
     value = {"notebook": str(output), "results": kept}
     return value, "\n".join([f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]), 0
 
@@ -243,6 +247,24 @@ def _add_lab(commands: Any) -> None:
     add_home(lab)
     lab.add_argument("--port", type=int, help="port of JupyterLab (default: a free one)")
     lab.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _add_look(commands: Any) -> None:
+    look = command(commands, "look", _look, "A page of the lake and its newest image, for people who only look.")
+    add_home(look)
+    look.add_argument("--notebook", default="3_explore.ipynb", help="that the page is made from (default: 3_explore)")
+    look.add_argument("--port", type=int, help="port of the page (default: a free one)")
+    look.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _look(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb import lab
+    from lofarlake_nb.lake.embedded import supervisor
+
+    supervisor.start(home(chosen))
+    notebook = chosen.notebook.removesuffix(".ipynb") + ".ipynb"
+    status = lab.look(home(chosen), notebook=notebook, port=chosen.port, open_browser=not chosen.no_browser)
+    return {"status": status}, "the page is closed; the lake runs on", status
 
 
 def _lab(chosen: argparse.Namespace) -> Answer:

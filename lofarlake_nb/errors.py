@@ -55,6 +55,10 @@ class DIDNotFound(LakeError, LookupError):
     """No such data identifier in the lake."""
 
 
+class NotInTheLake(DIDNotFound, FileNotFoundError):
+    """No such path in the lake, of those that open it as files."""
+
+
 class AlreadyThere(LakeError, FileExistsError):
     """The catalogue has it already: of two that asked for it, the other was first."""
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from lofarlake_nb import executing
 from lofarlake_nb.errors import LofarlakeError, NotebookFailed, UsageError
 
 # Errors raised in a cell that mean: the parameters were wrong.
@@ -149,15 +151,17 @@ def _from_text(wanted: type, text: str) -> Any:
             raise ValueError(text)
         return known[text.lower()]
     if wanted is list:
-        value = json.loads(text) if text.startswith("[") else [part for part in text.split(",") if part]
+        value = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
         if not isinstance(value, list):
             raise ValueError(text)
         return value
     return wanted(text)
 
 
-def run(notebook: Path, values: dict[str, Any], output: Path) -> Path:
-    """Run a notebook and keep the executed copy, also when a cell fails.
+def run(
+    notebook: Path, values: dict[str, Any], output: Path, *, watch: Callable[[executing.Step], None] | None = None
+) -> Path:
+    """Run a notebook and keep the executed copy, also when a cell fails or is interrupted.
 
     Parameters
     ----------
@@ -167,6 +171,8 @@ def run(notebook: Path, values: dict[str, Any], output: Path) -> Path:
         Values for its parameters, see `checked`.
     output : Path
         Where the executed copy goes; its folder is made.
+    watch : callable, optional
+        Takes each `executing.Step`.
 
     Returns
     -------
@@ -179,6 +185,8 @@ def run(notebook: Path, values: dict[str, Any], output: Path) -> Path:
         Before anything runs, when a parameter is unknown or ill-typed; later, when a cell finds one unusable.
     NotebookFailed
         When a cell raises, the kernel dies, or a cell did not run.
+    KeyboardInterrupt
+        On SIGINT or SIGTERM, once the cell under way has ended; with what it said of it.
     """
     values = checked(notebook, values)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +196,8 @@ def run(notebook: Path, values: dict[str, Any], output: Path) -> Path:
             str(output),
             parameters=values,
             kernel_name="python3",
+            engine_name=executing.ENGINE,
+            watch=watch,
             progress_bar=False,
             extra_arguments=["--log-level=40"],
         )
@@ -202,8 +212,10 @@ def run(notebook: Path, values: dict[str, Any], output: Path) -> Path:
     return output
 
 
-def _failure(name: str, value: str, output: Path) -> LofarlakeError:
+def _failure(name: str, value: str, output: Path) -> BaseException:
     text = " ".join(value.split()) or name
+    if name == "KeyboardInterrupt":
+        return KeyboardInterrupt(value or "interrupted")
     if name in _USAGE:
         return UsageError(text, f"the executed notebook is {output}")
     own = name in {cls.__name__ for cls in _descendants(LofarlakeError)}

@@ -1,12 +1,13 @@
 """Runs of a stage's notebook from the command line: where results go, and what becomes of the executed copy."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.executing import Step
 from lofarlake_nb.lake import client, results
 from lofarlake_nb.observation import inventory, measurement_set
 from lofarlake_nb.processing import settings, sky_model
@@ -18,7 +19,9 @@ MARK = ".lofarlake"
 FILES = ("catalogue", "truth", "solutions", "strategy", "mask")
 
 
-def run_and_keep(notebook: Path, values: Mapping[str, Any], output: Path) -> list[str]:
+def run_and_keep(
+    notebook: Path, values: Mapping[str, Any], output: Path, *, watch: Callable[[Step], None] | None = None
+) -> list[str]:
     """Run a notebook, and add the executed copy to the datasets that its cells named.
 
     Parameters
@@ -29,6 +32,8 @@ def run_and_keep(notebook: Path, values: Mapping[str, Any], output: Path) -> lis
         Values for its parameters.
     output : Path
         Where the executed copy goes.
+    watch : callable, optional
+        Takes each `Step`.
 
     Returns
     -------
@@ -42,7 +47,7 @@ def run_and_keep(notebook: Path, values: Mapping[str, Any], output: Path) -> lis
     LakeError
         When the lake does not take the copy.
     """
-    executed = run.run(notebook, dict(values), output)
+    executed = run.run(notebook, dict(values), output, watch=watch)
     requests = run.shown(executed, results.KEEP_MIME)
     for request in requests:
         lake = client.connect(request["lake"])

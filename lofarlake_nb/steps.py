@@ -10,6 +10,11 @@ from typing import Any
 
 from lofarlake_nb import __version__
 
+# What a cell shows besides what a person reads, for whoever runs the notebook: how far it is (a tick), and what it
+# made: ``{"dataset": DID, "files": [paths]}``, either of them.
+TICK_MIME = "application/vnd.lofarlake.tick+json"
+MADE_MIME = "application/vnd.lofarlake.made+json"
+
 
 def key(*inputs: object) -> str:
     """Key of a step: a hash of its inputs and of lofarlake's version.

@@ -62,6 +62,16 @@ def test_scripts_are_programs_without_syntax_errors(script):
     subprocess.run(["bash", "-n", path], check=True)
 
 
+def test_repo2docker_takes_the_folder_and_runs_its_scripts():
+    """It writes the recipe of an image, without an engine to build it and without the network."""
+    pytest.importorskip("repo2docker", reason="jupyter-repo2docker is not installed")
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "--user-name=a", "--user-id=1000", ROOT]
+    recipe = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert '--file "binder/environment.yml"' in recipe
+    assert "RUN ./binder/postBuild" in recipe
+    assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in recipe
+
+
 def test_start_becomes_what_it_is_given_even_without_a_lake(tmp_path):
     """A Binder that can't start its lake still opens, and says so."""
     for name, text in {

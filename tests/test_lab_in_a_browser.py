@@ -1,11 +1,18 @@
 """The lab as a person sees it, in Chromium: notebooks run, the panel is logged in, other hosts are asked nothing."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
+import small
 from astropy.io import fits
 from astropy.wcs import WCS
 from running_lab import Running
@@ -38,6 +45,13 @@ IN_KERNEL = """async (code) => {
   await future.done;
   return text;
 }"""
+OPEN = """async (path) => {
+  const widget = await window.jupyterapp.commands.execute('docmanager:open', {path});
+  await widget.context.ready;
+  window.jupyterapp.shell.activateById(widget.id);
+}"""
+OPEN_DASK = "() => window.jupyterapp.shell.activateById('dask-dashboard-launcher')"
+THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 OPEN_PANEL = "() => window.jupyterapp.shell.activateById('rucio-jupyterlab:panel')"
 
 
@@ -92,6 +106,19 @@ def shot(page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+def shots(page, name: str) -> None:
+    """What is seen, in both themes on a small and on a large screen."""
+    for theme in ("Light", "Dark"):
+        page.evaluate(THEME, f"JupyterLab {theme}")
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        for width, height in ((1280, 800), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(300)
+            shot(page, f"{name}_{theme.lower()}_{width}")
+    page.evaluate(THEME, "JupyterLab Light")
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def run_all(page, path: str = "") -> list[dict]:
     """Run a notebook to its end; its outputs, none of them an error."""
     answer = page.evaluate(RUN_ALL, path)
@@ -133,6 +160,7 @@ def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
     assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")
     assert fits.getheader(path)["OBJECT"] == "3C196"
+    assert page.evaluate(IN_KERNEL, "print(chosen.did, end='')") == "lofar:lab_result"
 
 
 def test_icons_are_drawn_not_spelled(page):
@@ -141,26 +169,78 @@ def test_icons_are_drawn_not_spelled(page):
     assert box["width"] == pytest.approx(box["height"], abs=2)
 
 
-def test_the_image_of_the_newest_result_is_shown(page, running):
-    (folder,) = (p.name for p in running.root.iterdir() if p.is_dir())
-    outputs = run_all(page, f"{folder}/3_explore.ipynb")
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == 1
-    picture = page.locator(".jp-OutputArea img").first
-    picture.wait_for()
-    picture.scroll_into_view_if_needed()
-    shot(page, "picture")
-    page.locator(".jupyter-matplotlib-canvas-container").first.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    shot(page, "view")
+def test_a_stage_runs_from_its_form_and_ends_in_links(page, running, tmp_path):
+    small.measurement_set(tmp_path / "observation", 990_001)
+    (folder,) = (p for p in running.root.iterdir() if p.is_dir())
+    page.evaluate(OPEN, f"{folder.name}/0_start_here.ipynb")
+    box = page.get_by_label("observation", exact=True)
+    box.scroll_into_view_if_needed()
+    box.fill(str(tmp_path / "observation"))
+    page.keyboard.press("Tab")
+    page.locator(".jp-OutputArea details code", has_text="-p observation").first.wait_for(state="attached")
+    page.locator(".jp-OutputArea button", has_text="Run").first.click()
+    page.locator(".jp-OutputArea [role=status]", has_text="cell").first.wait_for()
+    shot(page, "form_running")
+    page.locator(".jp-OutputArea", has_text="done: all").first.wait_for(timeout=60_000)
+    link = page.locator(".jp-OutputArea a", has_text="1_ingest.ipynb").last
+    link.scroll_into_view_if_needed()
+    shots(page, "form")
+    assert page.get_by_label("dataset", exact=True).last.input_value() == "lofar:L990001"
+    link.click()
+    page.wait_for_function("window.jupyterapp.shell.currentWidget?.context?.path.includes('/runs/1_ingest-')")
+    page.locator(".jp-OutputArea", has_text="files verified").last.wait_for()
+    shot(page, "executed")
 
 
-def test_the_lake_is_clicked_through(page):
-    scope = page.locator(".jp-OutputArea select").first
-    scope.scroll_into_view_if_needed()
-    scope.select_option("lofar")
-    page.locator(".jp-OutputArea select[size]").first.select_option(label="lofar:lab_result  (dataset)")
-    page.locator(".widget-html-content", has_text="lofar:lab_result.image.fits").wait_for()
-    shot(page, "lake_browser")
+def test_dasks_dashboard_is_beside_the_notebook(page, running):
+    (folder,) = (p for p in running.root.iterdir() if p.is_dir())
+    page.evaluate(OPEN, f"{folder.name}/0_start_here.ipynb")
+    code = "from lofarlake_nb.processing import cluster; session = cluster.Session(1)"
+    link = page.evaluate(IN_KERNEL, f"{code}; print(session.client.dashboard_link, end='')")
+    assert link.startswith("/proxy/")
+    assert "Dask" in running.get(link.removeprefix("/")).text
+    page.evaluate(OPEN_DASK)
+    page.locator(".dask-DashboardListing-item button:not([disabled])", has_text="WORKERS MEMORY").first.click()
+    page.frame_locator("iframe[src*='individual-workers-memory']").locator(".bk-Figure").first.wait_for(timeout=20_000)
+    shot(page, "dask")
+    page.evaluate(OPEN, f"{folder.name}/0_start_here.ipynb")
+    page.evaluate(IN_KERNEL, "session.close()")
+
+
+def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_path):
+    with closing_page(lake_with_image, tmp_path) as url:
+        assert requests.get(url.split("?")[0], timeout=20).url.endswith("login?next=%2F")
+        seen = page.context.browser.new_page()
+        seen.sent = []
+        seen.on("request", lambda request: _other(request.url) and seen.sent.append(request.url))
+        seen.on("requestfailed", lambda request: request.failure == "csp" and seen.sent.remove(request.url))
+        seen.goto(url, timeout=90_000)
+        seen.locator(".jp-OutputArea img").first.wait_for(timeout=60_000)
+        seen.get_by_text("lofar:lab_result.image.fits").first.wait_for()
+        assert seen.locator(".jp-InputArea-editor").count() == 0
+        assert seen.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
+        assert seen.sent == []
+        SCREENSHOTS.mkdir(exist_ok=True)
+        seen.screenshot(path=SCREENSHOTS / "look.png", full_page=True)
+        seen.close()
+
+
+@contextmanager
+def closing_page(home: Path, folder: Path):
+    """Address of the page that `lofarlake look` serves."""
+    words = [sys.executable, "-m", "lofarlake_nb", "look", "--home", str(home), "--no-browser"]
+    with open(folder / "look.log", "w") as log:
+        process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 60
+        while not (found := re.search(r"http://\S+token=\w+", (folder / "look.log").read_text())):
+            assert process.poll() is None, (folder / "look.log").read_text()
+            assert time.monotonic() < deadline, (folder / "look.log").read_text()
+            time.sleep(0.2)
+        yield found.group()
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_nothing_was_asked_of_other_hosts(page):

@@ -6,21 +6,16 @@ import logging
 import os
 import shlex
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
 from ipykernel.kernelspec import write_kernel_spec
 
-from lofarlake_nb.errors import PortTaken, UsageError
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lab import programs
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
 from lofarlake_nb.run import notebooks_folder
@@ -33,9 +28,14 @@ _FOLDER = "lofarlake-notebooks"
 
 # The extension's style sheet asks a font server on the internet for its icons, which we serve ourselves. No other style
 # sheet of a page comes from elsewhere; everything else (scripts, pictures) is left as Jupyter has it.
-_CONTENT_SECURITY_POLICY = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"
+CONTENT_SECURITY_POLICY = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"
 
-_NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+_DASK = "dask-labextension:plugin"
+
+# First values of JupyterLab's settings; a person's own go before them.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 
 
 @dataclass(frozen=True)
@@ -96,22 +96,17 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     working_copies(notebooks_folder(), folder, lake)
     jupyter = home / "jupyter"
     jupyter.mkdir(mode=0o700, exist_ok=True)
-    environment = {
-        "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
-        "JUPYTER_DATA_DIR": str(jupyter / "data"),
-        # The kernel and the settings of this lake go before those of the environment that Python lives in.
-        "JUPYTER_PREFER_ENV_PATH": "0",
-        "JUPYTER_RUNTIME_DIR": str(jupyter / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(jupyter / "config" / "lab" / "user-settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(jupyter / "config" / "lab" / "workspaces"),
-        # What Rucio's own client shows the storage when a file is uploaded in the panel.
-        "X509_USER_PROXY": str(home / "tls" / "client.pem"),
-    }
+    settings = jupyter / "config" / "labconfig" / "default_setting_overrides.json"
+    dashboard = _dashboard(settings)
+    environment = _environment(home, dashboard)
     for name, path in environment.items():
         if name.endswith("_DIR"):
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     extension.log_in(home, jupyter / "rucio")
     _write_configuration(home, root, folder / notebook)
+    dask = {"defaultURL": f"proxy/{dashboard}", "hideClusterManager": True}
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(json.dumps({**_SETTINGS, _DASK: dask}, indent=2) + "\n")
     _write_kernel(jupyter / "data" / "kernels" / "python3")
     return Configured(root, folder / notebook, environment)
 
@@ -158,52 +153,43 @@ def start(
         When another program listens on `port`.
     """
     configured = configure(home, notebook=notebook, root_dir=root_dir)
-    command = [shutil.which("env") or "/usr/bin/env", *(f"--unset={name}" for name in configured.unset)]
-    command += [f"{name}={value}" for name, value in configured.environment.items()]
-    command += [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1"]
+    words = ["--ServerApp.ip=127.0.0.1"]
     if port is not None:
-        _check_port(port)
-        command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+        programs.check_port(port, "JupyterLab")
+        words += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not open_browser:
-        command.append("--no-browser")
-    if os.geteuid() == 0:
-        command.append("--allow-root")
+        words.append("--no-browser")
+    if programs.is_root():
+        words.append("--allow-root")
     _log.info("JupyterLab opens %s", configured.notebook)
-    return _run([*command, *arguments], configured.root)
+    return programs.run("jupyterlab", [*words, *arguments], configured.root, configured.environment, configured.unset)
 
 
-def _run(command: list[str], folder: Path) -> int:
-    """Run a program to its end; what asks us to stop asks it."""
-    with subprocess.Popen(command, cwd=folder) as process:
-
-        def pass_on(number: int, frame: FrameType | None) -> None:
-            process.send_signal(number)
-
-        # A terminal sends an interrupt to JupyterLab as well, which then asks whether to stop: that is its to answer.
-        wanted: dict[signal.Signals, Any] = {
-            signal.SIGINT: signal.SIG_IGN,
-            signal.SIGTERM: pass_on,
-            signal.SIGHUP: pass_on,
-        }
-        if threading.current_thread() is not threading.main_thread():
-            return process.wait()
-        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-        try:
-            return process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+def _environment(home: Path, dashboard: int) -> dict[str, str]:
+    jupyter = home / "jupyter"
+    return {
+        "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
+        "JUPYTER_DATA_DIR": str(jupyter / "data"),
+        # The kernel and the settings of this lake go before those of the environment that Python lives in.
+        "JUPYTER_PREFER_ENV_PATH": "0",
+        "JUPYTER_RUNTIME_DIR": str(jupyter / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(jupyter / "config" / "lab" / "user-settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(jupyter / "config" / "lab" / "workspaces"),
+        # What Rucio's own client shows the storage when a file is uploaded in the panel.
+        "X509_USER_PROXY": str(home / "tls" / "client.pem"),
+        "DASK_CONFIG": str(jupyter / "config" / "dask"),
+        "DASK_LOFARLAKE__DASHBOARD": str(dashboard),
+        # A link that works wherever the page is seen from: by way of this server, also behind a JupyterHub or Binder.
+        "DASK_DISTRIBUTED__DASHBOARD__LINK": os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/") + "proxy/{port}/status",
+    }
 
 
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise PortTaken(
-                f"port {port} can't be used for JupyterLab ({error})", "give another port, or none for a free one"
-            ) from error
+def _dashboard(settings: Path) -> int:
+    """Port for Dask's dashboard: a free one the first time, then always the same."""
+    try:
+        return int(json.loads(settings.read_text())[_DASK]["defaultURL"].removeprefix("proxy/"))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return programs.free_port()
 
 
 def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
@@ -217,20 +203,13 @@ def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
     text += "c.LabApp.custom_css = True\n"
     text += 'c.LabApp.extension_manager = "readonly"\n'  # the other one asks a package index on the internet
     text += (
-        f'c.ServerApp.tornado_settings = {{"headers": {{"Content-Security-Policy": {_CONTENT_SECURITY_POLICY!r}}}}}\n'
+        f'c.ServerApp.tornado_settings = {{"headers": {{"Content-Security-Policy": {CONTENT_SECURITY_POLICY!r}}}}}\n'
     )
     (config / "jupyter_server_config.py").write_text(text)
     custom = config / "custom"
     custom.mkdir(exist_ok=True)
     for asset in (Path(__file__).parent / "assets").iterdir():
         shutil.copyfile(asset, custom / asset.name)
-    # A person's own choice of settings stays: this is their first value only.
-    settings = (
-        config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    )
-    if not settings.exists():
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        settings.write_text(json.dumps(_NO_NEWS))
 
 
 def _write_kernel(folder: Path) -> None:

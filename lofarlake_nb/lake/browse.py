@@ -1,13 +1,28 @@
-"""Browse a lake from Python through the Rucio JupyterLab extension: what its panel shows, scripted."""
+"""Browse a lake from Python through the Rucio JupyterLab extension: what its panel shows, scripted.
 
-from dataclasses import dataclass
+What the extension has no endpoint for (lists of any length, copies at all sites, metadata) is asked of the catalogue.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import DIDNotFound, InvalidDID
-from lofarlake_nb.lake import extension, panel
+from lofarlake_nb.lake import about as abouts
+from lofarlake_nb.lake import client, extension, panel, tree
+from lofarlake_nb.lake import retrieve as retrieving
+from lofarlake_nb.lake import rules as replication
+from lofarlake_nb.lake import search as searching
+from lofarlake_nb.lake import verify as verifying
+from lofarlake_nb.lake.listing import Listing
 from lofarlake_nb.lake.panel import ROW_LIMIT, Panel
+from lofarlake_nb.lake.query import Query
 from lofarlake_nb.lake.rows import Rows
+from lofarlake_nb.lake.ticks import Sink
+from lofarlake_nb.lake.tree import Entry
 
 _NOTHING_CHOSEN = "no dataset is chosen"
 
@@ -66,9 +81,20 @@ class Browser:
     ----------
     answers : Panel
         The extension.
+    lake : str
+        As `client.connect` takes it.
     """
 
     answers: Panel
+    lake: str = ""
+    _here: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+
+    @property
+    def catalogue(self) -> client.Lake:
+        """The lake's own client; each thread has its own."""
+        if not hasattr(self._here, "lake"):
+            self._here.lake = client.connect(self.lake)
+        return self._here.lake
 
     @property
     def via(self) -> str:
@@ -148,6 +174,59 @@ class Browser:
         answers = self.answers.rules(*_split(did))
         return Rows([_rule(answer) for answer in answers], "" if answers else f"no rule holds {did}")
 
+    def listing(self, did: str) -> Listing:
+        """What is in a scope, a container or a dataset, in pages: the first is there before the last row is known.
+
+        Parameters
+        ----------
+        did : str
+            A scope, or ``scope:name``.
+        """
+
+        def ask() -> Iterator[Entry]:
+            lake = self.catalogue
+            return tree.contents(lake, tree.entry(lake, did)) if ":" in did else tree.collections(lake, did)
+
+        return Listing(ask)
+
+    def about(self, did: str) -> abouts.About:
+        """Size, checksum, sites, rules with what they wait for, and metadata.
+
+        Raises
+        ------
+        DIDNotFound
+            When there is no such data identifier.
+        """
+        return abouts.of(self.catalogue, did)
+
+    def sites(self) -> list[str]:
+        """Sites that a copy can be asked for at."""
+        return abouts.sites(self.catalogue)
+
+    def find(self, *, kind: str = "dataset", scope: str = "", **wanted: str) -> Rows[searching.Found]:
+        """Search by metadata: `search.find` with a `Query` of these words.
+
+        Parameters
+        ----------
+        kind, scope : str
+            See `search.find`.
+        **wanted : str
+            See `Query`: target, min_frequency, cone, since ...
+        """
+        return searching.find(self.catalogue, Query(**wanted), kind=kind, scope=scope)
+
+    def retrieve(self, did: str, folder: str | Path, progress: Sink | None = None) -> retrieving.Retrieved:
+        """Bring it to a folder here, verified: `retrieve.retrieve`."""
+        return retrieving.retrieve(self.catalogue, did, Path(folder), progress=progress)
+
+    def replicate(self, did: str, sites: str, progress: Sink | None = None) -> replication.Rule:
+        """Ask for a copy at a site, and wait until it is there: `rules.replicate`, `rules.wait`."""
+        return replication.wait(self.catalogue, replication.replicate(self.catalogue, did, sites), progress=progress)
+
+    def verify(self, did: str, progress: Sink | None = None) -> verifying.Verified:
+        """Compare the checksums of all copies with the catalogue's: `verify.verify`."""
+        return verifying.verify(self.catalogue, did, progress=progress)
+
 
 def connect(lake: str | Path = "") -> Browser:
     """Browse a lake: by the JupyterLab that runs for it, else in this process.
@@ -167,9 +246,15 @@ def connect(lake: str | Path = "") -> Browser:
     LakeNotRunning
         When the lake does not answer.
     """
-    browser = Browser(panel.of(extension.located(lake)))
+    browser = Browser(panel.of(extension.located(lake)), str(lake))
     browser.scopes()
     return browser
+
+
+def like(rows: Rows[Any], pattern: str) -> Rows[Any]:
+    """Those of which the DID is like a pattern, with its scope or without."""
+    full = pattern if ":" in pattern else f"*:{pattern}"
+    return Rows([row for row in rows if fnmatchcase(row.did, full)], rows.note)
 
 
 def _split(did: str) -> tuple[str, str]:

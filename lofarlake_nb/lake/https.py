@@ -70,6 +70,18 @@ class Https:
             except (OSError, requests.RequestException, requests.packages.urllib3.exceptions.HTTPError) as error:
                 raise TransferFailed(f"{address}: the connection broke: {error}", "do it again") from error
 
+    def read_range(self, address: str, start: int, end: int) -> bytes:
+        """Bytes of a file from `start` to before `end`, by a range (RFC 9110), or from the whole."""
+        asked = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end - 1}"}
+        with self._ask("GET", address, stream=True, headers=asked) as response:
+            try:
+                skipped = start if response.status_code != 206 else 0
+                while skipped and (block := response.raw.read(min(CHUNK, skipped))):
+                    skipped -= len(block)
+                return response.raw.read(end - start)
+            except (OSError, requests.RequestException, requests.packages.urllib3.exceptions.HTTPError) as error:
+                raise TransferFailed(f"{address}: the connection broke: {error}", "do it again") from error
+
     def size(self, address: str) -> int | None:
         """Bytes of a file; None when it is not there."""
         response = self._ask("HEAD", address, missing=True)

@@ -9,12 +9,19 @@ class Connector(RucioDIDAttachmentConnector):
     """The panel's connector, which answers to a page that is there to hear it.
 
     Its own opens its answering channel when the kernel starts, before any page listens: the panel then waits forever.
+    What is chosen also knows what it is: ``chosen.did``, beside the paths that it is a list of.
     """
 
     def target_func(self, comm: Any, msg: Any) -> None:
         """Take the channel that a page opens, and open one to it."""
         self.register_outgoing_comm()
         super().target_func(comm, msg)
+
+    def inject_dids(self, dids: list[dict[str, Any]]) -> None:
+        """Make variables of what was chosen."""
+        super().inject_dids(dids)
+        for chosen in dids:
+            self.ipython.user_ns[chosen["variableName"]].did = chosen["did"]
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -108,7 +108,7 @@ def keep(
     if not dataset:
         return Kept("")
     source = DID.parse(dataset)
-    name = DID(source.scope, f"{source.name}_{Path(notebook).stem}_{_content(products)}")
+    name = DID(source.scope, f"{source.name}_{Path(notebook).stem}_{content(products)}")
     lineage = {
         "inputs": [str(source)],
         "notebook": f"{name}.{notebook}",
@@ -158,7 +158,7 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
     return True
 
 
-def _content(products: Sequence[Path]) -> str:
+def content(products: Sequence[Path]) -> str:
     """Eight hexadecimal digits from names and bytes."""
     digest = 1
     for path in sorted(products, key=lambda p: p.name):

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlparse
 
 from lofarlake_nb.errors import LakeError, LofarlakeError, NoSpace, TransferFailed
@@ -55,6 +55,14 @@ class Storage(Protocol):
         """Bytes that still fit; None when the storage does not say."""
 
 
+@runtime_checkable
+class Ranged(Protocol):
+    """A storage that gives parts of files."""
+
+    def read_range(self, address: str, start: int, end: int) -> bytes:
+        """Bytes of a file from `start` to before `end`; fewer where the file is shorter."""
+
+
 class Mounted:
     """A storage whose folders are on this machine."""
 
@@ -85,6 +93,16 @@ class Mounted:
                 block = buffer()
                 while count := file.readinto(block):
                     yield block[:count]
+        except OSError as error:
+            raise _disk_error(error, path) from error
+
+    def read_range(self, address: str, start: int, end: int) -> bytes:
+        """Bytes of a file from `start` to before `end`; fewer where the file is shorter."""
+        path = path_of(address)
+        try:
+            with open(path, "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
         except OSError as error:
             raise _disk_error(error, path) from error
 

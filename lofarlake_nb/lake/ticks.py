@@ -5,10 +5,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 from lofarlake_nb.observation.archive import Block
 
@@ -109,6 +110,13 @@ class Tick:
             return None
         whole, part = (self.total_bytes, self.bytes) if self.total_bytes else (self.total, self.done)
         return self.seconds * (whole - part) / part if 0 < part <= whole else None
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> "Tick":
+        """A tick again, from what `dataclasses.asdict` made of one."""
+        sites, failures = value.get("sites", ()), value.get("failures", ())
+        whole = {"sites": tuple(Site(**one) for one in sites), "failures": tuple(Failure(**one) for one in failures)}
+        return cls(**{**value, **whole})
 
 
 Sink = Callable[[Tick], None]

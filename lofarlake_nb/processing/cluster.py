@@ -2,10 +2,12 @@
 
 import logging
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import dask
 import distributed
 from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
@@ -18,6 +20,8 @@ logger = logging.getLogger(__name__)
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
 CONNECT = "5s"
+# In Dask's configuration: the port of the loopback on which JupyterLab looks for the dashboard.
+DASHBOARD = "lofarlake.dashboard"
 # Python and the engines' libraries alone take most of it.
 LEAST_MEMORY = 500_000_000
 
@@ -36,7 +40,8 @@ def start(
         Address of a running scheduler (``tcp://host:8786``) whose workers have lofarlake installed and see the same
         files; then no workers are started.
     dashboard : bool
-        Whether to serve Dask's dashboard, on a free port of the loopback.
+        Whether to serve Dask's dashboard, on a free port of the loopback. Dask's configuration can want it too, on a
+        port: `DASHBOARD`.
     memory : str
         That each worker may take, as ``"4 GB"``; empty for an even share of most of the machine's.
 
@@ -62,6 +67,7 @@ def start(
     count = workers or engines.cores()
     limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY_LIMIT / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
+    wanted = int(dask.config.get(DASHBOARD, 0))
     scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")
     try:
         with (
@@ -71,9 +77,9 @@ def start(
                 processes=True,
                 memory_limit=limit,
                 host="127.0.0.1",
-                # A free port of the loopback, whether or not there is a dashboard on it: Dask serves its health there.
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": dashboard},
+                # A port of the loopback, whether or not there is a dashboard on it: Dask serves its health there.
+                dashboard_address=f"127.0.0.1:{_free(wanted)}",
+                scheduler_kwargs={"dashboard": dashboard or wanted > 0},
                 local_directory=scratch,
                 env=variables,
                 silence_logs=logging.CRITICAL,  # an error of a task is raised here: once is enough
@@ -83,6 +89,17 @@ def start(
             yield client
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _free(port: int) -> int:
+    """The port, or 0 for any other where it is taken: of two sessions, the first has the dashboard beside it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return 0
+    return port
 
 
 def _bytes(memory: str) -> int:

@@ -15,9 +15,14 @@ from lofarlake_nb.quality.summary import KEYS
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What stage 1 did, as `write` keeps it."""
+    """What stage 1 did, as `write` keeps it in a file."""
 
+    path: Path
     value: dict[str, Any]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        made = {"dataset": self.value["dataset"], "files": [str(self.path.absolute())]}
+        return {"text/html": self._repr_html_(), "text/plain": str(self.path), steps.MADE_MIME: made}
 
     def _repr_html_(self) -> str:
         done, day = self.value["ingest"], self.value["full_day"]
@@ -65,4 +70,4 @@ def write(path: Path, ingested: Ingested, copied: Rule, verified: Verified) -> I
         "full_day": full_day(ingested.rate_mb_s),
     }
     steps.write_json(path, value)
-    return IngestReport(value)
+    return IngestReport(path, value)

@@ -54,6 +54,9 @@ class Recorded:
     def __repr__(self) -> str:
         return summary.in_words(self.value)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self), steps.MADE_MIME: {"files": [str(self.path.parent.absolute())]}}
+
 
 def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
     """Folder for the products of a run.

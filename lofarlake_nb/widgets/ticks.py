@@ -1,11 +1,13 @@
 """Progress in a notebook: a few lines, updated in place, which stay right in the executed copy."""
 
 import html
+from dataclasses import asdict
 
-from IPython.display import HTML, display
+from IPython.display import display
 
 from lofarlake_nb.lake import live
 from lofarlake_nb.lake.ticks import Sink, Site, Tick
+from lofarlake_nb.steps import TICK_MIME
 
 # Okabe and Ito's palette, which colour-blind people tell apart: bluish green, orange, vermilion; a mark and a word too.
 COLOURS = {"green": "#009E73", "yellow": "#E69F00", "red": "#D55E00"}
@@ -20,10 +22,11 @@ def show() -> Sink:
     callable
         To be given as ``progress=``.
     """
-    handle = display(HTML(""), display_id=True)
+    handle = display({"text/html": "", "text/plain": ""}, raw=True, display_id=True)
 
     def tell(tick: Tick) -> None:
-        handle.update(HTML(lines(tick)))
+        shown = {"text/html": lines(tick), "text/plain": live.headline(tick), TICK_MIME: asdict(tick)}
+        handle.update(shown, raw=True)
 
     return tell
 

@@ -1,6 +1,9 @@
 import os
+import socket
 
+import dask
 import pytest
+import requests
 
 from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.processing import cluster, engines
@@ -30,6 +33,15 @@ def test_no_scheduler_there():
         cluster.start(scheduler="tcp://127.0.0.1:1"),
     ):
         pass
+
+
+def test_the_dashboard_is_where_dasks_configuration_wants_it():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with dask.config.set({cluster.DASHBOARD: port}), cluster.start(1) as first:
+        assert f":{port}/" in first.dashboard_link
+        assert "Dask" in requests.get(f"http://127.0.0.1:{port}/status", timeout=10).text
 
 
 def test_negative_workers():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from lofarlake_nb.errors import NotAnImage, UsageError
-from lofarlake_nb.widgets import image
+from lofarlake_nb.widgets import image, overlays, viewer
 
 CENTRE = SkyCoord(123.4 * u.deg, 48.2 * u.deg)
 NPIX, CELL = 128, 20 / 3600  # pixels, degrees
@@ -75,19 +75,24 @@ def test_minmax_spans_all_values(path):
 
 def test_width_shows_the_middle_on_the_same_sky(path):
     drawn = image.draw(Figure(), image.read(path), width="10 arcmin")
-    shown = drawn.get_array()
-    assert shown.shape == (30, 30)
-    assert drawn.axes.wcs.pixel_to_world(15, 15).separation(CENTRE) < 2 * CELL * u.deg
+    assert drawn.get_array().shape == (30, 30)
+    middle = [np.mean(limits) for limits in (drawn.axes.get_xlim(), drawn.axes.get_ylim())]
+    assert drawn.axes.wcs.pixel_to_world(*middle).separation(CENTRE) < 2 * CELL * u.deg
 
 
 def test_large_images_are_thinned_and_stay_in_place(tmp_path):
     large = header()
-    size = 4 * image._DRAWN // 3
+    size = 4 * image.DRAWN // 3
     large.update(CRPIX1=size / 2 + 1, CRPIX2=size / 2 + 1)
-    fits.writeto(tmp_path / "large.fits", np.ones((size, size), np.float32), large)
+    values = np.zeros((size, size), np.float32)
+    values[600, 3000] = 1
+    fits.writeto(tmp_path / "large.fits", values, large)
     drawn = image.draw(Figure(), image.read(tmp_path / "large.fits"))
-    assert max(drawn.get_array().shape) <= image._DRAWN
-    assert drawn.axes.wcs.pixel_to_world(size / 4, size / 4).separation(CENTRE) < 3 * CELL * u.deg
+    shown, (left, right, low, _) = drawn.get_array(), drawn.get_extent()
+    assert max(shown.shape) <= image.DRAWN
+    row, column = np.unravel_index(np.argmax(shown), shown.shape)
+    step = (right - left) / shown.shape[1]
+    assert (left + (column + 0.5) * step, low + (row + 0.5) * step) == (3000, 600)
 
 
 def test_a_picture_survives_as_png_and_words(path):
@@ -99,18 +104,138 @@ def test_a_picture_survives_as_png_and_words(path):
 def test_nothing_to_look_at_is_said():
     bundle = image.picture("")._repr_mimebundle_()
     assert set(bundle) == {"text/plain"}
-    assert "no image" in image.view("").value
+    assert "no image" in viewer.view("").value
+
+
+def test_the_readout_says_pixel_sky_and_value(path, source):
+    read = image.read(path)
+    x, y = (float(v) for v in read.wcs.world_to_pixel(source))
+    said = image.readout(read, x, y)
+    assert said.startswith(f"pixel {round(x)}, {round(y)}; {source.to_string('hmsdms', precision=1)[:8]}")
+    assert said.endswith("80 Jy/beam")
+    assert "Jy" not in image.readout(read, -10, 5)
+
+
+def test_a_cut_goes_through_the_source(path, source):
+    read = image.read(path)
+    x, y = (round(float(v)) for v in read.wcs.world_to_pixel(source))
+    distance, values = image.cut(read, (x - 10, y), (x + 10, y))
+    assert (len(values), np.argmax(values), values.max()) == (21, 10, 80)
+    assert distance[-1] == pytest.approx(20 * CELL * 3600)
+
+
+def test_images_of_other_pixels_are_put_on_the_same_sky(path, tmp_path, source):
+    finer = header()
+    finer.update(CDELT1=-CELL / 2, CDELT2=CELL / 2, CRPIX1=NPIX + 1, CRPIX2=NPIX + 1)
+    values = np.zeros((2 * NPIX, 2 * NPIX), np.float32)
+    x, y = (round(float(v)) for v in WCS(finer).celestial.world_to_pixel(source))
+    values[y - 1 : y + 2, x - 1 : x + 2] = 7
+    fits.writeto(tmp_path / "finer.fits", values, finer)
+    first = image.read(path)
+    moved = image.aligned(image.read(tmp_path / "finer.fits"), first)
+    assert moved.shape == first.values.shape
+    row, column = np.unravel_index(np.nanargmax(moved), moved.shape)
+    assert first.wcs.pixel_to_world(column, row).separation(source) < CELL * u.deg
+    assert image.aligned(first, first) is first.values
+
+
+def test_planes_are_told_by_their_stokes(tmp_path):
+    two = header()
+    two.update(CDELT4=3, CRVAL4=1)
+    fits.writeto(tmp_path / "iv.fits", np.stack([np.ones((1, NPIX, NPIX)), np.zeros((1, NPIX, NPIX))]), two)
+    assert image.planes(tmp_path / "iv.fits") == 2
+    assert [image.read(tmp_path / "iv.fits", n).title for n in range(2)] == ["3C196, I", "3C196, V"]
+    assert image.read(tmp_path / "iv.fits", 1).values.max() == 0
+
+
+@pytest.fixture
+def region_file(tmp_path, source):
+    lines = ["# Region file format: DS9", "fk5", f'circle({source.ra.deg},{source.dec.deg},60") # text={{north-east}}']
+    (tmp_path / "sources.reg").write_text("\n".join([*lines, "image", "box(20,30,4,6,0)", ""]))
+    return tmp_path / "sources.reg"
+
+
+@pytest.fixture
+def catalogue_file(tmp_path, source):
+    (tmp_path / "catalogue.csv").write_text(f"name,RA,DEC\nbright,{source.ra.deg},{source.dec.deg}\nfar,10,-30\n")
+    return tmp_path / "catalogue.csv"
+
+
+def test_regions_are_drawn_where_they_are(path, region_file, source):
+    drawn = image.draw(Figure(), image.read(path))
+    circle, label, _box = overlays.draw_regions(drawn.axes, overlays.regions(region_file))
+    assert drawn.axes.wcs.pixel_to_world(*circle.center).separation(source) < 0.1 * CELL * u.deg
+    assert circle.radius == pytest.approx(60 / 3600 / CELL, rel=1e-3)
+    assert label.get_text() == "north-east"
+
+
+def test_a_catalogue_is_drawn_where_it_is_inside(path, catalogue_file, source):
+    drawn = image.draw(Figure(), image.read(path))
+    points, note = overlays.draw_catalogue(drawn.axes, overlays.catalogue(catalogue_file))
+    assert len(points.get_xdata()) == 1
+    at = drawn.axes.wcs.pixel_to_world(points.get_xdata()[0], points.get_ydata()[0])
+    assert at.separation(source) < 0.1 * CELL * u.deg
+    assert note.get_text() == "bright"
+
+
+def test_a_summary_is_a_catalogue(tmp_path):
+    (tmp_path / "summary.json").write_text('{"sources": [{"name": "3C196", "ra_deg": 123.4, "dec_deg": 48.2}]}')
+    assert overlays.catalogue(tmp_path / "summary.json") == [overlays.Source("3C196", 123.4, 48.2)]
+
+
+@pytest.mark.parametrize("read", [overlays.regions, overlays.catalogue])
+def test_what_can_not_be_drawn_is_named(tmp_path, read):
+    (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
+    for name in ("wrong.csv", "no_such.csv"):
+        with pytest.raises(UsageError, match=name):
+            read(tmp_path / name)
+
+
+def test_a_picture_has_what_is_drawn_on_it(path, region_file, catalogue_file):
+    plain, drawn = (
+        image.picture(path, **more).png for more in ({}, {"regions": region_file, "catalogue": catalogue_file})
+    )
+    assert plain != drawn
 
 
 # ipympl's toolbar gives traitlets more than it takes.
 @pytest.mark.filterwarnings("ignore:Passing unrecognized arguments:DeprecationWarning")
-def test_a_view_changes_its_scale(path):
-    view = image.view(path)
-    (stretch, interval), canvas = view.children[0].children, view.children[1]
-    before = canvas.figure.axes[0].images[0].norm.vmax
-    interval.value = "minmax"
-    stretch.value = "linear"
-    assert canvas.figure.axes[0].images[0].norm.vmax == 80 > before
+class TestView:
+    def test_it_changes_its_scale(self, path):
+        seen = viewer.Viewer([image.read(path)])
+        before = seen.drawn.norm.vmax
+        seen.interval.value = "minmax"
+        seen.stretch.value = "linear"
+        assert seen.drawn.norm.vmax == 80 > before
+
+    def test_two_images_blink_in_place(self, path, tmp_path):
+        with fits.open(path) as hdus:
+            fits.writeto(tmp_path / "after.fits", 2 * hdus[0].data, hdus[0].header)
+        seen = viewer.Viewer([image.read(path), image.read(tmp_path / "after.fits")])
+        limits = seen.axes.get_xlim()
+        seen.which.value = 1
+        assert seen.drawn.get_array().max() == 160
+        assert seen.readout(5, 5) != image.readout(seen.images[0], 5, 5)
+        assert (seen.axes.get_xlim(), seen.blink.max) == (limits, 1)
+
+    def test_a_cut_is_clicked(self, path):
+        seen = viewer.Viewer([image.read(path)])
+        seen.cutting.value = True
+        for x in (20.0, 50.0):
+            seen._pressed(type("Event", (), {"inaxes": seen.axes, "xdata": x, "ydata": 30.0}))
+        (profile,) = seen.profile.children
+        assert len(profile.figure.axes[0].lines[0].get_xdata()) == 31
+        assert not seen.cutting.value
+        seen._forget()
+        assert seen.profile.children == ()
+        assert len(seen.axes.lines) == 0
+
+    def test_a_file_that_can_not_be_drawn_is_named_in_the_view(self, path, region_file):
+        seen = viewer.Viewer([image.read(path)])
+        seen.file.value = "no_such.reg"
+        assert "no_such.reg" in seen.said.value
+        seen.file.value = str(region_file)
+        assert (seen.said.value, len(seen._over)) == ("", 3)
 
 
 @pytest.mark.parametrize("wrong", [{"stretch": "cubic"}, {"interval": "5 %"}, {"width": "much"}, {"width": "1 arcsec"}])

@@ -1,58 +1,209 @@
-"""The lake browser: what is clicked asks the lake, and shows the line that does the same."""
+"""The lake browser: what is clicked asks the lake, shows it, and shows the line that does the same."""
 
 import html
+import re
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from lofarlake_nb.errors import LakeNotRunning
 from lofarlake_nb.lake import browse, client, ingest
+from lofarlake_nb.lake.ticks import Tick
 from lofarlake_nb.widgets import landing
 from lofarlake_nb.widgets.lake import LakeBrowser, lake_browser
+from lofarlake_nb.widgets.work import Work
+
+RESULT = "lofar:widget_result"
 
 
 @pytest.fixture(scope="module")
 def lake(lake_home, tmp_path_factory):
-    path = tmp_path_factory.mktemp("products") / "image.fits"
-    path.write_bytes(b"pixels")
-    ingest.ingest_products(client.connect(lake_home), [path], "lofar:widget_result", {}, replicate_to="", close=True)
+    folder = tmp_path_factory.mktemp("products")
+    (folder / "summary.json").write_text('{"rms": 0.25}')
+    fits.writeto(folder / "cube.fits", np.zeros(3))
+    connected = client.connect(lake_home)
+    ingest.ingest_products(connected, sorted(folder.iterdir()), RESULT, {"x": 1}, replicate_to="", close=True)
+    connected.call("add_container", "lofar", "widget_all")
+    connected.call("attach_dids", "lofar", "widget_all", [{"scope": "lofar", "name": "widget_result"}])
     return lake_home
 
 
 @pytest.fixture
-def clicked(lake):
-    return LakeBrowser(browse.connect(lake), str(lake))
+def clicked(lake, tmp_path):
+    made = LakeBrowser(browse.connect(lake), str(lake), folder=str(tmp_path / "here"))
+    yield made
+    made.wait()
 
 
-def test_nothing_is_asked_before_a_scope_is_chosen(clicked):
-    assert clicked.scope.value is None
-    assert clicked.datasets.options == ()
+def choose(clicked, *ends: str) -> None:
+    """Click the rows whose keys end so, one after the other; of many, which the lake of the tests may have, by name."""
+    for end in ends:
+        if not any(key[-1] == end for _, key in clicked.tree.options):
+            clicked.filter.value = end.partition(":")[2]
+            clicked.wait()
+        clicked.tree.value = next(key for _, key in clicked.tree.options if key[-1] == end)
+        clicked.wait()
 
 
-def test_a_scope_lists_its_datasets(clicked):
-    clicked.scope.value = "lofar"
-    assert "lofar:widget_result" in [did for _, did in clicked.datasets.options]
+def texts(clicked) -> list[str]:
+    return [text.strip("\u00a0") for text, _ in clicked.tree.options]
 
 
-def test_a_dataset_lists_its_files_and_the_line_of_code(clicked, lake):
-    clicked.scope.value = "lofar"
-    clicked.name.value = "widget_*"
-    clicked.datasets.value = "lofar:widget_result"
-    assert "lofar:widget_result.image.fits" in clicked.shown.value
-    line = html.unescape(clicked.code.value).removeprefix("<code>").removesuffix("</code>")
-    files = eval(line, {"browse": browse})
-    assert [(f.did, f.bytes) for f in files] == [("lofar:widget_result.image.fits", 6)]
+def line(clicked) -> str:
+    return html.unescape(clicked.code.value).removeprefix("<code>").removesuffix("</code>")
+
+
+def words(shown: str) -> str:
+    return html.unescape(re.sub("<[^>]*>", " ", shown))
+
+
+def test_only_scopes_are_read_at_first(clicked):
+    assert "▸ lofar\u2003scope" in texts(clicked)
+    assert clicked.outline.levels == {}
+    assert all(button.disabled for button in clicked.actions.values())
+
+
+def test_each_level_opens_below_what_it_is_in(clicked):
+    choose(clicked, "lofar", "lofar:widget_all", RESULT)
+    shown = texts(clicked)
+    at = shown.index("▾ widget_all\u2003container")
+    assert re.match("▾ widget_result\u2003dataset", shown[at + 1])
+    assert re.match("· cube.fits\u2003", shown[at + 2])
+    assert shown[at + 3] == "· summary.json\u200313 B"
+    assert clicked.did == RESULT
+
+
+def test_a_file_says_where_it_is_and_the_line_says_the_same(clicked):
+    choose(clicked, "lofar", RESULT, f"{RESULT}.summary.json")
+    shown = words(clicked.shown.value)
+    about = eval(line(clicked), {"browse": browse})
+    assert f"adler32 {about.entry.adler32}" in shown
+    assert "● SARA: green, has it" in shown.replace("  ", " ")
+    assert "SARA: OK, 2 of 2 files are there" in shown
+    assert f"in {RESULT}" in shown
+
+
+def test_names_are_filtered(clicked):
+    choose(clicked, "lofar", RESULT)
+    clicked.filter.value = "SUMMARY"
+    clicked.wait()
+    assert [t for t in texts(clicked) if t.startswith("·")] == ["· summary.json\u200313 B"]
+    page = eval(line(clicked), {"browse": browse})
+    assert [str(row.did) for row in page.rows] == [f"{RESULT}.summary.json"]
+    clicked.filter.value = "no such"
+    clicked.wait()
+    assert "nothing like no such" in texts(clicked)
+
+
+def test_a_level_is_closed(clicked):
+    before = texts(clicked)
+    choose(clicked, "lofar", RESULT)
+    choose(clicked, "lofar")
+    clicked.close.click()
+    assert texts(clicked) == before
+
+
+def test_a_search_by_name_replaces_the_tree_until_all_scopes_are_wanted(clicked):
+    clicked.name.value = "widget_res*"
+    clicked.look.click()
+    clicked.wait()
+    assert [key for _, key in clicked.tree.options] == [(RESULT,)]
+    assert [row.did for row in eval(line(clicked), {"browse": browse})] == [RESULT]
+    choose(clicked, RESULT)
+    assert "· summary.json\u200313 B" in texts(clicked)
+    clicked.back.click()
+    assert "▸ lofar\u2003scope" in texts(clicked)
 
 
 def test_a_search_without_result_says_so(clicked):
-    clicked.scope.value = "lofar"
-    clicked.name.value = "no_such_*"
+    clicked.name.value = "lofar:no_such_*"
+    clicked.look.click()
+    clicked.wait()
     assert "nothing in the lake matches" in clicked.shown.value
 
 
+def test_a_search_by_metadata_that_is_not_understood_says_why(clicked):
+    clicked.wanted["cone"].value = "here"
+    clicked.look.click()
+    clicked.wait()
+    assert "cone: 'here' is not a right ascension" in words(clicked.shown.value)
+
+
 def test_what_the_lake_refuses_is_said_in_the_widget(clicked):
-    clicked.datasets.options = [("gone", "lofar:gone_meanwhile")]
-    clicked.datasets.value = "lofar:gone_meanwhile"
-    assert "lofar:gone_meanwhile is not in the lake" in clicked.shown.value
+    clicked.outline.roots = ["lofar:gone_meanwhile"]
+    clicked._draw()
+    choose(clicked, "lofar:gone_meanwhile")
+    assert "lofar:gone_meanwhile" in words(clicked.shown.value)
+    assert any(text.startswith("✖") for text in texts(clicked))
+
+
+def test_retrieve_brings_it_here(clicked, tmp_path):
+    choose(clicked, "lofar", RESULT)
+    clicked.actions["retrieve"].click()
+    clicked.wait()
+    assert (tmp_path / "here" / "widget_result.summary.json").read_text() == '{"rms": 0.25}'
+    assert "2 files are in" in words(clicked.works[0].widget.value)
+    assert line(clicked).endswith(f".retrieve({RESULT!r}, {str(tmp_path / 'here')!r})")
+
+
+def test_open_shows_a_text(clicked):
+    choose(clicked, "lofar", RESULT, f"{RESULT}.summary.json")
+    clicked.actions["open"].click()
+    clicked.wait()
+    assert "&quot;rms&quot;: 0.25" in clicked.opened.children[0].value
+
+
+def test_open_says_what_is_no_image(clicked):
+    choose(clicked, "lofar", RESULT, f"{RESULT}.cube.fits")
+    clicked.actions["open"].click()
+    clicked.wait()
+    assert "expected an image" in words(clicked.opened.children[0].value)
+
+
+def test_replicate_waits_for_the_copy_and_shows_it(clicked):
+    choose(clicked, "lofar", RESULT)
+    assert clicked.site.options == ("JUELICH", "POZNAN", "SARA")
+    clicked.site.value = "JUELICH"
+    clicked.actions["replicate"].click()
+    clicked.wait()
+    assert "2 files are at JUELICH" in words(clicked.works[0].widget.value)
+    assert "JUELICH: green, has all 2 files" in words(clicked.shown.value)
+
+
+def test_verify_counts_the_copies_that_are_right(clicked):
+    choose(clicked, "lofar", RESULT)
+    clicked.actions["verify"].click()
+    clicked.wait()
+    assert "copies of 2 files are right" in words(clicked.works[0].widget.value)
+
+
+def test_process_opens_the_form_of_stage_2_with_the_dataset(clicked):
+    choose(clicked, "lofar", RESULT)
+    clicked.actions["process"].click()
+    assert "stage_form('2_process', dataset='lofar:widget_result'" in line(clicked)
+    assert len(clicked.opened.children) == 1
+
+
+def test_a_chosen_dataset_becomes_a_variable(clicked):
+    choose(clicked, "lofar", RESULT)
+    clicked.variable.name.value = "my dataset"
+    clicked.variable.button.click()
+    assert "a name that Python takes" in clicked.variable.said.value
+    clicked.variable.name.value = "dataset"
+    clicked.variable.button.click()
+    assert line(clicked) == f"dataset = {RESULT!r}"
+
+
+def test_work_that_fails_says_what_to_do():
+    def do(sink):
+        sink(Tick("retrieve", 1, 2, 0, 0.0))
+        raise LakeNotRunning("no lake answers", "start it: lofarlake lake start")
+
+    work = Work("retrieve x", do)
+    assert work.wait(5)
+    assert "no lake answers; start it: lofarlake lake start" in words(work.widget.value)
+    assert "1 of 2 files" in words(work.widget.value)
 
 
 def test_no_lake_no_widget(tmp_path):

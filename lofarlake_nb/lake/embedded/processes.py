@@ -53,6 +53,7 @@ def start(
     folder: Path,
     environment: dict[str, str],
     recipe: str,
+    umask: int = 0o077,
 ) -> Process:
     """Start a process that outlives this one and its terminal.
 
@@ -70,6 +71,8 @@ def start(
         All of its environment: nothing of this process's leaks in.
     recipe : str
         Kept with it.
+    umask : int
+        Of the process; -1 for that of this one.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def start(
             cwd=folder,
             env=environment,
             start_new_session=True,
-            umask=0o077,
+            umask=umask,
         )
     seen = _stat(child.pid)
     process = Process(child.pid, seen[1] if seen else 0, _boot(), recipe)

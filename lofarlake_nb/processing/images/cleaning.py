@@ -20,8 +20,8 @@ from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
 
-# Most facets that are made without being asked for: each costs 0.1 µs a visibility and major cycle.
-MOST_FACETS = 40
+# Most facets that are made without being asked for: four of them double the time of a major cycle.
+MOST_FACETS = 20
 # Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
 # error would be this part of the noise, a facet is worth its cost.
 DIFFERENCE = 0.1

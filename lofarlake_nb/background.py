@@ -1,0 +1,307 @@
+"""Run a notebook in a process of its own, look how far it is, stop it in good order; it outlives who started it."""
+
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import run, steps
+from lofarlake_nb.errors import LofarlakeError, UsageError
+from lofarlake_nb.executing import Step
+from lofarlake_nb.lake.embedded import processes
+from lofarlake_nb.lake.results import KEEP_MIME
+from lofarlake_nb.lake.ticks import Sink, Tick
+from lofarlake_nb.steps import MADE_MIME
+
+log = logging.getLogger(__name__)
+
+PLACE = Path("runs")  # of the folders of runs, in the folder that one works in
+_RUN, _PROCESS, _STATE, _LOG = "run.json", "process.json", "state.json", "run.log"
+_STOP = "stop"  # is there once it was asked to stop
+_LOOK = 0.2  # seconds between two looks at a run that is waited for
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is, or how it ended.
+
+    Parameters
+    ----------
+    state : str
+        ``running``; ``stopping``: it was asked to stop; ``done``, ``failed``, ``stopped``; ``lost``: its process ended
+        without a word.
+    cell, cells : int
+        The cell of code that runs or was the last to run, from 1; 0 before the first.
+    heading : str
+        That the cell stands under.
+    tick : Tick or None
+        The newest of that cell.
+    said : str
+        How it ended: the reason, or what was done.
+    files, datasets : tuple of str
+        What it made: paths of files and folders, DIDs.
+    """
+
+    state: str
+    cell: int = 0
+    cells: int = 0
+    heading: str = ""
+    tick: Tick | None = None
+    said: str = ""
+    files: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing comes any more."""
+        return self.state not in ("running", "stopping")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a notebook, known by its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the executed copy, what was asked for, how far it is, and what the process said.
+
+    Examples
+    --------
+    >>> from lofarlake_nb import background
+    >>> run = background.start("1_ingest", {"observation": "observation"})  # doctest: +SKIP
+    >>> run.state().heading  # doctest: +SKIP
+    'Into the lake'
+    >>> run.wait().datasets  # doctest: +SKIP
+    ('lofar:L667520',)
+    """
+
+    folder: Path
+
+    @property
+    def notebook(self) -> str:
+        """Name of the notebook."""
+        return str(self._asked()["notebook"])
+
+    @property
+    def executed(self) -> Path:
+        """The executed copy; there from the first cell on."""
+        return self.folder / self.notebook
+
+    def state(self) -> State:
+        """How far it is."""
+        process = processes.recorded(self.folder / _PROCESS)
+        is_alive = process is not None and process.alive  # asked first: its last line is then in the record
+        known = _state(self.folder / _STATE)
+        if known.ended:
+            return known
+        if is_alive:
+            return replace(known, state="stopping") if (self.folder / _STOP).exists() else known
+        return replace(known, state="lost", said=f"its process ended without a word; see {self.folder / _LOG}")
+
+    def stop(self) -> None:
+        """Ask it to stop: the cell under way is interrupted and ends in good order. Asked again, it ends at once."""
+        if process := processes.recorded(self.folder / _PROCESS):
+            (self.folder / _STOP).touch()
+            processes.ask(process, signal.SIGINT)
+
+    def wait(self, seconds: float | None = None) -> State:
+        """Wait until it has ended; interrupted meanwhile, stop it, and return what it says of that.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            No longer than this.
+
+        Returns
+        -------
+        State
+            How it ended, or how far it is.
+        """
+        deadline = time.monotonic() + seconds if seconds is not None else None
+        try:
+            return self._ended(deadline)
+        except KeyboardInterrupt:
+            self.stop()
+            return self._ended(deadline)
+
+    def _ended(self, deadline: float | None) -> State:
+        while not (now := self.state()).ended and (deadline is None or time.monotonic() < deadline):
+            time.sleep(_LOOK)
+        return now
+
+    def _asked(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads((self.folder / _RUN).read_text()))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{self.folder} is no folder of a run", f"they are in {PLACE}/") from error
+
+
+def _state(path: Path) -> State:
+    """What was written down last."""
+    try:
+        value = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return State("running")
+    lists = {name: tuple(value[name]) for name in ("files", "datasets")}
+    return State(**{**value, **lists, "tick": Tick.of(value["tick"]) if value["tick"] else None})
+
+
+class Recorder:
+    """Writes down how far a run is, for `Run.state`; also shows it.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None to write nothing.
+    executed : Path
+        The executed copy.
+    show : callable
+        Takes each tick.
+    """
+
+    def __init__(self, path: Path | None, executed: Path, show: Sink) -> None:
+        self.path, self.executed, self.show = path, executed, show
+        self.now = State("running")
+
+    def __call__(self, step: Step) -> None:
+        """Take a step."""
+        tick = Tick.of(step.tick) if step.tick else None
+        if tick:
+            self.show(tick)
+        elif step.heading != self.now.heading:
+            log.info("cell %d of %d: %s", step.cell, step.cells, step.heading)
+        self._write(State("running", step.cell, step.cells, step.heading, tick))
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """While it lasts, the notebook runs; how that ended is written down."""
+        try:
+            yield
+        except LofarlakeError as error:
+            self._end("failed", str(error))
+            raise
+        except KeyboardInterrupt as error:
+            said = f"{error or 'interrupted'}, {self._where()}; run it again: what was finished is kept"
+            self._end("stopped", said)
+            raise KeyboardInterrupt(f"{error or 'interrupted'}, {self._where()}") from error
+        except BaseException as error:
+            self._end("failed", f"{type(error).__name__}: {error}")
+            raise
+        self._end("done", f"all {self.now.cells} cells ran")
+
+    def _where(self) -> str:
+        now = self.now
+        return f"in cell {now.cell} of {now.cells} ({now.heading})" if now.cell else "before the first cell"
+
+    def _end(self, state: str, said: str) -> None:
+        files, datasets = _made_by(self.executed)
+        self._write(replace(self.now, state=state, said=" ".join(said.split()), files=files, datasets=datasets))
+
+    def _write(self, now: State) -> None:
+        self.now = now
+        if self.path:
+            steps.write_json(self.path, asdict(now))
+
+
+def command(notebook: str, values: Mapping[str, Any], output: str | Path = "") -> list[str]:
+    """The words of the command that runs a notebook as `start` does, without `lofarlake` itself."""
+    words = ["run", notebook]
+    for name, value in values.items():
+        words += ["-p", name, json.dumps(value) if isinstance(value, list | bool) else str(value)]
+    return words + (["--output", str(output)] if output else [])
+
+
+def shell(notebook: str, values: Mapping[str, Any]) -> str:
+    """The line for a shell that does the same in the foreground."""
+    return shlex.join(["lofarlake", *command(notebook, values)])
+
+
+def python(notebook: str, values: Mapping[str, Any]) -> str:
+    """The line of Python that does the same."""
+    return f"background.start({notebook!r}, {dict(values)!r})"
+
+
+def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLACE) -> Run:
+    """Start a run and return at once.
+
+    Parameters
+    ----------
+    notebook : str or Path
+        As `run.find_notebook` takes it.
+    values : mapping
+        Values for its parameters, as `run.checked` takes them.
+    place : Path
+        Where the run's folder is made.
+
+    Returns
+    -------
+    Run
+        Its cells see the current folder as theirs. It goes on when this process ends.
+
+    Raises
+    ------
+    UsageError
+        Before anything runs, when there is no such notebook, or a parameter is unknown or ill-typed.
+    """
+    found = run.find_notebook(str(notebook))
+    checked = run.checked(found, dict(values))
+    folder = _made(place.absolute(), found.stem)
+    asked = {"notebook": found.name, "path": str(found.absolute()), "values": checked, "folder": str(Path.cwd())}
+    (folder / _RUN).write_text(json.dumps(asked, indent=2) + "\n")
+    words = command(str(found.absolute()), checked, folder / found.name)
+    processes.start(
+        [sys.executable, "-m", "lofarlake_nb", *words, "--record", str(folder / _STATE)],
+        record=folder / _PROCESS,
+        log=folder / _LOG,
+        folder=Path.cwd(),
+        environment=dict(os.environ),
+        recipe="",
+        umask=-1,
+    )
+    return Run(folder)
+
+
+def newest(notebook: str | Path, *, place: Path = PLACE) -> Run | None:
+    """The newest run of a notebook, running or not; None where there is none."""
+    stem = run.find_notebook(str(notebook)).stem
+    found = sorted(path.parent for path in place.absolute().glob(f"{stem}-*/{_RUN}"))
+    return Run(found[-1]) if found else None
+
+
+def _made(place: Path, stem: str) -> Path:
+    """A new folder, named so that names sort by time."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for n in range(1, 1000):
+            folder = place / f"{stem}-{time.strftime('%Y%m%dT%H%M%S')}-{n:03d}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise UsageError(
+            f"{place}: no folder for a run can be made ({error.strerror})", "give another place"
+        ) from error
+    raise UsageError(f"{place} holds too many runs of this second", "wait a moment")
+
+
+def _made_by(executed: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Files and datasets that the cells of an executed copy say they made, each once."""
+    try:
+        made = run.shown(executed, MADE_MIME)
+        kept = [request["dataset"] for request in run.shown(executed, KEEP_MIME)]
+    except (OSError, ValueError):  # none was written
+        return (), ()
+    files = [path for one in made for path in one.get("files", [])]
+    datasets = [one["dataset"] for one in made if "dataset" in one] + kept
+    return tuple(dict.fromkeys(files)), tuple(dict.fromkeys(datasets))

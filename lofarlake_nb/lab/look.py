@@ -1,0 +1,61 @@
+"""A page for people who only look: a notebook run for each visitor, its code neither shown nor theirs to change."""
+
+import logging
+from pathlib import Path
+
+from lofarlake_nb.lab import programs
+from lofarlake_nb.lab.server import CONTENT_SECURITY_POLICY, configure
+
+_log = logging.getLogger(__name__)
+
+
+def look(
+    home: Path,
+    *,
+    notebook: str = "3_explore.ipynb",
+    root_dir: Path | None = None,
+    port: int | None = None,
+    open_browser: bool = True,
+) -> int:
+    """Serve a notebook's outputs by Voila until it is stopped.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of an embedded lake that was started.
+    notebook : str
+        Name of a shipped notebook; its working copy is run, with what was changed in it.
+    root_dir : Path, optional
+        Folder with the working copies, see `configure`.
+    port : int, optional
+        Of the page, by default a free one. It takes the address with a token only, which it says when it starts.
+    open_browser : bool
+        Whether to open a browser on it.
+
+    Returns
+    -------
+    int
+        Exit status of Voila.
+
+    Raises
+    ------
+    LakeNotRunning, UsageError
+        See `configure`.
+    PortTaken
+        When another program listens on `port`.
+    """
+    configured = configure(home, notebook=notebook, root_dir=root_dir)
+    if port is not None:
+        programs.check_port(port, "the page")
+    arguments = [
+        str(configured.notebook),
+        "--Voila.ip=127.0.0.1",
+        f"--Voila.port={port or programs.free_port()}",
+        "--Voila.auto_token=True",
+        # The page's own styles only: its template asks a server on the internet for icons that it does not need.
+        f"--Voila.tornado_settings={{'headers': {{'Content-Security-Policy': {CONTENT_SECURITY_POLICY!r}}}}}",
+    ]
+    if not open_browser:
+        arguments.append("--no-browser")
+    _log.info("a page of %s", configured.notebook)
+    return programs.run("voila", arguments, configured.notebook.parent, configured.environment, configured.unset)

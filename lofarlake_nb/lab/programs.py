@@ -1,0 +1,92 @@
+"""Programs of Jupyter's that run for a person until they are stopped."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lofarlake_nb.errors import PortTaken
+
+
+def run(
+    module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], unset: Sequence[str]
+) -> int:
+    """Run a module as a program to its end; what asks us to stop asks it.
+
+    Parameters
+    ----------
+    module : str
+        As ``python -m`` takes it.
+    arguments : sequence of str
+        Its arguments.
+    folder : Path
+        Where it runs.
+    environment : mapping
+        Variables that it has besides ours.
+    unset : sequence of str
+        Variables of ours that it must not have.
+
+    Returns
+    -------
+    int
+        Its exit status.
+    """
+    command = [shutil.which("env") or "/usr/bin/env", *(f"--unset={name}" for name in unset)]
+    command += [f"{name}={value}" for name, value in environment.items()]
+    command += [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=folder) as process:
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            process.send_signal(number)
+
+        # A terminal sends an interrupt to JupyterLab as well, which then asks whether to stop: that is its to answer.
+        wanted: dict[signal.Signals, Any] = {
+            signal.SIGINT: signal.SIG_IGN,
+            signal.SIGTERM: pass_on,
+            signal.SIGHUP: pass_on,
+        }
+        if threading.current_thread() is not threading.main_thread():
+            return process.wait()
+        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def is_root() -> bool:
+    """Whether Jupyter has to be told that it may run."""
+    return os.geteuid() == 0
+
+
+def free_port() -> int:
+    """A port of the loopback on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def check_port(port: int, what: str) -> None:
+    """Refuse a port that can't be listened on.
+
+    Raises
+    ------
+    PortTaken
+        With what it was wanted for.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise PortTaken(
+                f"port {port} can't be used for {what} ({error})", "give another port, or none for a free one"
+            ) from error

@@ -1,0 +1,427 @@
+"""The lake as files, for whatever opens files by fsspec: ``rucio://scope/dataset/file``.
+
+A part of a path is a DID's name; in a dataset, what a file's name has in common with the dataset's may be left out
+(``rucio://lofar/RESULTS/image.fits`` is ``lofar:RESULTS.image.fits``). A name's slashes are written ``%2F``, and
+what is of another scope than what it lies in ``scope:name``. Files of a lake never change, so nothing is written here.
+"""
+
+import os
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from urllib.parse import unquote
+
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
+from fsspec.utils import isfilelike
+
+from lofarlake_nb.errors import (
+    ChecksumMismatch,
+    DIDNotFound,
+    LakeNotRunning,
+    LakeRefused,
+    LofarlakeError,
+    NotInTheLake,
+    TransferFailed,
+)
+from lofarlake_nb.lake import client, replicas, tree
+from lofarlake_nb.lake.counted import Counted
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.storage import Ranged, Storages
+from lofarlake_nb.lake.tree import Entry
+from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.observation.partial import building
+
+Answer = TypeVar("Answer")
+
+
+class RucioFileSystem(AbstractFileSystem):
+    """Files of a lake, to read, list and search with patterns.
+
+    Bytes come from the best copy: a mounted one, else by ranges of https; another is taken where one fails. What
+    is read from beginning to end, or brought here (``get``, ``simplecache::``, ``filecache::``), is verified by its
+    adler32. Of a part only the storage's word is had.
+
+    Parameters
+    ----------
+    lake : str
+        Home of an embedded lake, or a rucio.cfg; empty for the default lake. fsspec's own configuration may give it:
+        ``FSSPEC_RUCIO_LAKE``.
+    **options
+        Of fsspec.
+
+    Examples
+    --------
+    >>> import fsspec
+    >>> from astropy.io import fits
+    >>> with fsspec.open("rucio://lofar/RESULTS/image.fits") as file:  # doctest: +SKIP
+    ...     header = fits.getheader(file)
+    """
+
+    protocol = "rucio"
+    root_marker = ""
+
+    def __init__(self, lake: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self.lake = str(lake)
+        self._lake: client.Lake | None = None
+        self._storages: Storages | None = None
+        self._asking = threading.RLock()  # one client of the catalogue for all threads; bytes don't wait for it
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        stripped = super()._strip_protocol(path)
+        return stripped.lstrip("/") if isinstance(stripped, str) else stripped
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
+        """What is in the lake, a scope, a container or a dataset: names, or what `info` says of each, by name.
+
+        Parameters
+        ----------
+        path : str
+            Of a folder, or of a file.
+        detail : bool
+            More than names.
+
+        Raises
+        ------
+        NotInTheLake
+            When there is no such thing.
+        """
+        path = self._strip_protocol(path)
+        refresh = options.get("refresh", False)
+        known = None if refresh else self._ls_from_cache(path)
+        rows = known if known is not None else self._ask(lambda lake: self._listed(lake, path))
+        return rows if detail else [row["name"] for row in rows]
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        """What the catalogue says of a path: name, size (bytes), type (file or directory), did, adler32.
+
+        Raises
+        ------
+        NotInTheLake
+            When there is no such thing.
+        """
+        path = self._strip_protocol(path)
+        return self._ask(lambda lake: self._info(lake, path))
+
+    def checksum(self, path: str) -> int:
+        """A file's adler32."""
+        return int(self.info(path)["adler32"] or "0", 16)
+
+    def created(self, path: str) -> datetime:
+        """When a file or collection came into the catalogue."""
+        did = DID.parse(self.info(path)["did"])
+        told = self._ask(lambda lake: lake.call("get_metadata", did.scope, did.name))
+        return told["created_at"].replace(tzinfo=UTC)
+
+    modified = created  # what is in a lake never changes
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: Any) -> bytes:
+        """Bytes of a file; the whole is verified.
+
+        Raises
+        ------
+        ChecksumMismatch, TransferFailed
+            When no copy is good.
+        """
+        if start is not None or end is not None:
+            return super().cat_file(path, start, end, **options)
+        info = self._file(path)
+        return self._whole(info, lambda blocks: b"".join(map(bytes, blocks)))
+
+    def get_file(
+        self, rpath: str, lpath: Any = None, callback: Callback = DEFAULT_CALLBACK, outfile: Any = None, **options: Any
+    ) -> None:
+        """Bring a file here, whole and verified, or not at all.
+
+        Raises
+        ------
+        ChecksumMismatch, TransferFailed
+            When no copy is good.
+        """
+        if outfile is None and isfilelike(lpath):
+            outfile = lpath
+        elif outfile is None and self.isdir(rpath):
+            os.makedirs(lpath, exist_ok=True)
+            return
+        info = self._file(rpath)
+        callback.set_size(info["size"])
+        if outfile is not None:
+            outfile.write(self.cat_file(rpath))
+            callback.relative_update(info["size"])
+            return
+        target = Path(lpath)
+        target.parent.mkdir(parents=True, exist_ok=True)
+
+        def write(blocks: Iterator[Block]) -> None:
+            with building(target) as part:
+                with open(part / "content", "wb") as file:
+                    for block in blocks:
+                        file.write(block)
+                        callback.relative_update(len(block))
+                os.replace(part / "content", target)
+
+        self._whole(info, write)
+
+    def addresses(self, path: str) -> list[str]:
+        """Where the bytes of a file can be read from here, the best first.
+
+        Raises
+        ------
+        TransferFailed
+            When that is nowhere: copies on tape must be brought first.
+        """
+        did = DID.parse(self._file(path)["did"])
+        return self._ask(lambda lake: self._addresses(lake, did))
+
+    def _open(
+        self, path: str, mode: str = "rb", block_size: Any = None, cache_options: Any = None, **options: Any
+    ) -> "RucioFile":
+        if mode != "rb":
+            raise LakeRefused(
+                f"rucio://{path} can't be written: files of a lake never change",
+                "keep a new file in the lake: lofarlake_nb.lake.keeping.keep(...)",
+            )
+        size = block_size if isinstance(block_size, int) else "default"
+        return RucioFile(self, path, mode, block_size=size, cache_options=cache_options, **options)
+
+    # ---- the catalogue
+
+    def _ask(self, ask: Callable[[client.Lake], Answer]) -> Answer:
+        with self._asking:
+            try:
+                if self._lake is None:
+                    self._lake = client.connect(self.lake)
+                    self._storages = Storages(self._lake)
+                return ask(self._lake)
+            except LakeNotRunning:
+                self._lake = self._storages = None  # it may come back elsewhere
+                raise
+
+    @property
+    def storages(self) -> Storages:
+        """The lake's, as seen from here."""
+        self._ask(lambda lake: None)
+        assert self._storages is not None
+        return self._storages
+
+    def _listed(self, lake: client.Lake, path: str) -> list[dict[str, Any]]:
+        if not path:
+            return [_folder(scope) for scope in tree.scopes(lake)]
+        scope, _, rest = path.partition("/")
+        if not rest:
+            self._info(lake, path)
+            return sorted((_row(path, e, e.did.name) for e in tree.collections(lake, scope)), key=_by_name)
+        found = self._found(lake, path)
+        if found.is_file:
+            return [self._info(lake, path)]
+        entries = list(tree.contents(lake, found))
+        full = {_written(found.did, entry.did) for entry in entries}
+        rows = [_row(path, entry, _shown(found.did, entry.did, full)) for entry in entries]
+        rows.sort(key=_by_name)
+        if found.type == "dataset" and not found.open:
+            self.dircache[path] = rows
+        return rows
+
+    def _info(self, lake: client.Lake, path: str) -> dict[str, Any]:
+        if "/" not in path:
+            if path and path not in tree.scopes(lake):
+                raise NotInTheLake(f"rucio://{path}: the lake has no scope {path}", "see which there are: fs.ls('')")
+            return _folder(path)
+        found = self._found(lake, path)
+        return _described(path, found)
+
+    def _found(self, lake: client.Lake, path: str) -> Entry:
+        """What a path leads to, from collection to collection."""
+        scope, *names = path.split("/")
+        try:
+            found = tree.entry(lake, DID(scope, unquote(names[0])))
+            for name in names[1:]:
+                found = self._inside(lake, found, name)
+        except DIDNotFound as error:
+            raise NotInTheLake(f"rucio://{path} is not in the lake: {error.message}", error.hint) from error
+        except ValueError as error:  # no name that a lake has
+            raise NotInTheLake(f"rucio://{path} is not in the lake: {error}") from error
+        return found
+
+    @staticmethod
+    def _inside(lake: client.Lake, parent: Entry, written: str) -> Entry:
+        scope, colon, name = unquote(written).rpartition(":")
+        scope = scope if colon else parent.did.scope
+        for candidate in (name, f"{parent.did.name}.{name}"):
+            did = DID(scope, candidate)
+            if lake.find(did) is not None and parent.did in tree.parents(lake, did):
+                return tree.entry(lake, did)
+        raise DIDNotFound(f"{parent.did} has no {written}", f"see what it has: fs.ls('{parent.did.scope}/...')")
+
+    def _file(self, path: str) -> dict[str, Any]:
+        info = self.info(path)
+        if info["type"] != "file":
+            raise IsADirectoryError(f"rucio://{info['name']} is a collection: list it, or name a file in it")
+        return info
+
+    def _addresses(self, lake: client.Lake, did: DID) -> list[str]:
+        storages, usable, states = self.storages, [], []
+        for replica in replicas.replicas_of(lake, [did]).get(did, ()):
+            settings = lake.rse(replica.rse)
+            on_tape = settings.get("rse_type") == "TAPE" or settings["attributes"].get("QOS") == "TAPE"
+            address = storages.best(replica.rse, replica.addresses)
+            states.append(f"{replica.rse} {replica.state}{' on tape' if on_tape else ''}")
+            if replica.state == "AVAILABLE" and address and (address.startswith("file:") or not on_tape):
+                usable.append(address)
+        if not usable:
+            raise TransferFailed(
+                f"{did}: no copy can be read from here (copies: {', '.join(states) or 'none'})",
+                f"bring it here, from tape too: lofarlake retrieve {did} --to DIR",
+            )
+        return sorted(usable, key=lambda address: (not address.startswith("file:"), address))
+
+    def _whole(self, info: dict[str, Any], use: Callable[[Iterator[Block]], Answer]) -> Answer:
+        """What becomes of all bytes of a file, from the first copy that is good."""
+        failures: list[LofarlakeError] = []
+        for address in self.addresses(info["name"]):
+            try:
+                return use(verified(self.storages.of(address).read(address), info, address))
+            except (TransferFailed, ChecksumMismatch, LakeRefused) as error:
+                failures.append(error)
+        raise _no_copy(info, failures)
+
+
+class RucioFile(AbstractBufferedFile):
+    """A file of a lake, opened to be read; see `RucioFileSystem`."""
+
+    fs: RucioFileSystem
+
+    def __init__(self, fs: RucioFileSystem, path: str, mode: str = "rb", **options: Any) -> None:
+        self._info = fs._file(path)
+        self._copies = fs.addresses(path)
+        self._spool: IO[bytes] | None = None
+        self._summed, self._adler32 = 0, 1
+        super().__init__(fs, path, mode, size=self._info["size"], **options)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        end = min(end, self.size)
+        if start >= end:
+            return b""
+        data = self._range(start, end)
+        self._sum(start, data)
+        return data
+
+    def close(self) -> None:
+        """Forget what was read."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+        super().close()
+
+    def _range(self, start: int, end: int) -> bytes:
+        failures: list[LofarlakeError] = []
+        while self._copies:
+            address = self._copies[0]
+            storage = self.fs.storages.of(address)
+            try:
+                if isinstance(storage, Ranged):
+                    data = storage.read_range(address, start, end)
+                else:
+                    data = self._from_spool(start, end)
+                if len(data) == end - start:
+                    return data
+                raise TransferFailed(f"{address}: {len(data)} bytes came of {end - start} from {start} on")
+            except (TransferFailed, LakeRefused) as error:
+                failures.append(error)
+                del self._copies[0]
+        raise _no_copy(self._info, failures)
+
+    def _from_spool(self, start: int, end: int) -> bytes:
+        """From a copy here, of storages that give whole files only; it is verified."""
+        if self._spool is None:
+            spool = tempfile.TemporaryFile(prefix="lofarlake-")  # noqa: SIM115 - closed with this file
+            self.fs._whole(self._info, lambda blocks: _rewritten(spool, blocks))
+            self._spool = spool
+        self._spool.seek(start)
+        return self._spool.read(end - start)
+
+    def _sum(self, start: int, data: bytes) -> None:
+        """Go on with the checksum where what came goes on; at the end of the file it must be right."""
+        if not start <= self._summed < start + len(data):
+            return
+        self._adler32 = zlib.adler32(data[self._summed - start :], self._adler32)
+        self._summed = start + len(data)
+        if self._summed == self.size and f"{self._adler32:08x}" != self._info["adler32"]:
+            raise ChecksumMismatch(
+                f"{self._info['did']}: adler32 {self._adler32:08x} was read, expected {self._info['adler32']}",
+                f"see which copy is bad: lofarlake verify --deep {self._info['did']}",
+            )
+
+
+def verified(blocks: Iterator[Block], info: dict[str, Any], address: str) -> Iterator[Block]:
+    """The same blocks; an error in the place of their end when they are not the file's.
+
+    Parameters
+    ----------
+    blocks : iterator of bytes
+        Of a copy.
+    info : dict
+        From `RucioFileSystem.info`.
+    address : str
+        Of the copy, for the error.
+
+    Raises
+    ------
+    ChecksumMismatch
+        When they are others.
+    """
+    counted = Counted(blocks)
+    yield from counted
+    if (counted.size, counted.adler32) != (info["size"], info["adler32"]):
+        raise ChecksumMismatch(
+            f"{address} has {counted.size} bytes with adler32 {counted.adler32}, "
+            f"expected {info['size']} bytes with adler32 {info['adler32']}",
+            f"mend it: lofarlake verify --deep --repair {info['did']}",
+        )
+
+
+def _rewritten(file: IO[bytes], blocks: Iterator[Block]) -> None:
+    file.seek(0)
+    file.truncate()
+    for block in blocks:
+        file.write(block)
+
+
+def _no_copy(info: dict[str, Any], failures: list[LofarlakeError]) -> LofarlakeError:
+    said = "; ".join(error.message for error in failures)
+    return type(failures[-1])(f"{info['did']}: no copy is good: {said}", failures[-1].hint)
+
+
+def _folder(name: str) -> dict[str, Any]:
+    return {"name": name, "size": 0, "type": "directory", "did": "", "adler32": ""}
+
+
+def _row(path: str, entry: Entry, shown: str) -> dict[str, Any]:
+    return _described(f"{path}/{shown.replace('/', '%2F')}", entry)
+
+
+def _described(path: str, entry: Entry) -> dict[str, Any]:
+    size = (entry.bytes or 0) if entry.is_file else 0
+    kind = "file" if entry.is_file else "directory"
+    return {"name": path, "size": size, "type": kind, "did": str(entry.did), "adler32": entry.adler32}
+
+
+def _written(parent: DID, did: DID) -> str:
+    return did.name if did.scope == parent.scope else str(did)
+
+
+def _shown(parent: DID, did: DID, full: set[str]) -> str:
+    """Name in a collection: without the collection's own, unless that is another's name."""
+    written, start = _written(parent, did), f"{parent.name}."
+    short = written.removeprefix(start)
+    return short if did.scope == parent.scope and short and short[0].isalnum() and short not in full else written
+
+
+def _by_name(row: dict[str, Any]) -> str:
+    return row["name"]

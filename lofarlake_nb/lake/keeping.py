@@ -1,0 +1,141 @@
+"""Keep any files in the lake, with where they come from; and share them by a line that someone else can run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import ingest, names, results
+from lofarlake_nb.lake.client import Lake, connect
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.ticks import Sink
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Files that are in the lake, and how someone else opens them.
+
+    Parameters
+    ----------
+    dataset : str
+        DID of their dataset; empty where there is none.
+    urls : tuple of str
+        Of each file, as `lofarlake_nb.lake.filesystem` and fsspec take them.
+    """
+
+    dataset: str
+    urls: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """A line of Python that opens the first file, on a machine with the lake's ``rucio.cfg``."""
+        return f"import fsspec; file = fsspec.open({self.urls[0]!r}, lake='rucio.cfg').open()"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not self.dataset:
+            return {"text/plain": "there is nothing to share yet"}
+        said = (
+            f"{len(self.urls)} files are in the lake as {self.dataset}; someone else opens the first with\n{self.line}"
+        )
+        return {"text/plain": said}
+
+
+def keep(
+    paths: Sequence[str | Path] | str | Path,
+    *,
+    lake: str | Path = "",
+    dataset: str = "",
+    inputs: Sequence[str] = (),
+    note: str = "",
+    rse: str = "SARA",
+    replicate_to: str = "",
+    progress: Sink | None = None,
+) -> Shared:
+    """Bring files into the lake, with their lineage.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Files: a notebook, a picture, a table.
+    lake : str or Path
+        As `client.connect` takes it.
+    dataset : str
+        DID of the new dataset; empty to name it after the first file and the content of all, in the scope ``lofar``:
+        the same files are the same dataset.
+    inputs : sequence of str
+        DIDs that they were made from; each must be in the lake.
+    note : str
+        What they are, in words.
+    rse, replicate_to : str
+        Site that receives them; RSE expression for a copy, or empty.
+    progress : callable, optional
+        Takes each `Tick`.
+
+    Returns
+    -------
+    Shared
+        What to tell others.
+
+    Raises
+    ------
+    UsageError
+        When there is no such file.
+    DIDNotFound
+        When an input is not in the lake.
+    LakeError
+        When the lake does not take them.
+    """
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"{file}: no such file", "save it first, and give its path")
+    if not files:
+        raise UsageError("there is nothing to keep", "name a file")
+    _check(files)
+    connected = connect(lake)
+    for one in inputs:
+        connected.get(DID.parse(one))
+    name = (
+        DID.parse(dataset) if dataset else DID("lofar", f"kept_{names.encode(files[0].stem)}_{results.content(files)}")
+    )
+    lineage = {
+        "inputs": [str(DID.parse(one)) for one in inputs],
+        "note": note,
+        "by": connected.account,
+        "versions": {package: version(package) for package in ("lofarlake", "rucio-clients")},
+    }
+    ingest.ingest_products(
+        connected, files, name, lineage, rse=rse, replicate_to=replicate_to, close=True, progress=progress
+    )
+    return shared(connected, name)
+
+
+def shared(lake: Lake, did: DID | str) -> Shared:
+    """What to tell someone else who is to open a dataset; of no dataset, that there is nothing.
+
+    Raises
+    ------
+    DIDNotFound
+        When it is not in the lake.
+    """
+    if not did:
+        return Shared("", ())
+    did = DID.parse(did)
+    lake.get(did)
+    rows = sorted(row["name"] for row in lake.stream("list_files", did.scope, did.name))
+    start = f"rucio://{did.scope}/{did.name.replace('/', '%2F')}"
+    inside = [name.removeprefix(f"{did.name}.").replace("/", "%2F") for name in rows]
+    return Shared(str(did), tuple(f"{start}/{name}" for name in inside) or (start,))
+
+
+def _check(files: Sequence[Path]) -> None:
+    """A notebook that can't be read as one is not kept: it was being written."""
+    for file in files:
+        if file.suffix == ".ipynb":
+            try:
+                json.loads(file.read_text())
+            except ValueError as error:
+                raise UsageError(f"{file} is no notebook: {error}", "save it again") from error

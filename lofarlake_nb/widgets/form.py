@@ -1,0 +1,270 @@
+"""Run a stage from a form made from its notebook's own parameters; beside it the lines that do the same."""
+
+import contextvars
+import html
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import ipywidgets
+
+from lofarlake_nb import background, run
+from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb.lake import client, holdings, live
+from lofarlake_nb.widgets import ticks
+
+_LOOK = 0.5  # seconds between two looks at a run
+_COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"}
+_FEW = 4  # parameters that are seen at once; the others open by a click
+
+_HELP = "opacity: 0.8; display: inline-block; line-height: 1.4"
+_CHOICES = 50  # datasets to choose from, the newest
+
+
+def stage_form(notebook: str, *, follows: "StageForm | None" = None, **values: Any) -> "StageForm":
+    """A form that runs a notebook in the background.
+
+    Parameters
+    ----------
+    notebook : str
+        As `run.find_notebook` takes it.
+    follows : StageForm, optional
+        Of the stage before: the dataset that it ends with becomes this one's ``dataset``.
+    **values
+        First values of parameters, in the place of the notebook's own. Of the lake in ``lake``, or the default one, the
+        newest datasets can be chosen as ``dataset``.
+
+    Returns
+    -------
+    StageForm
+        Shows itself in a notebook.
+
+    Raises
+    ------
+    UsageError
+        When there is no such notebook or parameter, or a value is not of its type.
+
+    Examples
+    --------
+    >>> form = stage_form("1_ingest", observation="observation")
+    >>> form.shell
+    'lofarlake run 1_ingest -p observation observation'
+    """
+    return StageForm(notebook, values, follows)
+
+
+class Field:
+    """A control for one parameter, its help, and what is wrong with its value.
+
+    Parameters
+    ----------
+    notebook : Path
+        That declares it.
+    parameter : run.Parameter
+        What the notebook declares.
+    value : object
+        First value.
+    choices : sequence of str or None
+        To choose from, or to type another; None for a parameter that is only typed.
+    """
+
+    def __init__(self, notebook: Path, parameter: run.Parameter, value: Any, choices: Sequence[str] | None) -> None:
+        self.notebook, self.parameter = notebook, parameter
+        common = {"description": parameter.name, "tooltip": parameter.help, "style": {"description_width": "8.5em"}}
+        if parameter.type == "bool":
+            self.control = ipywidgets.Checkbox(value=value, indent=True, **common)
+        elif choices is not None:
+            self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
+        else:
+            self.control = ipywidgets.Text(value=_text(value), **common)
+        self.control.layout.width = "26em"
+        self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
+        self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
+        self.value, self.wrong = value, ""
+        self.check()
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it says what the notebook says anyway."""
+        return self.control.value in (self.parameter.default, _text(self.parameter.default))
+
+    def check(self) -> None:
+        """Take what was typed; where it is not of the parameter's type, say so beside the control."""
+        self.wrong = ""
+        try:
+            self.value = run.checked(self.notebook, {self.parameter.name: self.control.value})[self.parameter.name]
+            self.note.value = f'<span style="{_HELP}">{html.escape(self.parameter.help)}</span>'
+        except LofarlakeError as error:
+            self.wrong = str(error)
+            self.note.value = _marked("red", self.wrong)
+
+
+class StageForm:
+    """What the form shows, and what its controls do; all of it can be had from Python.
+
+    Parameters
+    ----------
+    notebook : str
+        As `run.find_notebook` takes it.
+    values : mapping
+        First values of parameters.
+    follows : StageForm or None
+        Of the stage before.
+    """
+
+    def __init__(self, notebook: str, values: Mapping[str, Any], follows: "StageForm | None") -> None:
+        self.notebook, self.path = notebook, run.find_notebook(notebook)
+        given = run.checked(self.path, dict(values))
+        self.fields = {}
+        for name, one in run.parameters_of(self.path).items():
+            choices = _datasets(str(given.get("lake", ""))) if name == "dataset" else None
+            self.fields[name] = Field(self.path, one, given.get(name, one.default), choices)
+        self.run: background.Run | None = None
+        self.ended: list[Callable[[background.State], None]] = []
+        self.code = ipywidgets.HTML()
+        self.status = ipywidgets.HTML()
+        self.links = ipywidgets.Output()
+        self.start = ipywidgets.Button(description="Run", icon="play", button_style="primary")
+        self.stop = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
+        self.stop.tooltip = "interrupt the cell under way, in good order; once more: at once"
+        self.start.on_click(lambda _: self.begin())
+        self.stop.on_click(lambda _: self.run and self.run.stop())
+        for field in self.fields.values():
+            field.control.observe(lambda _, field=field: self._typed(field), "value")
+        self.widget = self._laid_out()
+        self._changed()
+        if follows is not None and "dataset" in self.fields:
+            follows.ended.append(self._take)
+        if (earlier := background.newest(notebook)) and not earlier.state().ended:
+            self._watch(earlier)  # of a kernel that is gone: it goes on
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.widget)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Of the parameters that differ from the notebook's own; those that are wrong are left out."""
+        return {name: field.value for name, field in self.fields.items() if not (field.is_default or field.wrong)}
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is wrong with the values."""
+        return [field.wrong for field in self.fields.values() if field.wrong]
+
+    @property
+    def shell(self) -> str:
+        """The line for a shell that does the same."""
+        return background.shell(self.notebook, self.values)
+
+    def begin(self) -> None:
+        """Start a run with the values of the form."""
+        if self.run and not self.run.state().ended:
+            return
+        try:
+            self._watch(background.start(self.notebook, self.values))
+        except LofarlakeError as error:
+            self.status.value = _marked("red", str(error))
+
+    def _watch(self, running: background.Run) -> None:
+        self.run = running
+        self.links.outputs = ()
+        self._changed()
+        # With our context, so that what is shown goes to the cell of this form.
+        look = contextvars.copy_context().run
+        threading.Thread(target=look, args=(self._look, running), name="form", daemon=True).start()
+
+    def _look(self, running: background.Run) -> None:
+        beat = threading.Event()
+        while not (now := running.state()).ended:
+            self.status.value = _state(now)
+            beat.wait(_LOOK)
+        self.status.value = _state(now)
+        self._changed()
+        for tell in self.ended:
+            tell(now)
+        self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
+
+    def _typed(self, field: Field) -> None:
+        was_wrong = bool(self.wrong)
+        field.check()
+        if self.wrong or was_wrong:  # it may stand where it is folded away
+            self.status.value = _marked("red", self.wrong[0]) if self.wrong else ""
+        self._changed()
+
+    def _changed(self) -> None:
+        """Offer what can be done now, and show the lines that do the same."""
+        is_running = self.run is not None and not self.run.state().ended
+        self.start.disabled = bool(self.wrong) or is_running
+        self.stop.disabled = not is_running
+        lines = ["from lofarlake_nb import background", background.python(self.notebook, self.values), self.shell]
+        code = "<br>".join(f"<code>{html.escape(line)}</code>" for line in lines)
+        self.code.value = f"<details><summary>The same from Python, or in a terminal</summary>{code}</details>"
+
+    def _take(self, before: background.State) -> None:
+        """Take the dataset of the stage before, unless a person chose one meanwhile."""
+        field = self.fields["dataset"]
+        field.control.options = _datasets(self.fields["lake"].value) if "lake" in self.fields else ()
+        if before.state == "done" and before.datasets and field.is_default:
+            field.control.value = before.datasets[-1]
+
+    def _laid_out(self) -> ipywidgets.Widget:
+        # The lake is the notebook's own parameter already: it is not what one looks for first.
+        names = sorted(self.fields, key=lambda name: name == "lake")
+        first, more = names[:_FEW], names[_FEW:]
+        rows = [self.fields[name].widget for name in first]
+        if more:
+            folded = ipywidgets.Accordion([ipywidgets.VBox([self.fields[name].widget for name in more])])
+            folded.set_title(0, f"{len(more)} more parameters")
+            rows.append(folded)
+        buttons = ipywidgets.HBox([self.start, self.stop])
+        return ipywidgets.VBox([*rows, buttons, self.code, self.status, self.links])
+
+
+def _datasets(lake: str) -> tuple[str, ...]:
+    """The newest datasets of a lake; none where it does not answer, for what is typed will do."""
+    try:
+        return tuple(row.did for row in holdings.newest(client.connect(lake), kind="dataset")[:_CHOICES])
+    except LofarlakeError:
+        return ()
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _marked(colour: str, words: str) -> str:
+    mark = f'<span style="color: {ticks.COLOURS[colour]}" aria-hidden="true">{live.MARKS[colour]}</span>'
+    return f'<div role="status">{mark} {html.escape(words)}</div>'
+
+
+def _state(now: background.State) -> str:
+    """How far a run is, as HTML."""
+    if now.ended:
+        return _marked(_COLOURS[now.state], f"{now.state}: {now.said}")
+    share = (now.cell - 1) / now.cells if now.cell else 0
+    bar = f'<progress max="1" value="{share:.3f}" aria-hidden="true" style="vertical-align: middle"></progress>'
+    where = f"cell {now.cell} of {now.cells}: {now.heading}" if now.cell else "a kernel starts"
+    cells = f'<div role="status">{bar} {html.escape(f"{now.state}, {where}")}</div>'
+    return cells + (ticks.lines(now.tick) if now.tick else "")
+
+
+def _links(done: background.Run, now: background.State) -> dict[str, str]:
+    """Links to the executed notebook and to what it made."""
+    paths = [done.executed] if done.executed.exists() else []
+    for path in map(Path, now.files):
+        paths += sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".") if path.is_dir() else [path]
+    rows = [f"<li>{_link(path)}</li>" for path in paths]
+    rows += [f"<li>in the lake: <code>{html.escape(did)}</code></li>" for did in now.datasets]
+    plain = "\n".join([*map(str, paths), *now.datasets])
+    return {"text/html": f"<ul>{''.join(rows)}</ul>", "text/plain": plain}
+
+
+def _link(path: Path) -> str:
+    """A link that JupyterLab opens: relative to the notebook, whose folder is the current one."""
+    words = html.escape(os.path.relpath(path))
+    return f'<a href="{quote(os.path.relpath(path))}">{words}</a>' if path.is_relative_to(Path.cwd()) else words

@@ -1,0 +1,87 @@
+"""Keep the notebook, or any file, in the lake: a name, a button, and the line by which someone else opens it."""
+
+import html
+import os
+from pathlib import Path
+
+import ipywidgets
+
+from lofarlake_nb.lake import keeping
+from lofarlake_nb.lake.ticks import Sink
+from lofarlake_nb.widgets.work import Work
+
+
+def keep_form(lake: str | Path = "", *, file: str = "", inputs: str = "") -> ipywidgets.Widget:
+    """A form that keeps a file in the lake.
+
+    Parameters
+    ----------
+    lake : str or Path
+        As `client.connect` takes it.
+    file : str
+        First path; empty for the notebook that this is shown in.
+    inputs : str
+        DIDs that it was made from, between spaces.
+
+    Returns
+    -------
+    Widget
+        For a notebook.
+    """
+    return KeepForm(lake, file or notebook(), inputs).widget
+
+
+class KeepForm:
+    """What the form shows, and what its controls do.
+
+    Parameters
+    ----------
+    lake : str or Path
+        As `client.connect` takes it.
+    file, inputs : str
+        See `keep_form`.
+    """
+
+    def __init__(self, lake: str | Path, file: str, inputs: str) -> None:
+        self.lake = str(lake)
+        self.work: Work | None = None
+        self.shared: keeping.Shared | None = None
+        self.file = _text("File", file, "path of a file; save a notebook before")
+        self.inputs = _text("Made from", inputs, "lofar:L667520")
+        self.note = _text("Note", "", "what it is, in words")
+        self.button = ipywidgets.Button(description="Keep in the lake", button_style="primary", icon="save")
+        self.button.layout.width = "auto"
+        self.button.on_click(lambda _: self.keep())
+        self.code, self.log, self.said = ipywidgets.HTML(), ipywidgets.VBox(), ipywidgets.HTML()
+        fields = ipywidgets.HBox([self.file, self.inputs, self.note, self.button], layout={"flex_flow": "row wrap"})
+        self.widget = ipywidgets.VBox([fields, self.code, self.log, self.said])
+
+    def keep(self) -> None:
+        """Keep it, while the page stays usable."""
+        file, inputs, note = self.file.value.strip(), self.inputs.value.split(), self.note.value.strip()
+        given = "".join(
+            f", {name}={value!r}" for name, value in (("lake", self.lake), ("inputs", inputs), ("note", note)) if value
+        )
+        self.code.value = f"<code>{html.escape(f'keeping.keep({file!r}{given})')}</code>"
+        self.said.value = ""
+
+        def do(sink: Sink) -> str:
+            self.shared = keeping.keep(file, lake=self.lake, inputs=inputs, note=note, progress=sink)
+            line = f"<code>{html.escape(self.shared.line)}</code>"
+            self.said.value = f"Someone else, with a <code>rucio.cfg</code> of this lake, opens it with<br>{line}"
+            return f"it is in the lake as {self.shared.dataset}"
+
+        self.work = Work(f"keep {file or 'nothing'}", do)
+        self.log.children = [self.work.widget]
+
+
+def notebook() -> str:
+    """Path of the notebook whose kernel this is, as JupyterLab tells it; empty elsewhere."""
+    path = os.environ.get("JPY_SESSION_NAME", "")
+    return path if path.endswith(".ipynb") else ""
+
+
+def _text(name: str, value: str, example: str) -> ipywidgets.Text:
+    made = ipywidgets.Text(value=value, placeholder=example, description=name, style={"description_width": "initial"})
+    made.layout.width = "22em"
+    return made

@@ -1,0 +1,55 @@
+"""Long work behind a button: a thread of its own with ticks, and a last line that says how it ended."""
+
+import contextvars
+import html
+import threading
+from collections.abc import Callable
+
+import ipywidgets
+
+from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb.lake.ticks import Sink, Tick
+from lofarlake_nb.widgets import describing, ticks
+
+
+class Work:
+    """Something that is done while the page stays usable.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    do : callable
+        Takes a sink of ticks, and says in words what was done; what it raises of ours is shown.
+    after : callable, optional
+        Called in the same thread when it went well.
+    """
+
+    def __init__(self, title: str, do: Callable[[Sink], str], after: Callable[[], None] | None = None) -> None:
+        self.title, self.error = title, ""
+        self.widget = ipywidgets.HTML(f'<div role="status">{html.escape(title)} …</div>')
+        self._last = ""
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run, do, after), name="work", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether it has ended in that time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _tell(self, tick: Tick) -> None:
+        self._last = ticks.lines(tick)
+        self.widget.value = f"<div>{html.escape(self.title)}</div>{self._last}"
+
+    def _run(self, do: Callable[[Sink], str], after: Callable[[], None] | None) -> None:
+        try:
+            said = do(self._tell)
+        except (LofarlakeError, OSError) as error:
+            self.error = str(error)
+            self.widget.value = f"<div>{html.escape(self.title)}</div>{self._last}{describing.problem(error)}"
+            return
+        line = f'<div role="status">{describing.mark("green")} {html.escape(f"{self.title}: {said}")}</div>'
+        self.widget.value = self._last + line
+        if after is not None:
+            after()

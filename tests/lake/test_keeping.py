@@ -1,0 +1,52 @@
+"""Files that are kept in the lake from a notebook: with their lineage, and a line by which someone else opens them."""
+
+import json
+
+import pytest
+
+from lofarlake_nb.errors import DIDNotFound, UsageError
+from lofarlake_nb.lake import keeping, metadata
+
+
+@pytest.fixture
+def files(tmp_path, unique):
+    notebook = tmp_path / f"{unique[-12:]}.ipynb"
+    notebook.write_text(json.dumps({"cells": [], "nbformat": 4}))
+    (tmp_path / "plot.png").write_bytes(b"\x89PNG" + unique.encode())
+    return [notebook, tmp_path / "plot.png"]
+
+
+def test_what_is_kept_is_opened_by_the_line_that_is_shared(lake, files):
+    kept = keeping.keep(files, lake=lake.home, note="looked at")
+    assert kept.dataset.startswith(f"lofar:kept_{files[0].stem}_")
+    namespace = {}
+    exec(kept.line.replace("'rucio.cfg'", repr(str(lake.home))), namespace)
+    with namespace["file"] as opened:
+        assert opened.read() == files[0].read_bytes()
+    assert len(kept.urls) == 2
+    assert kept.line in kept._repr_mimebundle_()["text/plain"]
+
+
+def test_it_says_where_it_comes_from(lake, files):
+    first = keeping.keep(files[1], lake=lake.home)
+    kept = keeping.keep(files[0], lake=lake.home, inputs=[first.dataset], note="of a plot")
+    lineage = metadata.read(lake, kept.dataset)["lofarlake"]
+    assert (lineage["inputs"], lineage["note"], lineage["by"]) == ([first.dataset], "of a plot", "lofar")
+
+
+def test_the_same_files_are_the_same_dataset(lake, files):
+    assert keeping.keep(files, lake=lake.home) == keeping.keep(files, lake=lake.home)
+
+
+def test_what_can_not_be_kept_is_named(lake, files, tmp_path):
+    with pytest.raises(UsageError, match="no_such"):
+        keeping.keep(tmp_path / "no_such.txt", lake=lake.home)
+    with pytest.raises(DIDNotFound, match="no_such_input"):
+        keeping.keep(files, lake=lake.home, inputs=["lofar:no_such_input"])
+    files[0].write_text('{"cells": [')
+    with pytest.raises(UsageError, match="save it again"):
+        keeping.keep(files, lake=lake.home)
+
+
+def test_nothing_is_nothing_to_share(lake):
+    assert "nothing to share" in keeping.shared(lake, "")._repr_mimebundle_()["text/plain"]

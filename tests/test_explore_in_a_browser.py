@@ -1,0 +1,151 @@
+"""The lake and its images as a person sees them, in Chromium: clicked through, looked at, in light and in dark."""
+
+# ruff: noqa: F811
+import json
+
+import pytest
+from test_lab_in_a_browser import (  # noqa: F401 - fixtures
+    CHROMIUM,
+    IN_KERNEL,
+    SCREENSHOTS,
+    lake_with_image,
+    page,
+    run_all,
+    running,
+)
+
+from lofarlake_nb.lake import client, metadata
+from lofarlake_nb.lake.did import DID
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+
+SIZES = {"1280": (1280, 800), "1920": (1920, 1080)}
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+SET_THEME = "async (theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+# All of the notebook is drawn, also what is far from the window.
+DRAW_ALL = """() => {
+  const app = window.jupyterapp;
+  window.explored = [...app.shell.widgets('main')].find(w => w.context?.path.endsWith('3_explore.ipynb'));
+  app.shell.activateById(window.explored.id);
+  const notebook = window.explored.content;
+  notebook.notebookConfig = {...notebook.notebookConfig, windowingMode: 'none'};
+}"""
+SHOW_CELL = """(source) => {
+  const cells = window.explored.content.widgets;
+  const cell = cells.find(cell => cell.model.type === 'code' && cell.model.sharedModel.source.includes(source));
+  cell.outputArea.node.scrollIntoView();
+}"""
+FAILED = ".jupyter-widgets-error-widget, .jp-RenderedError, .lm-Widget.jupyter-widgets-error"
+
+
+def shots(page, name: str, cell: str) -> None:
+    """Pictures of a cell and its output at both sizes, in both themes."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for theme, theme_name in THEMES.items():
+        page.evaluate(SET_THEME, theme_name)
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate(SHOW_CELL, cell)
+            page.wait_for_timeout(400)
+            page.screenshot(path=SCREENSHOTS / f"{name}_{size}_{theme}.png")
+
+
+@pytest.fixture(scope="module")
+def explored(page, running, lake_with_image):
+    """The explore notebook, run to its end, on a lake that holds observations."""
+    lake = client.connect(lake_with_image)
+    for n, (target, ra, dec) in enumerate((("3C196", 123.4, 48.2), ("3C295", 212.8, 52.2))):
+        did = DID("lofar", f"L66752{n}_explored")
+        lake.call("add_dataset", did.scope, did.name)
+        about = {"target": target, "ra_deg": ra, "dec_deg": dec, "start": f"2018-0{9 - n}-01T10:00:00"}
+        metadata.write(lake, {did: {**about, "duration_s": 7200, "min_frequency_hz": 130e6, "max_frequency_hz": 140e6}})
+    (folder,) = (p.name for p in running.root.iterdir() if p.is_dir())
+    outputs = run_all(page, f"{folder}/3_explore.ipynb")
+    page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    page.evaluate(DRAW_ALL)
+    return outputs
+
+
+def cell(page, source: str):
+    """Output of a cell, in the window."""
+    page.evaluate(SHOW_CELL, source)
+    page.wait_for_timeout(300)
+    return (
+        page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=source)).locator(".jp-OutputArea").last
+    )
+
+
+def test_what_stays_in_the_executed_notebook(explored):
+    pictures = [o for o in explored if "image/png" in o.get("data", {})]
+    assert len(pictures) == 2
+    assert any("observations of" in o["data"]["text/plain"] for o in pictures)
+    assert any(
+        "fsspec.open('rucio://lofar/lab_result/image.fits'" in o.get("data", {}).get("text/plain", "") for o in explored
+    )
+
+
+def test_an_observation_is_chosen_on_the_sky(page, explored):
+    output = cell(page, "sky.sky_view(lake)")
+    canvas = output.locator("canvas").last
+    canvas.wait_for(timeout=10_000)
+    where = (
+        "import gc\n"
+        "view = next(o for o in gc.get_objects() if type(o) is sky.SkyView)\n"
+        "n = [o.did for o in view.found].index('lofar:L667521_explored')\n"
+        "at = sky._places(view.found, 'all sky')[1][n]\n"
+        "print(*view._axes[1].transData.transform(at), view.figure.bbox.height)"
+    )
+    x, y, height = map(float, page.evaluate(IN_KERNEL, where).split())
+    ratio = page.evaluate("() => window.devicePixelRatio")
+    canvas.click(position={"x": x / ratio, "y": (height - y) / ratio})
+    output.get_by_text("3C295, RA 212.800").wait_for(timeout=5000)
+    output.get_by_role("button", name="Use in notebook").click()
+    output.get_by_text("is lofar:L667521_explored").wait_for(timeout=5000)
+    assert page.evaluate(IN_KERNEL, "print(dataset)").strip() == "lofar:L667521_explored"
+    shots(page, "sky", "sky.sky_view(lake)")
+
+
+def test_the_lake_is_clicked_through(page, explored):
+    output = cell(page, "lake_browser(lake")
+    tree = output.locator("select[size='22']")
+    tree.select_option(label="▸ lofar\u2003scope")
+    output.get_by_label("Names like").fill("lab_result")
+    page.keyboard.press("Enter")
+    option = tree.locator("option", has_text="▸ lab_result")
+    option.wait_for(state="attached", timeout=5000)
+    tree.select_option(label=option.text_content())
+    output.get_by_text("green, has all").or_(output.get_by_text("green, has the file")).first.wait_for(timeout=5000)
+    output.get_by_role("button", name="Verify").click()
+    output.get_by_text("files are right").wait_for(timeout=10_000)
+    shots(page, "lake_browser", "lake_browser(lake")
+
+
+def test_an_image_is_read_out(page, explored):
+    output = cell(page, "viewer.view(path")
+    canvas = output.locator("canvas").last
+    canvas.wait_for(timeout=10_000)
+    canvas.scroll_into_view_if_needed()
+    canvas.hover(position={"x": 300, "y": 300})
+    output.get_by_text("Jy/beam").last.wait_for(timeout=5000)
+    shots(page, "viewer", "viewer.view(path")
+
+
+def test_the_notebook_is_kept_in_the_lake(page, explored, lake_with_image):
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    output = cell(page, "keep.keep_form(lake")
+    output.get_by_role("button", name="Keep in the lake").click()
+    output.get_by_text("it is in the lake as lofar:kept_3_explore").wait_for(timeout=20_000)
+    shots(page, "keep", "keep.keep_form(lake")
+    line = output.locator("code", has_text="fsspec.open").first.text_content()
+    namespace: dict = {}
+    exec(line.replace("'rucio.cfg'", repr(str(lake_with_image))), namespace)
+    with namespace["file"] as file:
+        assert json.load(file)["nbformat"] == 4
+
+
+def test_nothing_was_asked_of_other_hosts(page, explored):
+    assert page.sent == []
+
+
+def test_no_widget_failed(page, explored):
+    assert page.locator(FAILED).count() == 0

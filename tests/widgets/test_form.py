@@ -1,0 +1,122 @@
+"""The form of a stage: made from the notebook's parameters, checked, and run in a process of its own."""
+
+import html
+import shlex
+import time
+
+import pytest
+
+from lofarlake_nb import cli
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import client, ingest
+from lofarlake_nb.widgets.form import stage_form
+
+PARAMETERS = """\
+dataset: str = ""  # what to work on
+count: int = 2  # how many
+deep: bool = False  # all of it
+paths: list = []  # folders
+lake: str = ""  # the lake
+"""
+MADE = """\
+from pathlib import Path
+from IPython.display import display
+Path('results').mkdir(exist_ok=True)
+Path('results/a b.png').write_text(f'{count} {deep} {paths}')
+files = [str(Path('results').absolute())]
+display({"application/vnd.lofarlake.made+json": {"dataset": "lofar:made", "files": files}}, raw=True)
+"""
+
+
+@pytest.fixture
+def form(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return stage_form(str(notebook_of(PARAMETERS, MADE)), lake=str(tmp_path / "none"))
+
+
+def ended(form, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not form.links.outputs and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return form.run.state()
+
+
+def test_each_parameter_is_a_control_with_its_default_label_and_help(form):
+    controls = {name: field.control for name, field in form.fields.items()}
+    assert [c.description for c in controls.values()] == ["dataset", "count", "deep", "paths", "lake"]
+    assert [c.value for c in controls.values()] == ["", "2", False, "", form.fields["lake"].value]
+    assert "how many" in form.fields["count"].note.value
+    assert list(form.values) == ["lake"]
+
+
+def test_datasets_of_the_lake_can_be_chosen(lake_home, tmp_path):
+    (tmp_path / "image.fits").write_bytes(b"pixels")
+    files = [tmp_path / "image.fits"]
+    ingest.ingest_products(client.connect(lake_home), files, "lofar:form_input", {}, replicate_to="", close=True)
+    assert "lofar:form_input" in stage_form("2_process", lake=str(lake_home)).fields["dataset"].control.options
+
+
+@pytest.mark.parametrize("name", ["1_ingest", "2_process", "3_explore"])
+def test_the_shipped_notebooks_have_a_form(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert stage_form(name, lake="/a/lake").values == {"lake": "/a/lake"}
+    assert stage_form(name).wrong == []
+
+
+def test_a_value_of_the_wrong_type_is_named_and_cannot_be_run(form):
+    form.fields["count"].control.value = "many"
+    assert "parameter count: expected int, got &#x27;many&#x27;" in form.fields["count"].note.value
+    assert form.start.disabled
+    assert "parameter count" in form.status.value
+    form.fields["count"].control.value = "3"
+    assert form.status.value == ""
+    assert not form.start.disabled
+    assert form.values["count"] == 3
+
+
+def test_a_first_value_that_is_wrong_is_refused(notebook_of):
+    with pytest.raises(UsageError, match="no parameter 'cuont'"):
+        stage_form(str(notebook_of(PARAMETERS)), cuont=3)
+
+
+def test_the_lines_do_the_same(form):
+    form.fields["deep"].control.value = True
+    form.fields["paths"].control.value = "a b, c"
+    shown = html.unescape(form.code.value)
+    assert f"<code>{form.shell}</code>" in shown
+    words = shlex.split(form.shell)
+    chosen = cli.parser().parse_args(words[1:])
+    assert dict(chosen.parameters) == {"deep": "true", "paths": '["a b", "c"]', "lake": form.fields["lake"].value}
+
+
+def test_a_run_ends_in_links_and_the_next_stage_takes_its_dataset(form, notebook_of, tmp_path):
+    after = stage_form(str(notebook_of(PARAMETERS, MADE)), follows=form)
+    form.fields["count"].control.value = "7"
+    form.start.click()
+    assert (form.start.disabled, form.stop.disabled) == (True, False)
+    assert ended(form).state == "done"
+    (shown,) = form.links.outputs
+    text = shown["data"]["text/html"]
+    assert f'<a href="runs/{form.run.folder.name}/made.ipynb">' in text
+    assert '<a href="results/a%20b.png">' in text
+    assert "lofar:made" in text
+    assert (tmp_path / "results" / "a b.png").read_text() == "7 False []"
+    assert "done: all 3 cells ran" in form.status.value
+    assert (form.start.disabled, form.stop.disabled) == (False, True)
+    assert after.fields["dataset"].control.value == "lofar:made"
+
+
+def test_a_run_is_stopped_and_a_form_made_meanwhile_finds_it(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = str(notebook_of(PARAMETERS, "import time; time.sleep(60)"))
+    first = stage_form(made)
+    first.start.click()
+    while first.run.state().cell < 2:
+        time.sleep(0.1)
+    second = stage_form(made)
+    assert second.run == first.run
+    assert second.start.disabled
+    time.sleep(1)
+    second.stop.click()
+    assert ended(first).state == ended(second).state == "stopped"
+    assert "run it again: what was finished is kept" in second.status.value
