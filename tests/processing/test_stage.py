@@ -195,7 +195,10 @@ def test_a_killed_worker_costs_its_tasks_and_not_the_run(calibrated, imaged, tmp
         survived = imaging.image(calibrated, IMAGE, work=tmp_path, client=doomed)
         killer.join()
         assert set(doomed.run(os.getpid).values()) != set(pids.values())
-    np.testing.assert_array_equal(fits.getdata(survived.image), fits.getdata(imaged.image))
+    # A new worker may sum in single precision in another order: what holds for any number of workers holds here.
+    np.testing.assert_allclose(
+        fits.getdata(survived.image), fits.getdata(imaged.image), atol=1e-6 * imaged.peak_jy_per_beam
+    )
 
 
 def test_visibilities_on_disk_make_the_same_image(calibrated, imaged, tmp_path, client, monkeypatch):
