@@ -1,0 +1,23 @@
+"""Frozen parameters of each stage: they check themselves, and say what was expected."""
+
+from lofarlake_nb.parameters.ingest import IngestParameters
+from lofarlake_nb.parameters.processing import (
+    AverageParameters,
+    CalibrationParameters,
+    FlagParameters,
+    ImageParameters,
+)
+from lofarlake_nb.parameters.quantities import quantity, seconds
+from lofarlake_nb.parameters.simulation import PRESETS, SimulationParameters
+
+__all__ = [
+    "PRESETS",
+    "AverageParameters",
+    "CalibrationParameters",
+    "FlagParameters",
+    "ImageParameters",
+    "IngestParameters",
+    "SimulationParameters",
+    "quantity",
+    "seconds",
+]

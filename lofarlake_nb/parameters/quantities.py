@@ -1,0 +1,56 @@
+"""What a person writes with a unit."""
+
+import math
+
+import astropy.units as u
+
+from lofarlake_nb.errors import UsageError
+
+
+def quantity(name: str, value: str | u.Quantity, unit: u.UnitBase) -> u.Quantity:
+    """Quantity that a person wrote, in a wanted unit.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, for the error.
+    value : str or Quantity
+        As ``"20 arcsec"``.
+    unit : Unit
+        The unit that it must convert to.
+
+    Returns
+    -------
+    Quantity
+        In `unit`.
+
+    Raises
+    ------
+    UsageError
+        When it is no number with such a unit.
+    """
+    try:
+        return u.Quantity(value).to(unit)
+    except (TypeError, ValueError) as error:  # UnitConversionError is a TypeError
+        raise UsageError(f"{name}: {value!r} is no quantity in units of {unit}", f'write it as "20 {unit}"') from error
+
+
+def seconds(name: str, value: str) -> float:
+    """Duration that a person wrote, in s.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, for the error.
+    value : str
+        As ``"30 d"``.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or not more than 0 s and finite.
+    """
+    found = float(quantity(name, value, u.s).value)
+    if not 0 < found < math.inf:
+        raise UsageError(f"{name}: expected more than 0 s, got {value!r}", 'write it as "30 d"')
+    return found
