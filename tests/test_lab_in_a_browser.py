@@ -153,8 +153,9 @@ def test_the_panel_searches_the_lake(page):
 def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     panel = page.locator("[id='rucio-jupyterlab:panel']")
     panel.get_by_text("Add to Notebook").click()
-    page.keyboard.type("chosen")
-    page.keyboard.press("Enter")
+    name = page.get_by_placeholder("Enter a variable name")
+    name.fill("chosen")
+    name.press("Enter")
     page.locator(".jp-NotebookPanel-toolbar", has_text="Ready").wait_for(timeout=20_000)
     shot(page, "added")
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
