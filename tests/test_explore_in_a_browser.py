@@ -60,6 +60,7 @@ def explored(page, running, lake_with_image):
         about = {"target": target, "ra_deg": ra, "dec_deg": dec, "start": f"2018-0{9 - n}-01T10:00:00"}
         metadata.write(lake, {did: {**about, "duration_s": 7200, "min_frequency_hz": 130e6, "max_frequency_hz": 140e6}})
     (folder,) = (p.name for p in running.root.iterdir() if p.is_dir())
+    run_all(page)  # the landing notebook, which JupyterLab opens by itself: only then is it not in the way
     outputs = run_all(page, f"{folder}/3_explore.ipynb")
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
     page.evaluate(DRAW_ALL)

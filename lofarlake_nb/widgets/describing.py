@@ -21,7 +21,7 @@ def about(known: About) -> str:
     head = f"<div><b>{html.escape(str(entry.did))}</b></div>"
     facts = [entry.type]
     if entry.files is not None:
-        facts.append(f"{entry.files:,} files")
+        facts.append(f"{entry.files:,} file{'s' if entry.files != 1 else ''}")
     if entry.bytes is not None:
         facts.append(f"{live.size(entry.bytes)} ({entry.bytes:,} bytes)")
     if entry.adler32:

@@ -83,7 +83,7 @@ class SkyView:
 
     def __init__(self, found: Sequence[Observation], name: str = "dataset") -> None:
         self.found, self.did = found, ""
-        self.figure = Figure(figsize=(9, 7), layout="constrained")
+        self.figure = Figure(figsize=(7.5, 6.5), layout="constrained")
         self.canvas = interactive.canvas_of(self.figure)
         self.projection = ipywidgets.Dropdown(options=PROJECTIONS, description="Sky")
         self.choice = ipywidgets.Select(options=[], rows=6, layout={"width": "auto"})
@@ -180,7 +180,8 @@ def draw(figure: Figure, found: Sequence[Observation], projection: str = "all sk
         on_sky[:, 0], on_sky[:, 1], s=36, color=_COLOUR, alpha=0.75, linewidths=0.6, edgecolors="white", zorder=3
     )
     sky.grid(alpha=0.3)
-    sky.set_title("Observations on the sky (right ascension, declination)", pad=14)
+    # At the left: the toolbar is at the right.
+    sky.set_title("Observations on the sky", pad=14, loc="left", fontsize=11)
     times = figure.add_subplot(grid[1])
     _draw_times(times, found)
     times.scatter(over_time[:, 0], over_time[:, 1], s=16, color=_COLOUR, alpha=0.75, zorder=3)
@@ -214,7 +215,7 @@ def _draw_times(axes: Any, found: Sequence[Observation]) -> None:
     axes.xaxis_date()
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.set_ylabel("frequency (MHz)")
-    axes.set_title("Over time (UTC) and frequency")
+    axes.set_title("Over time (UTC) and frequency", loc="left", fontsize=11)
     axes.margins(0.05, 0.1)
     axes.grid(alpha=0.3)
 
