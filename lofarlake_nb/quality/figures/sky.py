@@ -86,7 +86,7 @@ def residual(place: Path, summary: Mapping[str, Any]) -> Image:
             pixels, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", extent=extent
         )
         _sky_axes(axes)
-        axes.set_title(name + " (of the pixels behind one of the screen, the strongest)")
+        axes.set_title(name + " (each dot: the strongest of its pixels)")
         figure.colorbar(drawn, ax=axes, label="Jy/beam", shrink=0.8, extend="both")
     _histogram(figure.add_subplot(panels[len(shown)]), shown, thermal)
     return saved(figure, place / "residual.png")
