@@ -28,7 +28,11 @@ RUN_ALL = """async (path) => {
   const app = window.jupyterapp;
   await app.restored;
   const widget = path ? await app.commands.execute('docmanager:open', {path}) : await new Promise(found => {
-    const look = () => app.shell.currentWidget?.sessionContext ? found(app.shell.currentWidget) : setTimeout(look, 100);
+    const look = () => {  // what is left of an earlier lab on this lake is opened too
+      const widget = app.shell.currentWidget;
+      const here = widget?.sessionContext && decodeURI(location.pathname).endsWith(widget.context.path);
+      return here ? found(widget) : setTimeout(look, 100);
+    };
     look();
   });
   await widget.context.ready;

@@ -163,7 +163,7 @@ def test_open_says_what_is_no_image(clicked):
 
 def test_replicate_waits_for_the_copy_and_shows_it(clicked):
     choose(clicked, "lofar", RESULT)
-    assert clicked.site.options == ("JUELICH", "POZNAN", "SARA")
+    assert {"JUELICH", "POZNAN", "SARA"} <= set(clicked.site.options)  # other tests may have made sites
     clicked.site.value = "JUELICH"
     clicked.actions["replicate"].click()
     clicked.wait()
