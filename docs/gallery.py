@@ -22,7 +22,7 @@ BYTES = 300_000
 # Name of the picture: the notebook, and what is scrolled into view once it has run.
 PICTURES = {
     "landing": ("0_start_here", "h1"),
-    "stages": ("0_start_here", "h2#Run-a-stage"),
+    "stages": ("0_start_here", "h2:has-text('Run a stage')"),
     "explore": ("3_explore", ".jp-OutputArea img"),
     "browser": ("3_explore", ".jp-OutputArea select[size='22']"),
 }
