@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ LAB = "import sys; from pathlib import Path; from lofarlake_nb import lab; sys.e
 
 
 class Running:
-    """A JupyterLab that was started for a lake, in a HOME of its own."""
+    """A JupyterLab that was started for a lake, in a HOME of its own; what an earlier one left open is not opened."""
 
     def __init__(self, home: Path, folder: Path, **arguments):
         self.home, self.folder = home, folder
@@ -22,6 +23,7 @@ class Running:
         self.root = folder / "root"
         self.root.mkdir(parents=True)
         self.user.mkdir()
+        shutil.rmtree(home / "jupyter" / "config" / "lab" / "workspaces", ignore_errors=True)
         given = {"root_dir": str(self.root), "open_browser": False, **arguments}
         words = ", ".join([f"Path({str(home)!r})", *(f"{name}={value!r}" for name, value in given.items())])
         words = words.replace(f"root_dir={str(self.root)!r}", f"root_dir=Path({str(self.root)!r})")

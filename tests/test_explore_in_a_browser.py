@@ -50,6 +50,14 @@ def shots(page, name: str, cell: str) -> None:
             page.screenshot(path=SCREENSHOTS / f"{name}_{size}_{theme}.png")
 
 
+# A choice made while the level is still being filtered would be lost with the rows that go.
+FILTERED = """tree => {
+  const texts = [...tree.options].map(option => option.text);
+  const rows = texts.filter(text => /\\s(dataset|container)/.test(text));
+  return rows.length > 0 && rows.every(text => text.includes('lab_result'));
+}"""
+
+
 @pytest.fixture(scope="module")
 def explored(page, running, lake_with_image):
     """The explore notebook, run to its end, on a lake that holds observations."""
@@ -88,7 +96,7 @@ def test_what_stays_in_the_executed_notebook(explored):
 def test_an_observation_is_chosen_on_the_sky(page, explored):
     output = cell(page, "sky.sky_view(lake)")
     canvas = output.locator("canvas").last
-    canvas.wait_for(timeout=10_000)
+    canvas.wait_for(timeout=30_000)
     where = (
         "import gc\n"
         "view = next(o for o in gc.get_objects() if type(o) is sky.SkyView)\n"
@@ -99,9 +107,9 @@ def test_an_observation_is_chosen_on_the_sky(page, explored):
     x, y, height = map(float, page.evaluate(IN_KERNEL, where).split())
     ratio = page.evaluate("() => window.devicePixelRatio")
     canvas.click(position={"x": x / ratio, "y": (height - y) / ratio})
-    output.get_by_text("3C295, RA 212.800").wait_for(timeout=5000)
+    output.get_by_text("3C295, RA 212.800").wait_for(timeout=30_000)
     output.get_by_role("button", name="Use in notebook").click()
-    output.get_by_text("is lofar:L667521_explored").wait_for(timeout=5000)
+    output.get_by_text("is lofar:L667521_explored").wait_for(timeout=30_000)
     assert page.evaluate(IN_KERNEL, "print(dataset)").strip() == "lofar:L667521_explored"
     shots(page, "sky", "sky.sky_view(lake)")
 
@@ -112,22 +120,23 @@ def test_the_lake_is_clicked_through(page, explored):
     tree.select_option(label="▸ lofar\u2003scope")
     output.get_by_label("Names like").fill("lab_result")
     page.keyboard.press("Enter")
+    page.wait_for_function(FILTERED, arg=tree.element_handle(), timeout=30_000)
     option = tree.locator("option", has_text="▸ lab_result")
-    option.wait_for(state="attached", timeout=5000)
+    option.wait_for(state="attached", timeout=30_000)
     tree.select_option(label=option.text_content())
-    output.get_by_text("green, has all").or_(output.get_by_text("green, has the file")).first.wait_for(timeout=5000)
+    output.get_by_text("green, has all").or_(output.get_by_text("green, has the file")).first.wait_for(timeout=30_000)
     output.get_by_role("button", name="Verify").click()
-    output.get_by_text("files are right").wait_for(timeout=10_000)
+    output.get_by_text("files are right").wait_for(timeout=30_000)
     shots(page, "lake_browser", "lake_browser(lake")
 
 
 def test_an_image_is_read_out(page, explored):
     output = cell(page, "viewer.view(path")
     canvas = output.locator("canvas").last
-    canvas.wait_for(timeout=10_000)
+    canvas.wait_for(timeout=30_000)
     canvas.scroll_into_view_if_needed()
     canvas.hover(position={"x": 300, "y": 300})
-    output.get_by_text("Jy/beam").last.wait_for(timeout=5000)
+    output.get_by_text("Jy/beam").last.wait_for(timeout=30_000)
     shots(page, "viewer", "viewer.view(path")
 
 

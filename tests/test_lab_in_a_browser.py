@@ -160,7 +160,9 @@ def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     name = page.get_by_placeholder("Enter a variable name")
     name.fill("chosen")
     name.press("Enter")
-    page.locator(".jp-NotebookPanel-toolbar", has_text="Ready").wait_for(timeout=20_000)
+    page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-NotebookPanel-toolbar", has_text="Ready").wait_for(
+        timeout=60_000
+    )
     shot(page, "added")
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
     assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")
