@@ -28,11 +28,14 @@ class Direction:
         Of its brightest source, without brackets.
     ra, dec : float
         J2000, rad; the group's centre of flux.
+    error : float
+        Thermal error of its phases, rad; 0 where it is not known.
     """
 
     name: str
     ra: float
     dec: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,9 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
             # LoSoTo and DP3 take 1 and 0 for what has no weight.
             table["val"] = np.where(good, numbers, 1.0 if name == "amplitude" else 0.0)
             table["weight"] = good.astype(np.float32)
+            if gains.directions:
+                # 1 / σ² where the error is known: what is between directions is estimated with it.
+                table["weight"][...] *= _weights(directions)[:, None]
             for dataset in ("val", "weight"):
                 table[dataset].attrs["AXES"] = np.bytes_(axes)
     return path
@@ -129,10 +135,20 @@ def read(path: Path) -> Gains:
         if "dir" not in amplitude:
             return Gains(values, times, frequencies)
         places = {bytes(name): where for name, where in file["sol000/source"][:]}
+        weight = phase["weight"][:].max(axis=(0, 1, 2, 4))
         directions = tuple(
-            Direction(bytes(n).decode().strip("[]"), *(float(x) for x in places[bytes(n)])) for n in amplitude["dir"][:]
+            Direction(bytes(n).decode().strip("[]"), *(float(x) for x in places[bytes(n)]), _error(w))
+            for n, w in zip(phase["dir"][:], weight, strict=True)
         )
     return Gains(np.moveaxis(values, 3, 0), times, frequencies, directions)
+
+
+def _weights(directions: tuple[Direction, ...]) -> np.ndarray:
+    return np.array([1 / d.error**2 if d.error > 0 else 1.0 for d in directions], dtype=np.float32)
+
+
+def _error(weight: float) -> float:
+    return float(1 / np.sqrt(weight)) if weight > 0 and weight != 1 else 0.0
 
 
 def stations(path: Path) -> tuple[str, ...]:
