@@ -136,7 +136,9 @@ class CalibrationParameters:
     directions : int
         Most groups of sources that get gains of their own, where the model has them; 0 for none.
     direction_interval : str
-        Time of one such solution.
+        Time of one such solution at the most; bright directions get them as often as there are slots.
+    field : str
+        Width of the field to be imaged: the model's sources outside of it are subtracted. Empty for none.
     """
 
     solve: str = "diagonal"
@@ -146,8 +148,9 @@ class CalibrationParameters:
     beam: str = "auto"
     beam_interval: str = "120 s"
     solutions: str = ""
-    directions: int = 6
+    directions: int = 20
     direction_interval: str = "60 s"
+    field: str = "5 deg"
 
     def __post_init__(self) -> None:
         for name, known in (("solve", ("diagonal", "phase", "full", "none")), ("beam", ("auto", "always", "never"))):
@@ -160,6 +163,8 @@ class CalibrationParameters:
             raise UsageError(f"minimum_uv: expected 0 or more wavelengths, got {self.minimum_uv}")
         for name in ("beam_interval", "direction_interval"):
             seconds(name, getattr(self, name))
+        if self.field and not 0 < quantity("field", self.field, u.deg).value <= 90:
+            raise UsageError(f"field: expected up to 90 deg, or nothing, got {self.field}")
         if not 0 <= self.directions <= 100:
             raise UsageError(f"directions: expected 0 to 100, got {self.directions}")
 

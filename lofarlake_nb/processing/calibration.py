@@ -221,10 +221,12 @@ def _finish(
     step_key: str,
 ) -> Calibrated:
     """Apply what was found, and say it."""
-    outputs, files, flagged_fraction = subbands.apply(averaged.measurement_sets, found, parameters, folder, client)
+    paths = averaged.measurement_sets
+    files = subbands.write_solutions(paths, found, parameters, folder)
+    direction_files, tried = subbands.apart(paths, model, found, files, parameters, folder, client)
+    outputs, flagged_fraction = subbands.apply(paths, model, found, files, direction_files, parameters, folder, client)
     assessment = found.assessment
     judged, evidence = assessment.judged, assessment.evidence
-    direction_files, tried = subbands.apart(averaged, model, found, files, parameters, folder, client)
     measured, thermal = verdict.phase_rms(assessment.held_out)
     logger.info("calibrated on %s: %s, %s", model.name, judged.verdict, "; ".join(judged.reasons))
     return Calibrated(

@@ -2,17 +2,18 @@
 
 After the gains of all directions are corrected for, a visibility is the sum over directions d of
 ``g_pd M_pqd conj(g_qd)``. Towards one direction after the other, with the others subtracted as they are known
-(peeling), the phases are those of StefCal; the rounds are repeated until they stay. All that is needed of the data are
-sums over slots, channels and hands.
+(peeling), the phases are those of StefCal; the rounds are repeated until they stay. Bright directions are solved for
+shorter than faint ones. All that is needed of the data are sums over the channels and hands of each slot.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 
-ROUNDS = 50
-TOLERANCE = 1e-3
+ROUNDS = 30
+TOLERANCE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,15 @@ class Baselines:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of weighted products over each solution interval.
+    """Sums of weighted products in each slot.
 
     Parameters
     ----------
-    cross : (interval, baseline, direction) complex128
+    cross : (slot, baseline, direction) complex64
         Σ w V conj(M_d).
-    power : (interval, baseline, direction, direction) complex128
+    power : (slot, baseline, direction, direction) complex64
         Σ w conj(M_d) M_e.
-    total : (interval,) float64
+    total : (slot,) float64
         Σ w |V|².
     """
 
@@ -43,49 +44,56 @@ class Sums:
     total: np.ndarray
 
 
-def empty(n_interval: int, n_baseline: int, n_direction: int) -> Sums:
+def empty(n_slot: int, n_baseline: int, n_direction: int) -> Sums:
     """Sums of nothing."""
     return Sums(
-        np.zeros((n_interval, n_baseline, n_direction), np.complex128),
-        np.zeros((n_interval, n_baseline, n_direction, n_direction), np.complex128),
-        np.zeros(n_interval),
+        np.zeros((n_slot, n_baseline, n_direction), np.complex64),
+        np.zeros((n_slot, n_baseline, n_direction, n_direction), np.complex64),
+        np.zeros(n_slot),
     )
 
 
-def add(sums: Sums, data: np.ndarray, models: np.ndarray, weight: np.ndarray, interval: np.ndarray) -> None:
+def add(sums: Sums, data: np.ndarray, models: np.ndarray, weight: np.ndarray) -> None:
     """Add visibilities to sums.
 
     Parameters
     ----------
     sums : Sums
         Changed.
-    data : (time, baseline, frequency) complex
-        Of one hand, corrected for the gains of all directions.
-    models : (direction, time, baseline, frequency) complex
-    weight : (time, baseline, frequency) float
+    data : (slot, baseline, sample) complex64
+        Channels, hands: corrected for the gains of all directions.
+    models : (direction, slot, baseline, sample) complex64
+    weight : (slot, baseline, sample) float32
         1 / σ²; 0 where flagged.
-    interval : (time,) int
-        Of each slot.
     """
-    _add(data, models, weight, interval, sums.cross, sums.power, sums.total)
+    root = np.sqrt(weight)
+    weighted = np.moveaxis(models, 0, 2) * root[:, :, None]  # slot, baseline, direction, sample
+    seen = np.where(weight > 0, data, 0) * root
+    sums.cross[:] += np.einsum("tbds,tbs->tbd", weighted.conj(), seen, optimize=True)
+    sums.power[:] += weighted.conj() @ np.swapaxes(weighted, 2, 3)
+    sums.total[:] += (np.abs(seen) ** 2).sum(axis=(1, 2), dtype=np.float64)
 
 
-def solve(sums: Sums, baselines: Baselines) -> np.ndarray:
+def solve(sums: Sums, intervals: np.ndarray, baselines: Baselines, used: np.ndarray | None = None) -> np.ndarray:
     """Phases towards all directions but the first, whose gains are 1.
 
     Parameters
     ----------
     sums : Sums
+    intervals : (direction, slot) int
+        Solution interval that each slot is in, from 0 and ascending, as each direction has them.
     baselines : Baselines
+    used : (slot,) bool, optional
+        Slots that are solved on; without it, all.
 
     Returns
     -------
-    (interval, station, direction) complex128
+    (slot, station, direction) complex64
         Of amplitude 1; 1 where there are no data. The phase of each set is free.
     """
-    gains = np.ones((len(sums.cross), baselines.n_station, sums.cross.shape[2]), np.complex128)
-    for i in range(len(gains)):
-        _solve(sums.cross[i], sums.power[i], baselines.antenna1, baselines.antenna2, gains[i])
+    used = np.ones(len(sums.total), bool) if used is None else used
+    gains = np.ones((len(used), baselines.n_station, len(intervals)), np.complex64)
+    _solve(sums.cross, sums.power, intervals, used, baselines.antenna1, baselines.antenna2, gains)
     return gains
 
 
@@ -95,75 +103,155 @@ def residual(sums: Sums, gains: np.ndarray, baselines: Baselines) -> np.ndarray:
     Parameters
     ----------
     sums : Sums
-    gains : (interval, station, direction) complex
+    gains : (slot, station, direction) complex
     baselines : Baselines
 
     Returns
     -------
-    (interval,) float64
+    (1 + direction,) float64
+        Of all slots: with all gains, then with those of one direction after the other left at 1.
     """
-    factor = gains[:, baselines.antenna1] * np.conj(gains[:, baselines.antenna2])  # interval, baseline, direction
-    explained = 2 * (np.conj(factor) * sums.cross).sum(axis=(1, 2)).real
-    modelled = np.einsum("ibd,ibde,ibe->i", np.conj(factor), sums.power, factor, optimize=True).real
-    return sums.total - explained + modelled
+    factor = gains[:, baselines.antenna1] * np.conj(gains[:, baselines.antenna2])  # slot, baseline, direction
+    modelled = (sums.power @ factor[..., None])[..., 0]
+    left = sums.total.sum() - (np.conj(factor) * (2 * sums.cross - modelled)).real.sum(dtype=np.float64)
+    # The residual is a square in each factor: from the slope and the bend there, exactly what another one leaves.
+    change = 1 - factor
+    slope = -2 * (np.conj(change) * (sums.cross - modelled)).real.sum(axis=(0, 1), dtype=np.float64)
+    bend = (np.abs(change) ** 2 * np.einsum("tbdd->tbd", sums.power).real).sum(axis=(0, 1), dtype=np.float64)
+    return np.concatenate([[left], left + slope + bend])
 
 
-@numba.njit(nogil=True, cache=True)
-def _add(
-    data: np.ndarray,
-    models: np.ndarray,
-    weight: np.ndarray,
-    interval: np.ndarray,
-    cross: np.ndarray,
-    power: np.ndarray,
-    total: np.ndarray,
-) -> None:
-    count = len(models)
-    for t in range(data.shape[0]):
-        i = interval[t]
-        for b in range(data.shape[1]):
-            for f in range(data.shape[2]):
-                w = weight[t, b, f]
-                if not w > 0:
-                    continue
-                v = data[t, b, f]
-                total[i] += w * (v.real * v.real + v.imag * v.imag)
-                for d in range(count):
-                    m = w * np.conj(models[d, t, b, f])
-                    cross[i, b, d] += v * m
-                    for e in range(count):
-                        power[i, b, d, e] += m * models[e, t, b, f]
+def between(gains: np.ndarray, intervals: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Gains on straight lines between the middles of intervals, at any slots.
+
+    Parameters
+    ----------
+    gains : (slot, station, direction) complex
+        Of amplitude 1, the same all over an interval.
+    intervals : (direction, slot) int
+    known : (slot,) bool
+        Slots that were solved on.
+    wanted : (other,) float64
+        Numbers of slots.
+
+    Returns
+    -------
+    (other, station, direction) complex64
+        Of amplitude 1; before the first middle and after the last one, the nearest.
+    """
+    result = np.empty((len(wanted), *gains.shape[1:]), np.complex64)
+    slots = np.flatnonzero(known)
+    for d, its in enumerate(intervals[:, slots]):
+        _, first, which = np.unique(its, return_index=True, return_inverse=True)
+        middles = np.bincount(which.ravel(), slots) / np.bincount(which.ravel())
+        result[..., d] = line(middles, gains[slots[first], :, d], wanted)
+    return result
 
 
-@numba.njit(nogil=True, cache=True)
-def _solve(cross: np.ndarray, power: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, gains: np.ndarray) -> None:
+def line(middles: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Phasors on straight lines between some moments, of amplitude 1.
+
+    Parameters
+    ----------
+    middles : (moment,) float64
+        Ascending.
+    values : (moment, station) complex
+    wanted : (other,) float64
+
+    Returns
+    -------
+    (other, station) complex
+        Before the first moment and after the last one, the nearest.
+    """
+    place = np.interp(wanted, middles, np.arange(len(middles)))
+    low = np.minimum(place.astype(int), max(0, len(middles) - 2))
+    high = np.minimum(low + 1, len(middles) - 1)
+    part = (place - low)[:, None]
+    line = values[low] * (1 - part) + values[high] * part
+    size = np.abs(line)
+    return np.where(size > 0, line / np.where(size > 0, size, 1), 1)
+
+
+def slots_needed(errors: Sequence[float], wanted: float, most: int) -> list[int]:
+    """Slots of a solution for its thermal error to be as wanted.
+
+    Parameters
+    ----------
+    errors : sequence of float
+        Of one slot alone, rad.
+    wanted : float
+        Rad.
+    most : int
+
+    Returns
+    -------
+    list of int
+        1 to `most`.
+    """
+    return [int(np.clip(np.ceil((error / wanted) ** 2), 1, most)) for error in errors]
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _peeled(cross, power, real, imaginary, d, left):  # type: ignore[no-untyped-def]  # compiled
+    """Add to `left` (baseline,) what other directions leave in one slot of the products with direction d."""
     n_baseline, count = cross.shape
-    n_station = len(gains)
-    alone = np.zeros((n_station, n_station), np.complex128)
-    turned = np.zeros(n_station, np.complex128)
+    for b in range(n_baseline):
+        x, y = np.float32(0), np.float32(0)
+        for e in range(count):
+            p = power[b, d, e]
+            x += p.real * real[b, e] - p.imag * imaginary[b, e]
+            y += p.real * imaginary[b, e] + p.imag * real[b, e]
+        own = power[b, d, d].real
+        left[b] += cross[b, d] - complex(x - own * real[b, d], y - own * imaginary[b, d])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _step(left, antenna1, antenna2, phase):  # type: ignore[no-untyped-def]
+    """Two steps of StefCal on phases (station,), the mean of a step and its start, as steps alone swing; the change."""
+    change = 0.0
+    turned = np.empty_like(phase)
+    for _ in range(2):
+        turned[:] = 0
+        for b in range(len(left)):
+            p, q = antenna1[b], antenna2[b]
+            turned[p] += left[b] * phase[q]
+            turned[q] += np.conj(left[b]) * phase[p]
+        for p in range(len(phase)):
+            size = abs(turned[p])
+            if size > 0:
+                mean = turned[p] / size + phase[p]
+                if abs(mean) > 0:
+                    mean /= abs(mean)
+                    change = max(change, abs(mean - phase[p]))
+                    phase[p] = mean
+    return change
+
+
+@numba.njit(nogil=True, cache=True)
+def _solve(cross, power, intervals, used, antenna1, antenna2, gains):  # type: ignore[no-untyped-def]
+    n_slot, n_baseline, count = cross.shape
+    real = np.ones((n_slot, n_baseline, count), np.float32)
+    imaginary = np.zeros((n_slot, n_baseline, count), np.float32)
+    left = np.zeros(n_baseline, np.complex128)
     for _ in range(ROUNDS):
         change = 0.0
         for d in range(1, count):
-            for b in range(n_baseline):
-                p, q = antenna1[b], antenna2[b]
-                left = cross[b, d]
-                for e in range(count):
-                    if e != d:
-                        left -= power[b, d, e] * gains[p, e] * np.conj(gains[q, e])
-                alone[p, q] = left
-                alone[q, p] = np.conj(left)
-            for _ in range(2):
-                for p in range(n_station):
-                    z = 0j
-                    for q in range(n_station):
-                        z += alone[p, q] * gains[q, d]
-                    turned[p] = z / abs(z) if abs(z) > 0 else gains[p, d]
-                for p in range(n_station):
-                    # The mean of a step and its start, as steps alone swing.
-                    mean = turned[p] + gains[p, d]
-                    if abs(mean) > 0:
-                        mean /= abs(mean)
-                        change = max(change, abs(mean - gains[p, d]))
-                        gains[p, d] = mean
+            start = 0
+            while start < n_slot:
+                stop = start + 1
+                while stop < n_slot and intervals[d, stop] == intervals[d, start]:
+                    stop += 1
+                left[:] = 0
+                for t in range(start, stop):
+                    if used[t]:
+                        _peeled(cross[t], power[t], real[t], imaginary[t], d, left)
+                phase = gains[start, :, d].astype(np.complex128)
+                change = max(change, _step(left, antenna1, antenna2, phase))
+                for t in range(start, stop):
+                    gains[t, :, d] = phase
+                    for b in range(n_baseline):
+                        seen = phase[antenna1[b]] * np.conj(phase[antenna2[b]])
+                        real[t, b, d], imaginary[t, b, d] = seen.real, seen.imag
+                start = stop
         if change < TOLERANCE:
             return

@@ -1,8 +1,8 @@
-"""Tasks of direction-dependent calibration: sums of some intervals, kept in a file, and what is made of them."""
+"""Tasks of direction-dependent calibration: phases of some slots, and what they are worth."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,154 +19,160 @@ from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 from lofarlake_nb.processing.windows import groups
 
-PARITIES = ("even", "odd")
+# Bytes of visibilities that are predicted at once, of all directions.
+PREDICTED_BYTES = 100_000_000
 
 
-def interval_starts(layout: Layout, parameters: CalibrationParameters) -> np.ndarray:
-    """(interval,) int, first slot of each interval that has phases of its own towards each direction."""
-    wanted = seconds("direction_interval", parameters.direction_interval)
-    return groups(layout.times, layout.interval, max(2, round(wanted / layout.interval)))
+@dataclass(frozen=True)
+class Source:
+    """A Measurement Set that directions are solved on.
+
+    Parameters
+    ----------
+    path : Path
+        Averaged.
+    solution_file : Path
+        Its gains of all directions.
+    noise : (station,) float64
+        Factors of its noise power, as `solving.Solved` has them.
+    """
+
+    path: Path
+    solution_file: Path
+    noise: np.ndarray
 
 
-def sum_window(
-    path: Path,
-    intervals: tuple[int, int],
-    solution_file: Path,
-    noise: np.ndarray,
+@dataclass(frozen=True)
+class Phases:
+    """Phases of some slots.
+
+    Parameters
+    ----------
+    gains : (slot, station, direction) complex64
+        Of amplitude 1, the same all over each direction's interval.
+    left : (1 + direction,) float64
+        Residual power on held-out slots: with all phases, then without those of one direction after the other.
+    without : float
+        The same without any phases.
+    """
+
+    gains: np.ndarray
+    left: np.ndarray
+    without: float
+
+
+def window_starts(layout: Layout, parameters: CalibrationParameters) -> np.ndarray:
+    """(window,) int, first slot of each of the longest solution intervals."""
+    return groups(layout.times, layout.interval, most_slots(layout, parameters))
+
+
+def most_slots(layout: Layout, parameters: CalibrationParameters) -> int:
+    """Slots of the longest solution interval: two at least, for one to be held out."""
+    return max(2, round(seconds("direction_interval", parameters.direction_interval) / layout.interval))
+
+
+def station_weight(source: Source, parameters: CalibrationParameters) -> np.ndarray:
+    """(station,) Σ 1 / E|n|² over a station's baselines, channels and parallel hands in the middle slot; a task."""
+    engines.prepare()
+    layout = measurement_set.layout(source.path)
+    middle = slice(len(layout.times) // 2, len(layout.times) // 2 + 1)
+    _, weight, _ = _read(source, layout, middle, parameters)
+    total = np.zeros(len(layout.stations))
+    for antennas in (layout.antenna1, layout.antenna2):
+        np.add.at(total, antennas, weight.sum(axis=(0, 2)))
+    return total
+
+
+def solve_window(
+    sources: Sequence[Source],
+    slots: slice,
+    model: SkyModel,
+    its: Sequence[Group],
+    lengths: Sequence[int],
+    parameters: CalibrationParameters,
+    with_beam: bool,
+) -> Phases:
+    """Phases of some slots; a task.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Whose phases are taken for the same: their frequencies are close together.
+    slots : slice
+    model : SkyModel
+    its : sequence of Group
+        Of the model.
+    lengths : sequence of int
+        Slots of a solution, for each group.
+    parameters : CalibrationParameters
+    with_beam : bool
+
+    Returns
+    -------
+    Phases
+    """
+    engines.prepare()
+    layout = measurement_set.layout(sources[0].path)
+    count = slots.stop - slots.start
+    sums = direction_solver.empty(count, len(layout.antenna1), len(its))
+    for source in sources:
+        _add(sums, source, slots, model, its, parameters, with_beam)
+    baselines = Baselines(layout.antenna1, layout.antenna2, len(layout.stations))
+    place = np.arange(count)
+    intervals = np.stack([place // length for length in lengths])
+    left, without = np.zeros(1 + len(its)), 0.0
+    for parity in (0, 1):
+        known = place % 2 == parity
+        trained = direction_solver.solve(sums, intervals, baselines, known)
+        others = np.flatnonzero(~known)
+        if not (len(others) and known.any()):
+            continue
+        held = Sums(sums.cross[others], sums.power[others], sums.total[others])
+        gains = direction_solver.between(trained, intervals, known, others.astype(float))
+        left += direction_solver.residual(held, gains, baselines)
+        without += direction_solver.residual(held, np.ones_like(gains), baselines)[0]
+    return Phases(direction_solver.solve(sums, intervals, baselines), left, without)
+
+
+def _add(
+    sums: Sums,
+    source: Source,
+    slots: slice,
     model: SkyModel,
     its: Sequence[Group],
     parameters: CalibrationParameters,
     with_beam: bool,
-    output: Path,
-) -> Path:
-    """Sums of some intervals, of even and of odd slots apart; a task.
-
-    Parameters
-    ----------
-    path : Path
-        Averaged Measurement Set.
-    intervals : tuple of int
-        First interval, and the one after the last.
-    solution_file : Path
-        Gains of all directions.
-    noise : (station,) float64
-        Factors of the noise power, as `solving.Solved` has them.
-    model : SkyModel
-    its : sequence of Group
-        Of the model.
-    parameters : CalibrationParameters
-    with_beam : bool
-    output : Path
-        File for the sums.
-
-    Returns
-    -------
-    Path
-        `output`.
-    """
-    engines.prepare()
-    layout = measurement_set.layout(path)
-    starts = interval_starts(layout, parameters)[intervals[0] : intervals[1] + 1]
-    last = len(layout.times) if len(starts) == intervals[1] - intervals[0] else int(starts[-1])
-    starts = starts[: intervals[1] - intervals[0]]
-    times = slice(int(starts[0]), last)
-    read = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
-    whole = predictor(path, layout, model, parameters, with_beam, times)
-    models = np.stack([whole.chosen(g.components).visibilities(read["UVW"], times) for g in its])
-    data = _calibrated(read["DATA"], solution_file, layout, times)
-    weight = _weight(read, data, noise, layout, parameters)
-    slots = np.arange(times.start, times.stop)
-    interval = np.searchsorted(starts, slots, side="right") - 1
-    place = slots - starts[interval]
-    kept: dict[str, Any] = {}
-    for parity, name in enumerate(PARITIES):
-        chosen = place % 2 == parity
-        sums = direction_solver.empty(len(starts), len(layout.antenna1), len(its))
-        for hand in (0, -1):
-            direction_solver.add(
-                sums,
-                data[chosen][..., hand],
-                models[:, chosen][..., hand],
-                weight[chosen][..., hand],
-                interval[chosen],
-            )
-        kept |= {f"{name}_cross": sums.cross, f"{name}_power": sums.power, f"{name}_total": sums.total}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(output, **kept)
-    return output
+) -> None:
+    """Add one Measurement Set's visibilities to sums."""
+    layout = measurement_set.layout(source.path)
+    whole = predictor(source.path, layout, model, parameters, with_beam, slots)
+    one = len(layout.antenna1) * len(layout.frequencies) * 2 * 8 * len(its)
+    step = max(1, PREDICTED_BYTES // one)
+    for start in range(slots.start, slots.stop, step):
+        some = slice(start, min(start + step, slots.stop))
+        data, weight, uvw = _read(source, layout, some, parameters)
+        models = np.stack([_parallel(whole.chosen(g.components).visibilities(uvw, some)) for g in its])
+        part = slice(some.start - slots.start, some.stop - slots.start)
+        direction_solver.add(Sums(sums.cross[part], sums.power[part], sums.total[part]), data, models, weight)
 
 
-def solve_file(path: Path, baselines: Baselines) -> np.ndarray:
-    """Phases of a file's intervals (3, interval, station, direction): of all slots, the even and the odd; a task."""
-    even, odd = _sums(path)
-    both = Sums(even.cross + odd.cross, even.power + odd.power, even.total + odd.total)
-    return np.stack([direction_solver.solve(sums, baselines) for sums in (both, even, odd)])
+def _parallel(visibilities: np.ndarray) -> np.ndarray:
+    """Parallel hands (time, baseline, frequency × 2) of visibilities of 1, 2 or 4 polarizations."""
+    return visibilities[..., [0, -1]].reshape(*visibilities.shape[:2], -1)
 
 
-def expected_error(path: Path, baselines: Baselines) -> np.ndarray:
-    """Thermal error of phases (interval, station, direction) of a file's intervals, rad; a task."""
-    even, odd = _sums(path)
-    diagonal = np.einsum("ibdd->ibd", even.power + odd.power).real
-    total = np.zeros((len(diagonal), baselines.n_station, diagonal.shape[2]))
-    for station in range(baselines.n_station):
-        its = (baselines.antenna1 == station) | (baselines.antenna2 == station)
-        total[:, station] = diagonal[:, its].sum(axis=1)
-    # Weights are 1 / E|n|², so that the noise of a phase is 1 / √(2 Σ w |M|²).
-    return 1 / np.sqrt(2 * np.maximum(total, 1e-12))
-
-
-def held_out(path: Path, gains: np.ndarray, baselines: Baselines) -> np.ndarray:
-    """Residuals of a file's intervals through phases that were solved on the other slots; a task.
-
-    Parameters
-    ----------
-    path : Path
-        From `sum_window`.
-    gains : (2, interval, station, direction) complex
-        Solved on even and on odd slots.
-    baselines : Baselines
-
-    Returns
-    -------
-    (1 + direction,) float64
-        Summed over the intervals: with all phases, and without those of one direction after the other.
-    """
-    sums = _sums(path)
-    trained = gains[::-1]  # those of the odd slots for the even ones
-    result = np.zeros(1 + gains.shape[3])
-    for left_out in range(-1, gains.shape[3]):
-        used = trained.copy()
-        if left_out >= 0:
-            used[..., left_out] = 1
-        result[left_out + 1] = sum(
-            direction_solver.residual(s, g, baselines).sum() for s, g in zip(sums, used, strict=True)
-        )
-    return result
-
-
-def _sums(path: Path) -> tuple[Sums, Sums]:
-    with np.load(path) as kept:
-        even, odd = (Sums(kept[f"{n}_cross"], kept[f"{n}_power"], kept[f"{n}_total"]) for n in PARITIES)
-    return even, odd
-
-
-def _calibrated(data: np.ndarray, solution_file: Path, layout: Layout, times: slice) -> np.ndarray:
-    gains = solutions.read(solution_file)
-    slot_of = np.argmin(np.abs(layout.times[times, None] - gains.times), axis=1)
+def _read(
+    source: Source, layout: Layout, slots: slice, parameters: CalibrationParameters
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parallel hands corrected for the gains of all directions, 1 / E|n|² of each (0: not to be used), and uvw."""
+    read = measurement_set.read(source.path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slots)
+    gains = solutions.read(source.solution_file)
+    slot_of = np.argmin(np.abs(layout.times[slots, None] - gains.times), axis=1)
     channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
-    return corrected(data, gains.values[slot_of][:, channel_of], layout.antenna1, layout.antenna2)
-
-
-def _weight(
-    read: dict[str, np.ndarray],
-    data: np.ndarray,
-    noise: np.ndarray,
-    layout: Layout,
-    parameters: CalibrationParameters,
-) -> np.ndarray:
-    """1 / E|n|² (time, baseline, frequency, polarization); 0 where flagged or too short a baseline."""
+    data = corrected(read["DATA"], gains.values[slot_of][:, channel_of], layout.antenna1, layout.antenna2)
     length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
     used = (length >= parameters.minimum_uv) & ~read["FLAG"].any(axis=3) & (data != 0).all(axis=3)
-    variance = noise[layout.antenna1] * noise[layout.antenna2]
+    variance = source.noise[layout.antenna1] * source.noise[layout.antenna2]
     inverse = np.where(np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
-    return (read["WEIGHT_SPECTRUM"] * inverse[None, :, None, None] * used[..., None]).astype(np.float32)
+    weight = (read["WEIGHT_SPECTRUM"] * inverse[None, :, None, None] * used[..., None]).astype(np.float32)
+    return _parallel(data), _parallel(weight), read["UVW"]

@@ -1,13 +1,15 @@
 """Gains that differ between directions: phases of the ionosphere towards groups of sources, kept where they help.
 
-They are solved on what is corrected for the gains of all directions, in every Measurement Set, joined as phases of one
-ionosphere, and judged on held-out slots: phases of the even slots of an interval are held against its odd slots, and
-the other way round. A direction whose phases leave more of the held-out visibilities than no phases do gets none.
+They are solved on what is corrected for the gains of all directions, for all Measurement Sets of about one frequency
+together, joined as phases of one ionosphere, and judged on held-out slots: phases of the even slots are held against
+the odd ones, and the other way round. A direction whose phases leave more of the held-out visibilities than no phases
+do gets none. Bright directions get new phases in every slot, faint ones as rarely as their noise asks for.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import distributed
@@ -15,20 +17,23 @@ import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing.gains import direction_tasks, grouping, solutions, tec
-from lofarlake_nb.processing.gains.direction_solver import Baselines
+from lofarlake_nb.processing.gains import direction_solver, direction_tasks, grouping, solutions, tec
+from lofarlake_nb.processing.gains.direction_tasks import Phases, Source
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.solver import refer
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.sky.predict import direction_cosines
-from lofarlake_nb.processing.windows import BLOCK_BYTES, blocks
 
 logger = logging.getLogger(__name__)
 
-# A direction whose phases would be noisier than this, on the median station, is left as it is.
+# Thermal error of the median station's phases, rad, that a solution is made long enough for; and the error beyond which
+# a direction is left as it is.
+WANTED_ERROR = 0.2
 NOISIEST = np.deg2rad(25.0)
+# Of the frequency: over less than this, phases are taken for the same while they are solved.
+NARROW = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,28 @@ class Judged:
     reason: str
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is solved for.
+
+    Parameters
+    ----------
+    its : list of Group
+        Brightest first.
+    lengths : list of int
+        Slots of a solution of each.
+    errors : list of float
+        Thermal error of one solution of the median station, rad.
+    """
+
+    its: list[Group]
+    lengths: list[int]
+    errors: list[float]
+
+
 def solve(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     layouts: Sequence[Layout],
-    solution_files: Sequence[Path],
-    noises: Sequence[np.ndarray],
     reference: int,
     model: SkyModel,
     parameters: CalibrationParameters,
@@ -71,14 +93,10 @@ def solve(
 
     Parameters
     ----------
-    paths : sequence of Path
-        Averaged Measurement Sets.
+    sources : sequence of Source
+        Averaged Measurement Sets, with their gains of all directions.
     layouts : sequence of Layout
         Theirs.
-    solution_files : sequence of Path
-        Their gains of all directions.
-    noises : sequence of (station,) float64
-        Factors of their noise, as `solving.Solved` has them.
     reference : int
         Index of the station whose phases are 0.
     model : SkyModel
@@ -94,152 +112,158 @@ def solve(
         h5parm files, one for each Measurement Set, none where no direction is helped; and what is thought of each
         direction.
     """
-    found = grouping.group(model, _power(paths[0], layouts[0], model, with_beam), parameters.directions)
-    if len(found) < 2 or not all(np.isfinite(n).any() for n in noises):
+    power = _power(sources[0].path, layouts[0], model, with_beam)
+    found = grouping.group(model, power, parameters.directions)
+    if len(found) < 2 or not all(np.isfinite(one.noise).any() for one in sources):
         return [], []
-    if len({len(direction_tasks.interval_starts(layout, parameters)) for layout in layouts}) > 1:
+    if any(not np.array_equal(layout.times, layouts[0].times) for layout in layouts):
         logger.warning("no gains of directions: the Measurement Sets are of different times")
         return [], []
-    files = _sum(paths, layouts, solution_files, noises, model, found, parameters, with_beam, folder, client)
-    try:
-        phases = _phases(files, layouts, reference, client)
-        noisy = _noise(files, layouts, client)
-        phases[..., noisy > NOISIEST] = 0
-        left = _left(files, phases, layouts, client)
-        without = _left(files, np.zeros_like(phases), layouts, client)[0]
-        judged = _judge(found, left, without, noisy)
-        used = [i for i, one in enumerate(judged) if one.used]
-        for one in judged[1:]:
-            logger.info("%s, %.2f Jy: %s", one.direction, one.flux_jy, one.reason or f"{100 * one.gain:.2f} % better")
-        if not used:
-            return [], judged[1:]
-        return _write(phases[0], [0, *used], found, paths, layouts, reference, parameters, folder), judged[1:]
-    finally:
-        for file in (f for its in files for f in its):
-            file.unlink(missing_ok=True)
+    weight = sum(client.gather([client.submit(direction_tasks.station_weight, s, parameters) for s in sources]))
+    most = direction_tasks.most_slots(layouts[0], parameters)
+    faint = [
+        g for g, error in zip(found, plan(found, weight, most, model, power).errors, strict=True) if error > NOISIEST
+    ]
+    # Sources of what is too faint for phases of its own go to its neighbours.
+    chosen = plan(grouping.group(model, power, len(found) - 1 - len(faint)), weight, most, model, power)
+    if len(chosen.its) < 2:
+        return [], _too_faint(faint)
+    bands = _bands(layouts)
+    solved = _solved(sources, layouts[0], bands, model, chosen, parameters, with_beam, client)
+    judged = _judge(chosen, solved)
+    for one in judged[1:]:
+        logger.info("%s, %.2f Jy: %s", one.direction, one.flux_jy, one.reason or f"{100 * one.gain:.2f} % better")
+    used = [0, *(i for i, one in enumerate(judged) if one.used)]
+    told = [*judged[1:], *_too_faint(faint)]
+    if len(used) < 2:
+        return [], told
+    frequencies = np.array([np.mean([layouts[i].frequencies.mean() for i in band]) for band in bands])
+    slots, angles = _angles([phases.gains for phases in solved], chosen, layouts[0], reference, parameters, frequencies)
+    times = np.interp(slots, np.arange(len(layouts[0].times)), layouts[0].times)
+    directions = tuple(replace(chosen.its[i].direction, error=chosen.errors[i] if i else 0.0) for i in used)
+    files = []
+    for source, layout in zip(sources, layouts, strict=True):
+        frequency = layout.frequencies.mean()
+        gains = np.exp(1j * np.moveaxis(angles[..., used], 2, 0) * (frequencies[0] / frequency))
+        phases = Gains(refer(gains, reference)[:, :, None, :, None], times, np.array([frequency]), directions)
+        files.append(solutions.write(folder / f"{source.path.stem}_directions.h5", phases, layout))
+    return files, told
 
 
-def _sum(
-    paths: Sequence[Path],
-    layouts: Sequence[Layout],
-    solution_files: Sequence[Path],
-    noises: Sequence[np.ndarray],
+def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power: np.ndarray) -> Plan:
+    """How long each group's solutions are.
+
+    Parameters
+    ----------
+    its : list of Group
+    weight : (station,) float64
+        Σ 1 / E|n|² of a slot, 1 / Jy².
+    most : int
+        Slots of the longest.
+    model : SkyModel
+    power : (component,) float64
+        What the beam leaves of each component's flux.
+
+    Returns
+    -------
+    Plan
+    """
+    # A group's sources beat against each other: they tell as much as their squares together.
+    flux = np.array([np.sqrt(((model.flux * power)[g.components] ** 2).sum()) for g in its])
+    error = 1 / (np.sqrt(2 * np.median(weight[weight > 0])) * np.maximum(flux, 1e-12))
+    lengths = direction_solver.slots_needed(error, WANTED_ERROR, most)
+    return Plan(its, lengths, [float(e / np.sqrt(n)) for e, n in zip(error, lengths, strict=True)])
+
+
+def _bands(layouts: Sequence[Layout]) -> list[list[int]]:
+    """Measurement Sets whose frequencies are close together, as evenly as can be."""
+    order = np.argsort([layout.frequencies.mean() for layout in layouts], kind="stable")
+    lowest, highest = (layouts[order[i]].frequencies.mean() for i in (0, -1))
+    count = 1 + int((highest - lowest) / (NARROW * lowest))
+    return [part.tolist() for part in np.array_split(order, min(count, len(order)))]
+
+
+def _solved(
+    sources: Sequence[Source],
+    layout: Layout,
+    bands: list[list[int]],
     model: SkyModel,
-    found: list[Group],
+    chosen: Plan,
     parameters: CalibrationParameters,
     with_beam: bool,
-    folder: Path,
     client: distributed.Client,
-) -> list[list[Path]]:
-    """Files of sums, of each Measurement Set those of its blocks of time."""
-    limit = 3 * BLOCK_BYTES // (len(found) + 1)
-    futures = []
-    for path, layout, file, noise in zip(paths, layouts, solution_files, noises, strict=True):
-        ranges = blocks(layout, direction_tasks.interval_starts(layout, parameters), limit)
-        outputs = [folder / f".{path.stem}_{first}.npz" for first, _ in ranges]
-        futures.append(
-            [
-                client.submit(
-                    direction_tasks.sum_window,
-                    path,
-                    part,
-                    file,
-                    noise,
-                    model,
-                    found,
-                    parameters,
-                    with_beam,
-                    output,
-                    pure=False,
-                )
-                for part, output in zip(ranges, outputs, strict=True)
-            ]
+) -> list[Phases]:
+    """Phases of each band, of all slots."""
+    edges = [*direction_tasks.window_starts(layout, parameters).tolist(), len(layout.times)]
+    futures = [
+        [
+            client.submit(
+                direction_tasks.solve_window,
+                [sources[i] for i in band],
+                slice(first, last),
+                model,
+                chosen.its,
+                chosen.lengths,
+                parameters,
+                with_beam,
+                pure=False,
+            )
+            for first, last in pairwise(edges)
+        ]
+        for band in bands
+    ]
+    return [
+        Phases(
+            np.concatenate([part.gains for part in parts]),
+            np.sum([part.left for part in parts], axis=0),
+            sum(part.without for part in parts),
         )
-    return client.gather(futures)
-
-
-def _phases(
-    files: list[list[Path]], layouts: Sequence[Layout], reference: int, client: distributed.Client
-) -> np.ndarray:
-    """(3, measurement set, interval, station, direction) rad: of all slots, the even and the odd ones."""
-    futures = [
-        [client.submit(direction_tasks.solve_file, file, _baselines(layouts[0]), pure=False) for file in its]
-        for its in files
+        for parts in client.gather(futures)
     ]
-    each = [np.concatenate(parts, axis=1) for parts in client.gather(futures)]
-    # The phase of a set is free: referred to one station, subbands can be compared.
-    angles = np.stack([np.angle(g * np.conj(g[:, :, reference, None])) for g in each])
-    frequencies = np.array([layout.frequencies.mean() for layout in layouts])
-    return np.moveaxis(tec.joined(angles, frequencies), 0, 1)
 
 
-def _noise(files: list[list[Path]], layouts: Sequence[Layout], client: distributed.Client) -> np.ndarray:
-    """(direction,) rad, thermal error of the joined phases of the median station and interval."""
-    futures = [
-        client.submit(direction_tasks.expected_error, file, _baselines(layouts[0]), pure=False)
-        for its in files
-        for file in its
-    ]
-    errors = np.concatenate(client.gather(futures))
-    return np.median(errors.reshape(-1, errors.shape[2]), axis=0) / np.sqrt(len(files))
+def _angles(
+    gains: list[np.ndarray],
+    chosen: Plan,
+    layout: Layout,
+    reference: int,
+    parameters: CalibrationParameters,
+    frequencies: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slots (interval,), as numbers, and phases (interval, station, direction) there, rad at the first frequency."""
+    count = len(layout.times)
+    starts = direction_tasks.window_starts(layout, parameters)
+    window = np.searchsorted(starts, np.arange(count), side="right") - 1
+    place = np.arange(count) - starts[window]
+    intervals = np.stack([window * count + place // length for length in chosen.lengths])
+    shortest = np.unique(window * count + place // min(chosen.lengths), return_index=True)[1]
+    middles = (shortest + np.append(shortest[1:], count) - 1) / 2
+    # The phase of a set is free: referred to one station, bands can be compared.
+    everywhere = np.ones(count, bool)
+    lines = [direction_solver.between(_referred(g, reference), intervals, everywhere, middles) for g in gains]
+    return middles, tec.joined(np.stack([np.angle(one) for one in lines]), frequencies)[0]
 
 
-def _left(
-    files: list[list[Path]], phases: np.ndarray, layouts: Sequence[Layout], client: distributed.Client
-) -> np.ndarray:
-    """(1 + direction,) residual power on held-out slots: with all phases, and without those of each direction."""
-    futures = []
-    for its, angles in zip(files, np.moveaxis(phases[1:], 1, 0), strict=True):
-        start = 0
-        for file in its:
-            with np.load(file) as kept:
-                count = len(kept["even_total"])
-            gains = np.exp(1j * angles[:, start : start + count])
-            futures.append(client.submit(direction_tasks.held_out, file, gains, _baselines(layouts[0]), pure=False))
-            start += count
-    return np.sum(client.gather(futures), axis=0)
+def _referred(gains: np.ndarray, reference: int) -> np.ndarray:
+    """Gains (slot, station, direction) whose phase is 0 at a reference station."""
+    return gains * np.conj(gains[:, reference, None])
 
 
-def _baselines(layout: Layout) -> Baselines:
-    return Baselines(layout.antenna1, layout.antenna2, len(layout.stations))
-
-
-def _judge(found: list[Group], left: np.ndarray, without: float, noisy: np.ndarray) -> list[Judged]:
+def _judge(chosen: Plan, solved: list[Phases]) -> list[Judged]:
+    left = np.sum([phases.left for phases in solved], axis=0)
+    without = sum(phases.without for phases in solved)
     judged = []
-    for i, group in enumerate(found):
+    for i, group in enumerate(chosen.its):
         gain = float((left[1 + i] - left[0]) / without) if without > 0 else 0.0
-        reason = ""
+        reason = "" if gain > 0 else "held-out slots are no better"
         if i == 0:
             reason = "the gains of all directions are its own"
-        elif noisy[i] > NOISIEST:
-            reason = f"too faint: phases to {np.rad2deg(noisy[i]):.0f}° in an interval"
-        elif gain <= 0:
-            reason = "held-out slots are no better"
         judged.append(Judged(group.direction.name, group.flux, gain, not reason, reason))
     return judged
 
 
-def _write(
-    phases: np.ndarray,
-    used: list[int],
-    found: list[Group],
-    paths: Sequence[Path],
-    layouts: Sequence[Layout],
-    reference: int,
-    parameters: CalibrationParameters,
-    folder: Path,
-) -> list[Path]:
-    """h5parm of each Measurement Set, of the directions that are used and of the brightest, whose gains are 1."""
-    files = []
-    for path, layout, angles in zip(paths, layouts, phases, strict=True):
-        starts = direction_tasks.interval_starts(layout, parameters)
-        size = np.diff(np.append(starts, len(layout.times)))
-        times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
-        gains = np.moveaxis(np.exp(1j * angles[..., used]), 2, 0)  # direction, interval, station
-        values = refer(gains, reference)[:, :, None, :, None]
-        one = Gains(values, times, np.array([layout.frequencies.mean()]), tuple(found[i].direction for i in used))
-        files.append(solutions.write(folder / f"{path.stem}_directions.h5", one, layout))
-    return files
+def _too_faint(its: list[Group]) -> list[Judged]:
+    return [Judged(g.direction.name, g.flux, 0.0, False, "too faint for phases of its own") for g in its]
 
 
 def _power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.ndarray:

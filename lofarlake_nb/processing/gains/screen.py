@@ -1,7 +1,7 @@
 """Phases of the ionosphere between the directions that they were solved in.
 
-Turbulence of Kolmogorov's kind differs between two directions by a mean square that grows as their distance to the power
-5/3. Given phases towards some directions, and none towards the one whose gains are those of all, the best linear
+Turbulence of Kolmogorov's kind differs between two directions by a mean square that grows as their distance to the
+power 5/3. Given phases towards some directions, and none towards the one whose gains are those of all, the best linear
 estimate towards another is theirs with weights that follow from that law and from their errors (kriging; Intema et al.
 2009, A&A 501, 1185, fit the same law). How strong the turbulence is, the phases themselves tell.
 """
@@ -17,25 +17,30 @@ LEAST_ERROR = 0.01
 
 
 def towards(gains: Gains, ra: float, dec: float) -> np.ndarray:
-    """Gains of amplitude 1 towards any direction.
+    """Gains (interval, station) complex128 of amplitude 1 towards one direction; see `towards_all`."""
+    return towards_all(gains, np.array([ra]), np.array([dec]))[0]
+
+
+def towards_all(gains: Gains, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Gains of amplitude 1 towards any directions.
 
     Parameters
     ----------
     gains : Gains
         With directions, of which the first is the one that all gains were solved for: 1.
-    ra, dec : float
+    ra, dec : (other,) float64
         J2000, rad.
 
     Returns
     -------
-    (interval, station) complex128
+    (other, interval, station) complex128
         At the first block of frequencies.
     """
     phases = np.nan_to_num(gains.values[:, :, 0, :, 0], nan=1.0)
     places = _offsets(gains, np.array([d.ra for d in gains.directions]), np.array([d.dec for d in gains.directions]))
-    weight = weights(places[1:], _offsets(gains, np.array([ra]), np.array([dec])), _errors(gains), phases[1:])[0]
+    weight = weights(places[1:], _offsets(gains, ra, dec), _errors(gains), phases[1:])
     # As phasors, not as angles: no turn has to be undone, and what weights do not give is given to the centre's 1.
-    seen = (1 - weight.sum()) + np.tensordot(weight, phases[1:], axes=1)
+    seen = (1 - weight.sum(axis=1))[:, None, None] + np.tensordot(weight, phases[1:], axes=1)
     return seen / np.maximum(np.abs(seen), 1e-12)
 
 

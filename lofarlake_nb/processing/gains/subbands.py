@@ -11,8 +11,9 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing.averaging import Averaged
-from lofarlake_nb.processing.gains import directions, gain_checks, sensitivity, solutions, solving, transfer
+from lofarlake_nb.processing.gains import directions, gain_checks, outside, sensitivity, solutions, solving, transfer
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
+from lofarlake_nb.processing.gains.direction_tasks import Source
 from lofarlake_nb.processing.gains.directions import Judged
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
@@ -98,10 +99,10 @@ def solve(
     return Found(layouts, solved, with_beam, transferred, assessment)
 
 
-def apply(
-    paths: tuple[Path, ...], found: Found, parameters: CalibrationParameters, folder: Path, client: distributed.Client
-) -> tuple[list[Path], list[Path], float]:
-    """Write solutions and calibrated Measurement Sets.
+def write_solutions(
+    paths: tuple[Path, ...], found: Found, parameters: CalibrationParameters, folder: Path
+) -> list[Path]:
+    """Write the gains of all directions: h5parm files, one for each Measurement Set.
 
     Parameters
     ----------
@@ -110,35 +111,21 @@ def apply(
     found : Found
     parameters : CalibrationParameters
     folder : Path
-        For the new ones, and the solutions.
-    client : distributed.Client
-
-    Returns
-    -------
-    tuple
-        Calibrated Measurement Sets, h5parm files, and the fraction of the samples that is flagged.
     """
     assessment = found.assessment
-    outputs = [folder / path.name for path in paths]
     files = []
-    for path, gains, layout in zip(outputs, assessment.usable, found.layouts, strict=True):
+    for path, gains, layout in zip(paths, assessment.usable, found.layouts, strict=True):
         times, frequencies = _axes(layout, parameters)
         if found.transferred is not None:
             block = np.arange(len(layout.frequencies)) // parameters.channels
             gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
         values = gain_checks.referred(gains, assessment.reference)
         files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
-    beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None
-    futures = [
-        client.submit(apply_one, path, output, file, one.noise, beam_interval, pure=False)
-        for path, output, file, one in zip(paths, outputs, files, found.solved, strict=True)
-    ]
-    counts = np.sum(client.gather(futures), axis=0)
-    return outputs, files, float(counts[1] / counts[0])
+    return files
 
 
 def apart(
-    averaged: Averaged,
+    paths: tuple[Path, ...],
     model: SkyModel | ModelColumn,
     found: Found,
     files: list[Path],
@@ -150,11 +137,12 @@ def apart(
 
     Parameters
     ----------
-    averaged : Averaged
+    paths : tuple of Path
+        Averaged Measurement Sets.
     model : SkyModel or ModelColumn
     found : Found
     files : list of Path
-        From `apply`.
+        From `write_solutions`.
     parameters : CalibrationParameters
     folder : Path
     client : distributed.Client
@@ -166,18 +154,51 @@ def apart(
     """
     if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
         return [], []
-    return directions.solve(
-        averaged.measurement_sets,
-        found.layouts,
-        files,
-        [one.noise for one in found.solved],
-        found.assessment.reference,
-        model,
-        parameters,
-        found.with_beam,
-        folder,
-        client,
-    )
+    sources = [Source(p, f, one.noise) for p, f, one in zip(paths, files, found.solved, strict=True)]
+    reference = found.assessment.reference
+    return directions.solve(sources, found.layouts, reference, model, parameters, found.with_beam, folder, client)
+
+
+def apply(
+    paths: tuple[Path, ...],
+    model: SkyModel | ModelColumn,
+    found: Found,
+    files: list[Path],
+    direction_files: list[Path],
+    parameters: CalibrationParameters,
+    folder: Path,
+    client: distributed.Client,
+) -> tuple[list[Path], float]:
+    """Write calibrated Measurement Sets, without the model's sources outside of the field.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        Averaged Measurement Sets.
+    model : SkyModel or ModelColumn
+    found : Found
+    files, direction_files : list of Path
+        From `write_solutions` and `apart`.
+    parameters : CalibrationParameters
+    folder : Path
+    client : distributed.Client
+
+    Returns
+    -------
+    tuple
+        Calibrated Measurement Sets, and the fraction of the samples that is flagged.
+    """
+    outputs = [folder / path.name for path in paths]
+    beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None
+    futures = []
+    for i, (path, output) in enumerate(zip(paths, outputs, strict=True)):
+        gains = solutions.read(direction_files[i]) if direction_files else None
+        away = outside.chosen(model, found.layouts[i].phase_centre, gains, parameters, found.with_beam)
+        futures.append(
+            client.submit(apply_one, path, output, files[i], found.solved[i].noise, beam_interval, away, pure=False)
+        )
+    counts = np.sum(client.gather(futures), axis=0)
+    return outputs, float(counts[1] / counts[0])
 
 
 def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:

@@ -10,8 +10,10 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import block as blocks_of
+from lofarlake_nb.processing.gains import outside as outside_of
 from lofarlake_nb.processing.gains import solutions, solving
 from lofarlake_nb.processing.gains.correcting import corrected, inverted, weigh
+from lofarlake_nb.processing.gains.outside import Outside
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
@@ -123,7 +125,12 @@ def predictor(
 
 
 def apply_one(
-    path: Path, output: Path, solution_file: Path, noise: np.ndarray, beam_interval: float | None
+    path: Path,
+    output: Path,
+    solution_file: Path,
+    noise: np.ndarray,
+    beam_interval: float | None,
+    outside: Outside | None = None,
 ) -> tuple[int, int]:
     """Write a calibrated Measurement Set; a task.
 
@@ -140,6 +147,8 @@ def apply_one(
     beam_interval : float or None
         Where the beams were in the model: what the stations see towards the phase centre is corrected for too,
         evaluated at this interval, s.
+    outside : Outside, optional
+        Sources to be subtracted.
 
     Returns
     -------
@@ -158,10 +167,13 @@ def apply_one(
             block = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
             jones, factors = gains.values[slot_of[times]][:, channel_of], noise
             if beam_interval is not None:
-                seen = beam.towards_centre(path, layout, beam_interval, times)
-                centre = np.stack([seen.at(float(time))[:, 0] for time in layout.times[times]])
+                towards = beam.towards_centre(path, layout, beam_interval, times)
+                centre = np.stack([towards.at(float(time))[:, 0] for time in layout.times[times]])
                 jones, factors = _through_beam(jones, centre), noise * _noise_of(centre)
             data = corrected(block["DATA"], jones, layout.antenna1, layout.antenna2)
+            if outside is not None:
+                seen = outside_of.seen(outside, path, layout, block["UVW"], times)
+                data[data != 0] -= (seen if data.shape[-1] == 4 else seen[..., [0, 3]])[data != 0]
             variance = factors[layout.antenna1] * factors[layout.antenna2]
             # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
             scale = np.where(np.isfinite(variance), 2 / variance, 0 if np.isfinite(noise).any() else 1)

@@ -1,0 +1,182 @@
+"""Sources of a model that an image of the field won't hold: subtracted, as their sidelobes reach into it.
+
+They are far from the phase centre, so that a slot and a channel smear them: each baseline's visibility is that in the
+middle times sin x / x for half the turn of its phase over the slot, and over the channel.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import astropy.units as u
+import numba
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters, seconds
+from lofarlake_nb.parameters.quantities import quantity
+from lofarlake_nb.processing.gains import direction_solver, screen
+from lofarlake_nb.processing.gains.correcting import corrected
+from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.predict import ENVELOPE, LIGHT_M_S, direction_cosines
+
+# Turn of the Earth, rad / s.
+EARTH = 7.292115e-5
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What is to be subtracted.
+
+    Parameters
+    ----------
+    model : SkyModel
+        Sources outside of the field only.
+    gains : Gains or None
+        That differ between directions, of this Measurement Set.
+    beam_interval : float or None
+        Between evaluations of the station beams, s; None where there are none in the model.
+    """
+
+    model: SkyModel
+    gains: Gains | None
+    beam_interval: float | None
+
+
+def chosen(
+    model: SkyModel | ModelColumn,
+    phase_centre: tuple[float, float],
+    gains: Gains | None,
+    parameters: CalibrationParameters,
+    with_beam: bool,
+) -> Outside | None:
+    """What is to be subtracted; None where there is nothing.
+
+    Parameters
+    ----------
+    model : SkyModel or ModelColumn
+        Of a column no source can be told apart.
+    phase_centre : tuple of float
+        Rad.
+    gains : Gains or None
+    parameters : CalibrationParameters
+        For the field.
+    with_beam : bool
+    """
+    if isinstance(model, ModelColumn) or not parameters.field:
+        return None
+    l, m, depth = direction_cosines(model.ra, model.dec, phase_centre)  # noqa: E741 - the field's name
+    edge = np.sin(quantity("field", parameters.field, u.rad).value / 2)
+    away = (np.maximum(np.abs(l), np.abs(m)) > edge) | (depth < -1)
+    if not away.any():
+        return None
+    interval = seconds("beam_interval", parameters.beam_interval) if with_beam else None
+    return Outside(model.chosen(away), gains, interval)
+
+
+def seen(outside: Outside, path: Path, layout: Layout, uvw: np.ndarray, times: slice) -> np.ndarray:
+    """Visibilities of what is to be subtracted, corrected for what the stations see towards the phase centre.
+
+    Parameters
+    ----------
+    outside : Outside
+    path : Path
+        Measurement Set with LOFAR's antenna tables.
+    layout : Layout
+        Its own.
+    uvw : (time, baseline, 3) float64, m
+    times : slice
+        Slots that they are of.
+
+    Returns
+    -------
+    (time, baseline, frequency, 4) complex64, Jy
+        XX, XY, YX, YY.
+    """
+    model = outside.model
+    lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
+    shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
+    jones = _jones(outside, path, layout, lmn, times)
+    result = np.zeros((*uvw.shape[:2], len(layout.frequencies), 4), np.complex64)
+    for t in range(len(uvw)):
+        _add(
+            uvw[t],
+            _turn(uvw[t], layout),
+            lmn,
+            model.fluxes(layout.frequencies).astype(np.float32),
+            shape,
+            np.ascontiguousarray(jones[t]),
+            layout.frequencies / LIGHT_M_S,
+            layout.channel_width / LIGHT_M_S,
+            layout.antenna1,
+            layout.antenna2,
+            result[t],
+        )
+    if outside.beam_interval is None:
+        return result
+    towards = beam.towards_centre(path, layout, outside.beam_interval, times)
+    centre = np.stack([towards.at(float(time))[:, 0].reshape(-1, 4) for time in layout.times[times]])
+    everywhere = np.broadcast_to(centre[:, None], (len(centre), len(layout.frequencies), *centre.shape[1:]))
+    return corrected(result, everywhere, layout.antenna1, layout.antenna2)
+
+
+def _jones(outside: Outside, path: Path, layout: Layout, lmn: np.ndarray, times: slice) -> np.ndarray:
+    """What stations see of each component (time, station, component, 2, 2) complex64."""
+    model, moments = outside.model, layout.times[times]
+    result = np.zeros((len(moments), len(layout.stations), len(lmn), 2, 2), np.complex64)
+    if outside.beam_interval is None:
+        result[..., [0, 1], [0, 1]] = 1
+    else:
+        places = np.stack([model.ra, model.dec], axis=-1)
+        beams = beam.evaluate(path, layout, lmn[:, :2], places, outside.beam_interval, times)
+        result[:] = [beams.at(float(moment)) for moment in moments]
+    if outside.gains is not None:
+        towards = screen.towards_all(outside.gains, model.ra, model.dec)
+        for i, gains in enumerate(towards):
+            result[:, :, i] *= direction_solver.line(outside.gains.times, gains, moments)[..., None, None]
+    return result
+
+
+def _turn(uvw: np.ndarray, layout: Layout) -> np.ndarray:
+    """Change (baseline, 3) of coordinates over a slot, m (Thompson, Moran and Swenson 2017, section 4.1)."""
+    u_, v, w = uvw.T
+    sine, cosine = np.sin(layout.phase_centre[1]), np.cos(layout.phase_centre[1])
+    return EARTH * layout.interval * np.stack([w * cosine - v * sine, u_ * sine, -u_ * cosine], axis=-1)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _sinc(x: float) -> float:
+    """Of sin(pi x) / (pi x)."""
+    y = np.pi * x
+    return 1.0 - y * y / 6 if abs(y) < 1e-2 else np.sin(y) / y
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _add(uvw, turn, lmn, flux, shape, jones, waves, width, antenna1, antenna2, out):  # type: ignore[no-untyped-def]
+    """Add components (baseline, frequency, 4) in one slot."""
+    n_frequency = len(waves)
+    sines, cosines = np.sin(shape[:, 2]), np.cos(shape[:, 2])
+    for b in range(len(uvw)):
+        u_, v, w = uvw[b]
+        for c in range(len(lmn)):
+            path = u_ * lmn[c, 0] + v * lmn[c, 1] + w * lmn[c, 2]
+            drift = turn[b, 0] * lmn[c, 0] + turn[b, 1] * lmn[c, 1] + turn[b, 2] * lmn[c, 2]
+            along = (u_ * sines[c] + v * cosines[c]) * shape[c, 0]
+            across = (u_ * cosines[c] - v * sines[c]) * shape[c, 1]
+            middle = waves[n_frequency // 2]
+            left = _sinc(path * width) * _sinc(drift * middle)
+            left *= np.exp(-ENVELOPE * (along * along + across * across) * middle * middle)
+            p, q = jones[antenna1[b], c], jones[antenna2[b], c]
+            xx = p[0, 0] * np.conj(q[0, 0]) + p[0, 1] * np.conj(q[0, 1])
+            xy = p[0, 0] * np.conj(q[1, 0]) + p[0, 1] * np.conj(q[1, 1])
+            yx = p[1, 0] * np.conj(q[0, 0]) + p[1, 1] * np.conj(q[0, 1])
+            yy = p[1, 0] * np.conj(q[1, 0]) + p[1, 1] * np.conj(q[1, 1])
+            for f in range(n_frequency):
+                angle = path * waves[f]
+                angle = np.float32(2 * np.pi * (angle - np.rint(angle)))
+                there = np.complex64(complex(np.cos(angle), np.sin(angle))) * np.float32(left * flux[c, f])
+                out[b, f, 0] += there * xx
+                out[b, f, 1] += there * xy
+                out[b, f, 2] += there * yx
+                out[b, f, 3] += there * yy
