@@ -66,15 +66,15 @@ def plan(chunk: Chunk, facets: Sequence[Facet], geometry: Geometry) -> Cells:
     corner = max((f.size for f in facets), default=1) / np.sqrt(2) * geometry.cell
     # A patch's own u and v have a part of w in them, by as much as its plane is tilted.
     tilt = max((np.hypot(f.l, f.m) / _n(f) for f in facets), default=0.0)
-    uvw = np.asarray(chunk.uvw)
+    uvw = _fixed(chunk.uvw)
     longest = (np.hypot(uvw[:, 0], uvw[:, 1]) + tilt * np.abs(uvw[:, 2])).max(initial=0.0)
     edges = channel_groups(chunk.frequencies, TURNED_BY_FREQUENCY / (2 * np.pi * corner * max(longest, 1e-9)))
     # On a straight way the rms is the length over the root of 12.
     reach = np.sqrt(12) * TURNED_BY_TIME / (2 * np.pi * corner * chunk.waves.max())
-    p, q = np.asarray(chunk.antenna1), np.asarray(chunk.antenna2)
+    p, q = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
     stations = int(max(p.max(initial=0), q.max(initial=0))) + 1
     of_row, count = _runs(uvw, p, q, stations, reach, tilt)
-    places = _places(uvw, np.asarray(chunk.weight), chunk.waves, of_row, edges, count)
+    places = _places(uvw, _fixed(chunk.weight), chunk.waves, of_row, edges, count)
     return Cells(of_row, edges, places, *_slots(chunk))
 
 
@@ -110,7 +110,8 @@ def subtract(
     """
     dirty = from_sky(patch.astype(np.float32))
     model = ducc0.wgridder.dirty2vis(dirty=dirty, **_settings(cells, facet, geometry, accuracy))
-    _walk(True, left, _NO_WEIGHT, model.reshape(-1, len(cells.edges) - 1), *_seen_by(chunk, cells, facet))
+    unused = _fixed(np.zeros((0, 0), np.float32))
+    _walk(True, left, unused, model.reshape(-1, len(cells.edges) - 1), *_seen_by(chunk, cells, facet))
 
 
 def image_of(
@@ -127,7 +128,7 @@ def image_of(
     if not len(left):
         return np.zeros((facet.size, facet.size), np.float32)
     sums = np.zeros((len(cells.uvw) // (len(cells.edges) - 1), len(cells.edges) - 1), np.complex64)
-    _walk(False, left, np.asarray(chunk.weight), sums, *_seen_by(chunk, cells, facet))
+    _walk(False, left, _fixed(chunk.weight), sums, *_seen_by(chunk, cells, facet))
     return to_sky(
         ducc0.wgridder.vis2dirty(
             vis=sums.reshape(-1, 1),
@@ -142,7 +143,7 @@ def means(chunk: Chunk, facets: Sequence[Facet]) -> np.ndarray:
     """Sums (facet, 2) of weight × what is seen of each patch, and × its square. Phases have no part in them."""
     slot, times = _slots(chunk)
     weight = chunk.weight.sum(axis=1, dtype=np.float64)
-    stations = np.asarray(chunk.antenna1), np.asarray(chunk.antenna2)
+    stations = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
     each = [_mean(weight, slot, *stations, between(f.beam_times, f.jones, times)) for f in facets]
     return np.array(each).reshape(-1, 2)
 
@@ -163,6 +164,13 @@ def _slots(chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
     return np.cumsum(new, dtype=np.int32) - np.int32(1), np.asarray(chunk.times)[new]
 
 
+def _fixed(values: np.ndarray) -> np.ndarray:
+    """A view that can't be written to, as chunks on disk are: one compiled loop for both makes the same image."""
+    view = np.asarray(values).view()
+    view.flags.writeable = False
+    return view
+
+
 def _n(facet: Facet) -> float:
     return float(np.sqrt(1 - facet.l**2 - facet.m**2))
 
@@ -174,12 +182,12 @@ def _seen_by(chunk: Chunk, cells: Cells, facet: Facet) -> tuple[Any, ...]:
     if facet.phase_times is not None and facet.phases is not None:
         turns = between(facet.phase_times, facet.phases, cells.times) / np.float32(2 * np.pi)
     lmn = np.array([facet.l, facet.m, _n(facet) - 1])
-    stations = np.asarray(chunk.antenna1), np.asarray(chunk.antenna2)
+    stations = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
     slower = facet.frequency / chunk.frequencies
     return (
         cells.of_row,
         cells.edges,
-        np.asarray(chunk.uvw),
+        _fixed(chunk.uvw),
         lmn,
         cells.slot,
         *stations,
@@ -208,9 +216,6 @@ def _settings(cells: Cells, facet: Facet, geometry: Geometry, accuracy: float) -
         "divide_by_n": False,
         "nthreads": 1,
     }
-
-
-_NO_WEIGHT = np.zeros((0, 0), np.float32)
 
 
 @numba.njit(nogil=True, cache=True)
