@@ -1,8 +1,8 @@
 """Cells: neighbouring samples of a baseline that a patch sees as one.
 
-A patch is a few beams wide. Turned to its centre and divided by what stations see of it, its visibilities change slowly
-with time and frequency: samples are summed, weighted, before they are gridded, and its model is computed once a cell. A
-sample then costs a complex product each way, 5 to 8 ns, where gridding takes 30 ns.
+A patch is some ten beams wide. Turned to its centre and multiplied by the conjugate of what stations see of it, its
+visibilities change slowly with time and frequency: samples are summed, weighted, before they are gridded, and its model
+is computed once a cell. A sample then costs a complex product each way, 4 to 7 ns, where gridding takes 30 ns.
 
 **Smearing.** A cell stands at the weighted mean of its samples' u, v, w (in wavelengths). At an offset d (rad) from the
 patch's centre a sample's phase differs from its cell's by δ = 2π d·(b - mean b), whose weighted mean is 0: a source
@@ -69,8 +69,8 @@ def plan(chunk: Chunk, facets: Sequence[Facet], geometry: Geometry) -> Cells:
     uvw = _fixed(chunk.uvw)
     longest = (np.hypot(uvw[:, 0], uvw[:, 1]) + tilt * np.abs(uvw[:, 2])).max(initial=0.0)
     edges = channel_groups(chunk.frequencies, TURNED_BY_FREQUENCY / (2 * np.pi * corner * max(longest, 1e-9)))
-    # On a straight way the rms is the length over the root of 12.
-    reach = np.sqrt(12) * TURNED_BY_TIME / (2 * np.pi * corner * chunk.waves.max())
+    # Places on a way have an rms of half of its length at most, which is what two of them have.
+    reach = 2 * TURNED_BY_TIME / (2 * np.pi * corner * chunk.waves.max())
     p, q = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
     stations = int(max(p.max(initial=0), q.max(initial=0))) + 1
     of_row, count = facet_kernels.runs(uvw, p, q, stations, reach, tilt)
