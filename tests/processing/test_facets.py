@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lofarlake_nb.processing.gains.solutions import Direction, Gains
-from lofarlake_nb.processing.images import facets, gridding
+from lofarlake_nb.processing.images import facet_tasks, facets, gridding
 from lofarlake_nb.processing.images.chunks import Chunk
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
@@ -44,25 +44,25 @@ def chunk():
 
 
 def jones_of(seed):
-    """Jones matrices (time, 1, station, 4) that differ by tens of per cent and radians, on two times."""
+    """Jones matrices (time, station, 4) that differ by tens of per cent and radians, on two times."""
     rng = np.random.default_rng(seed)
-    jones = np.zeros((2, 1, STATIONS, 4), np.complex64)
-    jones[..., [0, 3]] = rng.uniform(0.5, 1, (2, 1, STATIONS, 2)) * np.exp(1j * rng.uniform(-1, 1, (1, 1, STATIONS, 1)))
-    jones[..., [1, 2]] = rng.uniform(-0.1, 0.1, (2, 1, STATIONS, 2))
+    jones = np.zeros((2, STATIONS, 4), np.complex64)
+    jones[..., [0, 3]] = rng.uniform(0.5, 1, (2, STATIONS, 2)) * np.exp(1j * rng.uniform(-1, 1, (1, STATIONS, 1)))
+    jones[..., [1, 2]] = rng.uniform(-0.1, 0.1, (2, STATIONS, 2))
     return jones
 
 
 def facet_of(x, y, seed):
     size = 48
     l, m = direction_of(x, y)  # noqa: E741
-    return Facet(x - size // 2, y - size // 2, size, l, m, np.array([0.0, 88.0]), np.array([135e6]), jones_of(seed))
+    return Facet(x - size // 2, y - size // 2, size, l, m, np.array([0.0, 88.0]), jones_of(seed))
 
 
 def seen(chunk, facet):
     """What each row sees of the facet, by hand."""
     part = (chunk.times / 88.0)[:, None]
     first, second = (
-        facet.jones[0, 0, a] * (1 - part) + facet.jones[1, 0, a] * part for a in (chunk.antenna1, chunk.antenna2)
+        facet.jones[0, a] * (1 - part) + facet.jones[1, a] * part for a in (chunk.antenna1, chunk.antenna2)
     )
     return 0.5 * (first * second.conj()).sum(axis=1)[:, None]
 
@@ -76,14 +76,14 @@ def sky(chunk, tmp_path):
         # Three pixels from the facet's centre: its plane has to have the right tilt.
         data += flux * seen(chunk, facet) * gridding.point(chunk, *direction_of(x + 3, y - 5))
     filled = replace(chunk, visibilities=data.astype(np.complex64))
-    means = facets.means(filled, facets.put(tmp_path, places, NPIX)) / chunk.weight.sum()
+    means = facet_tasks.means(filled, facets.put(tmp_path, places, NPIX)) / chunk.weight.sum()
     return filled, [replace(f, scale=float(a), power=float(b)) for f, (a, b) in zip(places, means, strict=True)]
 
 
 def residual_of(chunk, places, model, folder):
     np.save(folder / "model.npy", model[None])
     file = facets.put(folder, places, NPIX)
-    image, *patches = facets.residual(chunk, None, folder / "model.npy", SIZE, 1e-4, file, 0)
+    image, *patches = facet_tasks.residual(chunk, None, folder / "model.npy", SIZE, 1e-4, file, 0)
     total = chunk.weight.sum()
     return facets.inserted(image / total, [patch / total for patch in patches], places)
 
@@ -127,17 +127,19 @@ def test_patches_are_around_the_brightest_sources():
     assert (found[1].l, found[1].m) == pytest.approx(direction_of(330, 200))
 
 
-def test_a_patch_takes_the_gains_of_the_nearest_direction():
+def test_a_patch_takes_the_phases_of_its_direction():
     l, m = direction_of(*SOURCES[0][:2])  # noqa: E741
-    times = np.array([0.0, 88.0])
-    values = np.ones((2, 2, 1, STATIONS, 2), complex)
-    values[1, :, :, 3] = 2j
-    values[1, 1, :, 5, 0] = np.nan  # no solution: the one before is kept
-    values[1, 0, :, 5, 0] = 3
+    times = np.arange(40.0)
+    values = np.ones((2, 40, 1, STATIONS, 1), complex)
+    # Over four radians and back: three quarters of a turn, that must not come out as a quarter backwards.
+    phases = 4 * np.sin(times / 39 * np.pi)
+    values[1, :, 0, 3, 0] = np.exp(1j * phases)
+    values[1, 20, 0, 5] = np.nan  # no solution
     there = (SIZE.phase_centre[0] + l / np.cos(SIZE.phase_centre[1]), SIZE.phase_centre[1] + m)
-    gains = Gains(values, times, np.array([135e6]), (Direction("a", *SIZE.phase_centre), Direction("b", *there)))
+    gains = Gains(values, times, np.array([136e6]), (Direction("a", *SIZE.phase_centre), Direction("b", *there)))
     place = facets.Place(40, 380, 48, l, m, 5.0)
     (facet,) = responses([place], None, [gains], SIZE, 135e6, STATIONS)
-    np.testing.assert_allclose(facet.jones[:, 0, 3], [[2j, 0, 0, 2j]] * 2)
-    np.testing.assert_allclose(facet.jones[:, 0, 5, 0], [3, 3])
-    np.testing.assert_allclose(facet.jones[:, 0, 0], [[1, 0, 0, 1]] * 2)
+    assert facet.frequency == 136e6
+    np.testing.assert_allclose(facet.phases[:, 3], phases, atol=0.05)
+    assert not facet.phases[:, 5].any()
+    np.testing.assert_array_equal(facet.jones[0], [[1, 0, 0, 1]] * STATIONS)

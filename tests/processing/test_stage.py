@@ -20,7 +20,11 @@ from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, Fl
 from lofarlake_nb.processing import averaging, calibration, cluster, flagging, imaging, sky_model
 from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.gains import solutions
-from lofarlake_nb.processing.images import memory
+from lofarlake_nb.processing.images import chunks, facet_cells, memory
+from lofarlake_nb.processing.images.chunks import Part
+from lofarlake_nb.processing.images.facets import Facet
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.gridding import point
 from lofarlake_nb.processing.simulate import load_truth
 from lofarlake_nb.processing.simulate.truth import apparent_fluxes
 
@@ -232,6 +236,27 @@ def test_a_cutout_is_the_source_at_full_resolution(calibrated, imaged, tmp_path,
 def test_a_cutout_somewhere_that_is_no_place(calibrated, tmp_path, client):
     with pytest.raises(UsageError, match="cutout_centre"):
         imaging.image(calibrated, replace(IMAGE, cutout="6 arcmin", cutout_centre="x"), work=tmp_path, client=client)
+
+
+def test_facets_see_what_was_read_as_every_sample_does(calibrated, imaged):
+    """A chunk of two Measurement Sets with flags, a source beside a patch's centre."""
+    paths = calibrated.measurement_sets
+    cell = np.deg2rad(imaged.cell_arcsec / 3600)
+    layout = measurement_set.layout(paths[0])
+    size = Geometry(512, cell, 0.0, 0.49 / cell, 0.0, layout.phase_centre)
+    (read,) = chunks.load(Part(tuple(paths), slice(0, len(layout.times))), size)
+    jones = np.tile(np.array([1, 0, 0, 1], np.complex64), (1, len(layout.stations), 1))
+    patch = Facet(40, 400, 40, -(60 - 256) * cell, (420 - 256) * cell, np.zeros(1), jones)
+    there = point(read, patch.l - 2 * cell, patch.m + 3 * cell)
+    cells = facet_cells.plan(read, [patch], size)
+    assert len(cells.uvw) < read.weight.size / 3
+    image = facet_cells.image_of(there, read, cells, patch, size, 1e-4)
+    assert image[23, 22] == pytest.approx(read.weight.sum(dtype=float), rel=3e-4)
+    model = np.zeros((40, 40))
+    model[23, 22] = 1
+    left = there.copy()
+    facet_cells.subtract(left, model, read, cells, patch, size, 1e-4)
+    assert np.abs(left[read.weight > 0]).std() < 0.01
 
 
 def test_circular_polarization_is_noise(imaged):

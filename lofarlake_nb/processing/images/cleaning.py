@@ -20,13 +20,13 @@ from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 
 logger = logging.getLogger(__name__)
 
-# Most facets that are made without being asked for: four of them double the time of a major cycle.
-MOST_FACETS = 20
+# Most facets that are made without being asked for: so many double the time of a major cycle of 4096² pixels.
+MOST_FACETS = 60
 # Part by which stations differ in what they see of a source away from the phase centre; where the sidelobes of such an
 # error would be this part of the noise, a facet is worth its cost.
 DIFFERENCE = 0.1
-# The same where the ionosphere's phases differ between directions and gains follow them.
-DIFFERENCE_OF_PHASES = 0.5
+# The same where the ionosphere's phases differ between directions and gains follow them: by radians on long baselines.
+DIFFERENCE_OF_PHASES = 1.0
 SHOWS = 0.25
 # Within this distance of the phase centre stations see the same, rad.
 NEAR = np.deg2rad(0.1)

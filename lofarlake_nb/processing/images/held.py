@@ -11,7 +11,7 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import chunks, facets, gridding, primary_beam
+from lofarlake_nb.processing.images import chunks, facet_tasks, facets, gridding, primary_beam
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.chunks import Part
 from lofarlake_nb.processing.images.facets import Facet
@@ -122,7 +122,7 @@ class Held:
         arguments = (file, self.geometry, self.accuracy, seen)
         sums = [
             tree_sum(futures, self.client, gridding.add_pairs)
-            for futures in self._submit(facets.residual, *arguments, grouped=True)
+            for futures in self._submit(facet_tasks.residual, *arguments, grouped=True)
         ]
         found = [
             [np.asarray(part, np.float32) / total for part in future.result()]
@@ -140,7 +140,7 @@ class Held:
             Their `scale` and `power` are set here.
         """
         file = facets.put(self.folder, chosen, self.geometry.npix)
-        futures = [self.client.submit(facets.means, chunk, file, pure=False) for chunk in self.chunks]
+        futures = [self.client.submit(facet_tasks.means, chunk, file, pure=False) for chunk in self.chunks]
         means = tree_sum(futures, self.client).result() / self.sums[:, 0].sum()
         known = tuple(replace(f, scale=float(m[0]), power=float(m[1])) for f, m in zip(chosen, means, strict=True))
         facets.put(self.folder, known, self.geometry.npix)
@@ -154,7 +154,7 @@ class Held:
             facets.put(wide.folder, [], wide.geometry.npix)
         common = (file, wide.geometry, wide.accuracy, wide.folder / facets.FILE)
         left = [
-            self.client.submit(facets.less, chunk, beam, *common, group, pure=False)
+            self.client.submit(facet_tasks.less, chunk, beam, *common, group, pure=False)
             for chunk, beam, group in zip(self.chunks, wide.beams, self.groups, strict=True)
         ]
         distributed.wait(left)

@@ -1,0 +1,111 @@
+"""What is left of visibilities when a model is taken off them with its patches as they are seen: the workers' tasks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lofarlake_nb.processing.images import facet_cells
+from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
+from lofarlake_nb.processing.images.facet_cells import Cells
+from lofarlake_nb.processing.images.facets import take
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.gridding import image_of, visibilities_of
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
+
+
+def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
+    """Sums over a chunk (facet, 2): of weight × what is seen, and of weight × its square; a task."""
+    opened = chunk.open()
+    facets, _ = take(file)
+    return facet_cells.means(opened, facets)
+
+
+def residual(
+    chunk: Chunk | OnDisk,
+    beam: ChunkBeam | None,
+    models: Path,
+    geometry: Geometry,
+    accuracy: float,
+    file: Path,
+    group: int,
+) -> tuple[np.ndarray, ...]:
+    """Image of what a model leaves of the visibilities, and of each patch seen as its source is; a task.
+
+    Parameters
+    ----------
+    chunk : Chunk or OnDisk
+    beam : ChunkBeam or None
+        For what is outside of the facets.
+    models : Path
+        File (group, npix, npix) float32, Jy / pixel, as the image shows it.
+    geometry : Geometry
+    accuracy : float
+    file : Path
+        Of the facets.
+    group : int
+        The chunk's model.
+
+    Returns
+    -------
+    image : (npix, npix)
+        Not normalised.
+    patches : (size, size), one a facet
+        Not normalised.
+    """
+    opened = chunk.open()
+    facets, _ = take(file)
+    cells = facet_cells.plan(opened, facets, geometry)
+    left = left_of(opened, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file, cells)
+    patches = [facet_cells.image_of(left, opened, cells, facet, geometry, accuracy) for facet in facets]
+    return through(beam, image_of(left, opened, geometry, accuracy), geometry), *patches
+
+
+def left_of(
+    chunk: Chunk,
+    beam: ChunkBeam | None,
+    model: np.ndarray,
+    geometry: Geometry,
+    accuracy: float,
+    file: Path,
+    cells: Cells,
+) -> np.ndarray:
+    """Visibilities (row, frequency) complex64 less a model (npix, npix), Jy / pixel, its patches as they are seen."""
+    facets, owner = take(file)
+    around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
+    left = chunk.visibilities - visibilities_of(around, chunk, geometry, accuracy)
+    left = left.astype(np.complex64, copy=False)
+    for i, facet in enumerate(facets, 1):
+        patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
+        if patch.any() and len(left):
+            facet_cells.subtract(left, patch, chunk, cells, facet, geometry, accuracy)
+    return left
+
+
+def less(
+    chunk: Chunk | OnDisk,
+    beam: ChunkBeam | None,
+    models: Path,
+    geometry: Geometry,
+    accuracy: float,
+    file: Path,
+    group: int,
+) -> Chunk | OnDisk:
+    """A chunk of another image, less a model of this one; a task. Longer baselines than this one's stay as they are.
+
+    Parameters
+    ----------
+    chunk : Chunk or OnDisk
+    beam, models, geometry, accuracy, file, group
+        As `residual` takes them.
+    """
+    opened = chunk.open()
+    length = np.hypot(opened.uvw[:, 0], opened.uvw[:, 1])[:, None] * opened.waves
+    there = length <= geometry.maximum_uv
+    short = replace(opened, weight=np.where(there, opened.weight, np.float32(0)))
+    cells = facet_cells.plan(short, take(file)[0], geometry)
+    left = left_of(short, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file, cells)
+    data = np.where(there, left, opened.visibilities)
+    if isinstance(chunk, OnDisk):
+        return chunk.with_visibilities(data)
+    return replace(opened, visibilities=data)
