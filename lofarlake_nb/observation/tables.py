@@ -111,7 +111,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
     mask = (windows[descriptions] == window) & (fields == chosen)
     if not mask.any():
         raise ObservationError(f"{ms.name()}: field {chosen} was not observed in spectral window {window}")
-    setups = np.unique(descriptions[mask])
+    setups = _distinct(descriptions[mask])
     if len(setups) > 1:
         raise ObservationError(
             f"{ms.name()}: spectral window {window} comes with {len(setups)} sets of correlations, expected one",
@@ -121,7 +121,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
 
 
 def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: str) -> int:
-    there = values[:1] if (values == values[0]).all() else np.unique(values)
+    there = _distinct(values)
     listed = ", ".join(map(str, there[:20]))
     if wanted is None:
         if len(there) > 1:
@@ -130,6 +130,11 @@ def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: 
     if wanted not in there:
         raise ObservationError(f"{ms.name()}: no rows of {what} {wanted}", f"choose by {option}: {listed}")
     return wanted
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """Different values, ascending; nearly always there is one, which needs no sorting."""
+    return values[:1] if (values == values[0]).all() else np.unique(values)
 
 
 def ask(ms: Any, name: str, question: Callable[[Any], Any]) -> Any:
