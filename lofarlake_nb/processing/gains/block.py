@@ -49,6 +49,10 @@ class Block:
     n_station: int
     exposure: float
 
+    def hands(self, values: np.ndarray) -> np.ndarray:
+        """XX and YY (..., 2) of values (..., polarization); Stokes I stays as it is."""
+        return values[..., :: max(1, values.shape[-1] - 1)]
+
     def hand(self, polarization: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Data, model and weight of one polarization, each (time, baseline, frequency)."""
         model = self.model[..., min(polarization, self.model.shape[-1] - 1)]

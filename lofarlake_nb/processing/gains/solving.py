@@ -87,27 +87,25 @@ def _gains(block: Block, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     if mode == "none":
         ones = np.ones((*sizes, block.n_station, 2), np.complex128)
         return ones, np.zeros((*sizes, 2), int), np.ones((*sizes, 2), bool)
-    gains = np.full((*sizes, block.n_station, 2), np.nan, np.complex128)
-    iterations = np.zeros((*sizes, 2), int)
-    solvable = np.zeros((*sizes, 2), bool)
-    for hand, polarization in enumerate(block.parallel):
-        data, model, weight = block.hand(polarization)
-        numerator, denominator = solver.normal_sums(
-            data, model, np.where(usable, weight, 0), block.interval, block.channel_block
-        )
-        flat = (sizes[0] * sizes[1], -1)
-        solved = solver.solve(
-            numerator.reshape(flat),
-            denominator.reshape(flat),
-            block.antenna1,
-            block.antenna2,
-            block.n_station,
-            phase_only=mode == "phase",
-        )
-        gains[..., hand] = solved.gains.reshape(*sizes, block.n_station)
-        iterations[..., hand] = solved.iterations.reshape(sizes)
-        solvable[..., hand] = (denominator > 0).any(axis=2)
-    return gains, iterations, solvable
+    numerator, denominator = solver.normal_sums(
+        block.hands(block.data),
+        block.hands(block.model),
+        block.hands(block.weight),
+        usable,
+        block.interval,
+        block.channel_block,
+    )
+    flat = (sizes[0] * sizes[1] * 2, -1)
+    solved = solver.solve(
+        numerator.reshape(flat),
+        denominator.reshape(flat),
+        block.antenna1,
+        block.antenna2,
+        block.n_station,
+        phase_only=mode == "phase",
+    )
+    gains = solved.gains.reshape(*sizes, 2, block.n_station)
+    return np.moveaxis(gains, 2, 3), solved.iterations.reshape(*sizes, 2), (denominator > 0).any(axis=3)
 
 
 def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
