@@ -53,16 +53,6 @@ class Block:
         """XX and YY (..., 2) of values (..., polarization); Stokes I stays as it is."""
         return values[..., :: max(1, values.shape[-1] - 1)]
 
-    def hand(self, polarization: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Data, model and weight of one polarization, each (time, baseline, frequency)."""
-        model = self.model[..., min(polarization, self.model.shape[-1] - 1)]
-        return self.data[..., polarization], model, self.weight[..., polarization]
-
-    @property
-    def parallel(self) -> tuple[int, int]:
-        """Indices of XX and YY."""
-        return 0, self.data.shape[-1] - 1
-
 
 def make(
     read: dict[str, np.ndarray], model: np.ndarray, layout: Layout, times: slice, parameters: CalibrationParameters
@@ -90,13 +80,13 @@ def make(
     scan = np.empty(len(every), int)
     for i, its in enumerate(scans(layout.times, layout.interval)):
         scan[its] = i
-    length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
+    length = np.sqrt(np.einsum("tbi,tbi->tb", read["UVW"], read["UVW"]))
     return Block(
         data=read["DATA"],
         model=model,
         flag=flagged(read["FLAG"]),
         weight=read["WEIGHT_SPECTRUM"],
-        long=length >= parameters.minimum_uv,
+        long=length[..., None] >= parameters.minimum_uv * LIGHT_M_S / layout.frequencies,
         interval=interval - interval[0],
         channel_block=np.arange(len(layout.frequencies)) // parameters.channels,
         scan=scan[times],

@@ -15,6 +15,8 @@ from lofarlake_nb.processing.gains.gain_checks import median
 RANDOM_PHASE = np.pi**2 / 3
 # Samples of a baseline that its noise is measured on: they tell it to a tenth.
 NOISE_SAMPLES = 200
+# Slots that are corrected at a time where nothing of that is kept: as many as stay in the processor's cache.
+TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,15 @@ def _held_out(block: Block, gains: np.ndarray, factors: np.ndarray) -> np.ndarra
     # The noise of the two stations' gains adds to the visibility's own.
     more = 1 + 2 / max(1, block.n_station - 1)
     sums = np.zeros((4, 2, len(block.antenna1)))
-    data = corrected(block.data, gains[:, block.channel_block], block.antenna1, block.antenna2)
-    usable = block.long & ~block.flag
-    for hand, polarization in enumerate(block.parallel):
-        _, model, weight = block.hand(polarization)
-        _sum_errors(data[..., polarization], model, weight, usable, variance, more, sums[:, hand])
+    model, weight, usable = block.hands(block.model), block.hands(block.weight), block.long & ~block.flag
+    for first in range(0, len(gains), TOGETHER):
+        its = slice(first, first + TOGETHER)
+        data, at = block.data[its], gains[its][:, block.channel_block]
+        if gains.shape[-1] == 2:  # X and Y don't mix
+            data = corrected(block.hands(data), at, block.antenna1, block.antenna2)
+        else:
+            data = block.hands(corrected(data, at, block.antenna1, block.antenna2))
+        _sum_errors(data, model[its], weight[its], usable[its], variance, more, sums)
     if not known:
         sums[1] = np.nan  # then the weights are relative only
     return sums
@@ -172,18 +178,23 @@ def _sum_errors(
     more: float,
     sums: np.ndarray,
 ) -> None:
+    of_its_own = model.shape[3] > 1
     for t in range(data.shape[0]):
         for b in range(data.shape[1]):
             if not np.isfinite(variance[b]):
                 continue
             for f in range(data.shape[2]):
-                d, m = data[t, b, f], model[t, b, f]
-                power = m.real * m.real + m.imag * m.imag
-                signal = power * weight[t, b, f] / variance[b]  # to noise, squared
-                if d == 0 or not usable[t, b, f] or not signal > 0:
+                if not usable[t, b, f]:
                     continue
-                turned = d * np.conj(m)
-                sums[0, b] += signal * np.arctan2(turned.imag, turned.real) ** 2
-                sums[1, b] += signal * min(more / (2 * signal), RANDOM_PHASE)
-                sums[2, b] += signal
-                sums[3, b] += signal * min(abs(d - m) ** 2 / power, 100.0)
+                for h in range(data.shape[3]):
+                    d, m = data[t, b, f, h], model[t, b, f, h if of_its_own else 0]
+                    power = m.real * m.real + m.imag * m.imag
+                    signal = power * weight[t, b, f, h] / variance[b]  # to noise, squared
+                    if d == 0 or not signal > 0:
+                        continue
+                    turned, error = d * np.conj(m), d - m
+                    square = error.real * error.real + error.imag * error.imag
+                    sums[0, h, b] += signal * np.arctan2(turned.imag, turned.real) ** 2
+                    sums[1, h, b] += signal * min(more / (2 * signal), RANDOM_PHASE)
+                    sums[2, h, b] += signal
+                    sums[3, h, b] += signal * min(square / power, 100.0)
