@@ -3,7 +3,8 @@
 import datetime
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from lofarlake_nb.observation.rows import baselines, one_interval, row_of, slots
 from lofarlake_nb.observation.tables import (
     TABLE_FILE,
     ask,
+    broken_told,
     cells,
     first_row,
+    open_checked,
     opened,
     selected,
     text_of,
@@ -263,21 +266,54 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
     NotAMeasurementSet
         When it is broken, or a column is missing.
     """
-    rows = layout.rows[times]
-    with opened(path) as ms:
-        missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
-        if missing:
-            raise NotAMeasurementSet(
-                f"{path}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}",
-                f"visibilities are in {', '.join(visibility_columns(ms))}",
-            )
-        block = {name: _read_rows(ms, name, rows, layout) for name in columns}
-    finite = {n: np.isfinite(a) for n, a in block.items() if np.iscomplexobj(a) or n == "WEIGHT_SPECTRUM"}
-    for name, good in finite.items():
-        if not good.all():
-            block[name][~good] = 0
-            if "FLAG" in block:
-                block["FLAG"] |= ~good
+    with reading(path, layout) as get:
+        return get(columns, times)
+
+
+@contextmanager
+def reading(path: Path, layout: Layout) -> Iterator[Callable[[Sequence[str], slice], dict[str, np.ndarray]]]:
+    """As `read`, for many blocks of time one after the other: a Measurement Set that stays open.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+    layout : Layout
+        Of this Measurement Set.
+
+    Yields
+    ------
+    callable
+        Takes columns and slots, returns and raises what `read` does.
+    """
+    with broken_told(path):
+        ms = open_checked(path)
+
+    def get(columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
+        with broken_told(path):
+            return _read(ms, layout, columns, times)
+
+    try:
+        yield get
+    finally:
+        ms.close()
+
+
+def _read(ms: Any, layout: Layout, columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
+    missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
+    if missing:
+        raise NotAMeasurementSet(
+            f"{ms.name()}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}",
+            f"visibilities are in {', '.join(visibility_columns(ms))}",
+        )
+    block = {name: _read_rows(ms, name, layout.rows[times], layout) for name in columns}
+    for name in columns:
+        if np.iscomplexobj(block[name]) or name == "WEIGHT_SPECTRUM":
+            good = np.isfinite(block[name])
+            if not good.all():
+                block[name][~good] = 0
+                if "FLAG" in block:
+                    block["FLAG"] |= ~good
     return block
 
 

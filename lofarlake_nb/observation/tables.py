@@ -40,21 +40,38 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[Any]:
     NotAMeasurementSet
         For anything else, or a broken one.
     """
-    path = Path(path)
-    if not (path / TABLE_FILE).is_file():
-        what = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
-        raise NotAMeasurementSet(f"{path}: expected a Measurement Set, found {what}", "check the path")
-    try:
-        ms = table(str(path), readonly=not writable, ack=False, lockoptions="auto" if writable else "usernoread")
+    with broken_told(path):
+        ms = open_checked(path, writable=writable)
         try:
-            _check(ms, path)
             yield ms
         finally:
             ms.close()
+
+
+@contextmanager
+def broken_told(path: Path) -> Iterator[None]:
+    """What casacore raises for a broken table, told in one line."""
+    try:
+        yield
     except LofarlakeError:
         raise
     except BROKEN as error:
         raise NotAMeasurementSet(f"{path}: broken Measurement Set ({_one_line(error)})", "get it again") from error
+
+
+def open_checked(path: Path, *, writable: bool = False) -> Any:
+    """As `opened`, but casacore's own errors are raised, and whoever opens it closes it."""
+    path = Path(path)
+    if not (path / TABLE_FILE).is_file():
+        what = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
+        raise NotAMeasurementSet(f"{path}: expected a Measurement Set, found {what}", "check the path")
+    ms = table(str(path), readonly=not writable, ack=False, lockoptions="auto" if writable else "usernoread")
+    try:
+        _check(ms, path)
+    except BaseException:
+        ms.close()
+        raise
+    return ms
 
 
 def _check(ms: Any, path: Path) -> None:

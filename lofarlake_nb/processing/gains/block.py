@@ -1,5 +1,6 @@
 """Visibilities of one block of time, with the model of them: what gains are solved on."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,26 @@ class Block:
     def hands(self, values: np.ndarray) -> np.ndarray:
         """XX and YY (..., 2) of values (..., polarization); Stokes I stays as it is."""
         return values[..., :: max(1, values.shape[-1] - 1)]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Blocks that are solved together, each read when it is its turn.
+
+    Parameters
+    ----------
+    pieces : sequence of slice
+        Slots of each; whole solution intervals.
+    read : callable
+        Block of some slots; may be asked for twice.
+    """
+
+    pieces: Sequence[slice]
+    read: Callable[[slice], Block]
+
+    def blocks(self) -> Iterator[Block]:
+        """One after the other."""
+        return (self.read(piece) for piece in self.pieces)
 
 
 def make(

@@ -7,7 +7,7 @@ import numpy as np
 
 from lofarlake_nb.processing import noise
 from lofarlake_nb.processing.gains import full_jones, sensitivity, solver
-from lofarlake_nb.processing.gains.block import Block
+from lofarlake_nb.processing.gains.block import Block, Window
 from lofarlake_nb.processing.gains.correcting import corrected
 from lofarlake_nb.processing.gains.gain_checks import median
 
@@ -15,8 +15,6 @@ from lofarlake_nb.processing.gains.gain_checks import median
 RANDOM_PHASE = np.pi**2 / 3
 # Samples of a baseline that its noise is measured on: they tell it to a tenth.
 NOISE_SAMPLES = 200
-# Slots that are corrected at a time where nothing of that is kept: as many as stay in the processor's cache.
-TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,30 @@ def solve(block: Block, mode: str = "diagonal") -> Solved:
     -------
     Solved
     """
-    gains, iterations, solvable = _gains(block, mode)
-    factors, sefd = _noise(block, gains)
-    trained = gains[block.interval] if mode == "none" else _trained(block, gains, mode)
-    return Solved(gains, iterations, solvable, factors, sefd, _held_out(block, trained, factors))
+    return solve_pieces(Window((slice(0, len(block.data)),), lambda _: block), mode)
+
+
+def solve_pieces(window: Window, mode: str = "diagonal") -> Solved:
+    """As `solve`, of a window whose blocks are read twice: to solve on them, and to test."""
+    n_time = window.pieces[-1].stop - window.pieces[0].start
+    parts, samples, scan, trained = [], [], [], []
+    for piece, block in zip(window.pieces, window.blocks(), strict=True):
+        parts.append(_gains(block, mode))
+        slots = _sampled(piece, window.pieces[0].start, n_time, block.data.shape[2])
+        samples.append(_calibrated(block, parts[-1][0], slots))
+        trained.append(_trained(block, parts[-1][0], mode))
+        scan.append(block.scan)
+    gains, iterations, solvable = (np.concatenate(of) for of in zip(*parts, strict=True))
+    factors, sefd = _noise(block, *(np.concatenate(of) for of in zip(*samples, strict=True)))
+    if len(gains) == n_time and mode != "none":
+        neighbours = _of_neighbours(gains, np.concatenate(scan))
+        trained = [neighbours[p.start - window.pieces[0].start :][: p.stop - p.start] for p in window.pieces]
+    sums = np.zeros((4, 2, len(block.antenna1)))
+    for block, values in zip(window.blocks(), trained, strict=True):
+        _add_held_out(sums, block, values, factors)
+    if not np.isfinite(factors).any():
+        sums[1] = np.nan  # then the weights are relative only
+    return Solved(gains, iterations, solvable, factors, sefd, sums)
 
 
 def joined(parts: list[Solved]) -> Solved:
@@ -113,17 +131,14 @@ def _gains(block: Block, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
     """Gains (time, block, station, ...) that were solved without the slot that they are for; NaN where there are none.
 
-    Intervals of one slot: those of the neighbour in the same scan. Longer ones: the interval's even slots are solved
-    for its odd ones, and the other way round.
+    An interval's even slots are solved for its odd ones, and the other way round; of intervals of one slot see
+    `_of_neighbours`.
     """
-    n_time = len(block.interval)
-    every = np.arange(n_time)
-    if len(gains) == n_time:
-        before, after = np.maximum(every - 1, 0), np.minimum(every + 1, n_time - 1)
-        neighbour = np.where((block.scan[before] == block.scan) & (before < every), before, after)
-        trained = gains[neighbour].copy()
-        trained[(neighbour == every) | (block.scan[neighbour] != block.scan)] = np.nan
-        return trained
+    if mode == "none":
+        return gains[block.interval]
+    if len(gains) == len(block.interval):
+        return np.full_like(gains, np.nan)
+    every = np.arange(len(block.interval))
     place = every - np.searchsorted(block.interval, block.interval)  # within the interval
     # Halves of an interval are intervals of their own, twice as many.
     halves = _gains(replace(block, interval=2 * block.interval + place % 2), mode)[0]
@@ -132,40 +147,52 @@ def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
     return np.concatenate([halves, lacking])[other]
 
 
-def _noise(block: Block, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(station,) factors of the noise power of calibrated visibilities of weight 1, Jy², and SEFD, Jy."""
-    n_time, _, n_channel, _ = block.data.shape
+def _of_neighbours(gains: np.ndarray, scan: np.ndarray) -> np.ndarray:
+    """Gains (time, block, station, ...) of the slot before in the same scan (time,), or the one after; NaN for none."""
+    every = np.arange(len(gains))
+    before, after = np.maximum(every - 1, 0), np.minimum(every + 1, len(gains) - 1)
+    neighbour = np.where((scan[before] == scan) & (before < every), before, after)
+    trained = gains[neighbour].copy()
+    trained[(neighbour == every) | (scan[neighbour] != scan)] = np.nan
+    return trained
+
+
+def _sampled(piece: slice, start: int, n_time: int, n_channel: int) -> np.ndarray:
+    """Slots of a piece, counted from its first, that the noise of a window is measured on."""
     # Differences are of neighbours in frequency, or in time where there is one channel: then all slots are needed.
     most = max(1, NOISE_SAMPLES // (2 * max(1, n_channel - 1)))
-    slots = slice(None) if n_channel == 1 else slice(0, n_time, max(1, n_time // most))
+    step = 1 if n_channel == 1 else max(1, n_time // most)
+    every = np.arange(piece.start, piece.stop) - start
+    return np.flatnonzero(every % step == 0)
+
+
+def _calibrated(block: Block, gains: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Calibrated visibilities of some slots, their flags and weights (time, baseline, frequency)."""
     at = gains[block.interval[slots]][:, block.channel_block]
     data = corrected(block.data[slots], at, block.antenna1, block.antenna2)
-    flag = block.flag[slots] | (data == 0).any(axis=3)
-    weight = block.weight[slots].min(axis=3)
+    return data, block.flag[slots] | (data == 0).any(axis=3), block.weight[slots].min(axis=3)
+
+
+def _noise(block: Block, data: np.ndarray, flag: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(station,) factors of the noise power of calibrated visibilities of weight 1, Jy², and SEFD, Jy."""
     power = noise.baseline_noise(data, flag, weight)
     factors = noise.station_noise(power, block.antenna1, block.antenna2, block.n_station)
     return factors, sensitivity.measured(data, flag, weight, block)
 
 
-def _held_out(block: Block, gains: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """(4, 2, baseline): see `Solved`. Weights are the expected signal to noise ratio, squared."""
+def _add_held_out(sums: np.ndarray, block: Block, gains: np.ndarray, factors: np.ndarray) -> None:
+    """Add to sums (4, 2, baseline): see `Solved`. Weights are the expected signal to noise ratio, squared."""
     known = bool(np.isfinite(factors).any())
     variance = factors[block.antenna1] * factors[block.antenna2] if known else np.ones(len(block.antenna1))
     # The noise of the two stations' gains adds to the visibility's own.
     more = 1 + 2 / max(1, block.n_station - 1)
-    sums = np.zeros((4, 2, len(block.antenna1)))
-    model, weight, usable = block.hands(block.model), block.hands(block.weight), block.long & ~block.flag
-    for first in range(0, len(gains), TOGETHER):
-        its = slice(first, first + TOGETHER)
-        data, at = block.data[its], gains[its][:, block.channel_block]
-        if gains.shape[-1] == 2:  # X and Y don't mix
-            data = corrected(block.hands(data), at, block.antenna1, block.antenna2)
-        else:
-            data = block.hands(corrected(data, at, block.antenna1, block.antenna2))
-        _sum_errors(data, model[its], weight[its], usable[its], variance, more, sums)
-    if not known:
-        sums[1] = np.nan  # then the weights are relative only
-    return sums
+    at = gains[:, block.channel_block]
+    if gains.shape[-1] == 2:  # X and Y don't mix
+        data = corrected(block.hands(block.data), at, block.antenna1, block.antenna2)
+    else:
+        data = block.hands(corrected(block.data, at, block.antenna1, block.antenna2))
+    usable = block.long & ~block.flag
+    _sum_errors(data, block.hands(block.model), block.hands(block.weight), usable, variance, more, sums)
 
 
 @numba.njit(nogil=True, cache=True)
