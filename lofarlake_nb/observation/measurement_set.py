@@ -181,6 +181,12 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
     )
 
 
+def antenna_set(path: Path) -> str:
+    """Antenna set that a Measurement Set says it was observed with, as ``HBA_DUAL_INNER``; empty where it doesn't."""
+    with opened(path) as ms:
+        return text_of(first_row(ms, "OBSERVATION").get("LOFAR_ANTENNA_SET"))
+
+
 def layout(path: Path, spectral_window: int | None = None, field: int | None = None) -> Layout:
     """How the rows of a Measurement Set map to time and baseline, in whatever order they are stored.
 

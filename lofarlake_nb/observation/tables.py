@@ -183,7 +183,13 @@ def cells(ms: Any, name: str, rows: np.ndarray) -> np.ndarray:
     if high - low + 1 > 2 * rows.size:
         return _chosen(ms, name, rows)
     if np.array_equal(rows, np.arange(low, high + 1)):
-        return np.asarray(ms.getcol(name, low, high - low + 1))
+        sample = np.asarray(ms.getcell(name, low))
+        if sample.ndim and sample.dtype.kind in "bifc":
+            # Into numpy's memory, where `getcol` fills its own and copies that.
+            values = np.empty((len(rows), *sample.shape), sample.dtype)
+            ms.getcolnp(name, values, low, len(rows))
+            return values
+        return np.asarray(ms.getcol(name, low, len(rows)))
     try:
         return np.asarray(ms.getcol(name, low, high - low + 1))[rows - low]
     except RuntimeError:  # rows of other spectral windows between, of another shape

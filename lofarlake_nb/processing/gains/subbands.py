@@ -84,14 +84,14 @@ def solve(
                 for part in ranges
             ]
         )
-    solved = [solving.joined(parts) for parts in client.gather(tasks)]
-    stations = [
+    stations = [  # while the workers solve
         Stations(
-            nominal=sensitivity.expected(layout, sensitivity.antenna_set(path)),
+            nominal=sensitivity.expected(layout, measurement_set.antenna_set(path)),
             power=_power(path, layout, model, with_beam),
         )
         for path, layout in zip(paths, layouts, strict=True)
     ]
+    solved = [solving.joined(parts) for parts in client.gather(tasks)]
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
