@@ -29,13 +29,12 @@ def predict(path: Path, model: Path, interval: float) -> None:
     sky = sky_model_file.read(model)
     lm = np.stack(direction_cosines(sky.ra, sky.dec, layout.phase_centre)[:2], axis=-1)
     places = np.stack([sky.ra, sky.dec], axis=-1)
-    everywhen = slice(0, len(layout.times))
-    predictor = Predictor(sky, layout, beam.evaluate(path, layout, lm, places, interval, everywhen))
-    uvw = measurement_set.read(path, layout, ("UVW",), everywhen)["UVW"]
+    uvw = measurement_set.read(path, layout, ("UVW",), slice(0, len(layout.times)))["UVW"]
     writer.add_column(path, "MODEL_DATA")
 
     def block(start: int) -> np.ndarray:
         times = slice(start, min(start + BLOCK, len(layout.times)))
+        predictor = Predictor(sky, layout, beam.evaluate(path, layout, lm, places, interval, times))
         return predictor.visibilities(uvw[times], times)
 
     starts = range(0, len(layout.times), BLOCK)

@@ -19,6 +19,8 @@ LIGHT_M_S = 299_792_458.0
 ENVELOPE = np.pi**2 / (4 * np.log(2))
 # Baselines that are worked on at a time: what is in between stays in the fastest cache.
 TOGETHER = 256
+# Rows of a product at a time: a multiple of the hands.
+ROWS = 32
 
 
 def direction_cosines(
@@ -185,10 +187,23 @@ def _add_points(
     n_frequency, n_station, hands, columns = term.shape
     rows = term.reshape(n_frequency, n_station * hands, columns)
     spectrum = np.repeat(flux.T, hands, axis=1).astype(np.float32)[:, None, :]
-    product = (rows * spectrum) @ rows.conj().transpose(0, 2, 1)
+    product = _upper(rows * spectrum, rows.conj().transpose(0, 2, 1))
     product = product.reshape(n_frequency, n_station, hands, n_station, hands)
-    found = product[:, layout.antenna1, :, layout.antenna2, :]  # baseline, frequency, hand, hand
+    swapped = layout.antenna1 > layout.antenna2
+    first, second = np.minimum(layout.antenna1, layout.antenna2), np.maximum(layout.antenna1, layout.antenna2)
+    found = product[:, first, :, second, :]  # baseline, frequency, hand, hand
+    if swapped.any():
+        found[swapped] = found[swapped].conj().swapaxes(2, 3)
     out += found.reshape(len(found), n_frequency, hands * hands)
+
+
+def _upper(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Product (frequency, row, row) of which only what is above the diagonal is wanted: the rest may be anything."""
+    count = left.shape[1]
+    product = np.empty((len(left), count, count), left.dtype)
+    for start in range(0, count, ROWS):
+        product[:, start : start + ROWS, start:] = left[:, start : start + ROWS] @ right[:, :, start:]
+    return product
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
