@@ -59,8 +59,7 @@ def do_steps(task: dict[str, Any], client: distributed.Client) -> tuple[float, A
 def do_predict(task: dict[str, Any], client: distributed.Client) -> tuple[float, Any]:
     """Seconds of a prediction into MODEL_DATA."""
     start = time.monotonic()
-    names = Path(task["path"]), Path(task["model"]), task["interval"]
-    client.submit(process_predict.predict, *names, pure=False).result()
+    process_predict.predict(Path(task["path"]), Path(task["model"]), task["interval"], client)
     return time.monotonic() - start, None
 
 
