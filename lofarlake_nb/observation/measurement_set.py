@@ -314,13 +314,18 @@ def _read(ms: Any, layout: Layout, columns: Sequence[str], times: slice) -> dict
         )
     block = {name: _read_rows(ms, name, layout.rows[times], layout) for name in columns}
     for name in columns:
-        if np.iscomplexobj(block[name]) or name == "WEIGHT_SPECTRUM":
+        if (np.iscomplexobj(block[name]) or name == "WEIGHT_SPECTRUM") and not _surely_finite(block[name]):
             good = np.isfinite(block[name])
-            if not good.all():
-                block[name][~good] = 0
-                if "FLAG" in block:
-                    block["FLAG"] |= ~good
+            block[name][~good] = 0
+            if "FLAG" in block:
+                block["FLAG"] |= ~good
     return block
+
+
+def _surely_finite(values: np.ndarray) -> bool:
+    """Whether all are finite numbers, or False when in doubt: their sum is not where one of them is not."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(values.view(values.real.dtype).sum()))
 
 
 def _metadata(
@@ -373,7 +378,9 @@ def _read_rows(ms: Any, name: str, rows: np.ndarray, layout: Layout) -> np.ndarr
     else:
         values = cells(ms, name, wanted)
     if name == "FLAG":
-        values = values | cells(ms, "FLAG_ROW", wanted).reshape((-1,) + (1,) * (values.ndim - 1))
+        whole = cells(ms, "FLAG_ROW", wanted)
+        if whole.any():
+            values[whole] = True
     if present.all():
         return values.reshape(rows.shape + values.shape[1:])
     block = np.full(rows.shape + values.shape[1:], name == "FLAG", dtype=values.dtype)
