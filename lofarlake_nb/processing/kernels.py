@@ -45,8 +45,8 @@ def flag() -> None:
 def average() -> None:
     """As `averages.task` runs them."""
     # Picked by baseline, arrays lie in memory as they do there, which is a kind of argument of its own.
-    picked = (values[:, LAYOUT.cross] for values in (_data(), np.zeros(SHAPE[:3], bool), np.ones(SHAPE, np.float32)))
-    weighted_mean(*picked, np.arange(SLOTS), 1)
+    cross, flagged, weight = LAYOUT.cross, np.zeros(SHAPE[:3], bool), np.ones(SHAPE, np.float32)
+    weighted_mean(_data()[:, cross], flagged[:, cross], weight[:, cross], np.arange(SLOTS), 1)
 
 
 def predict() -> None:

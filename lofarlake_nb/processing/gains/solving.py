@@ -125,7 +125,8 @@ def _gains(block: Block, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         phase_only=mode == "phase",
     )
     gains = solved.gains.reshape(*sizes, 2, block.n_station)
-    return np.moveaxis(gains, 2, 3), solved.iterations.reshape(*sizes, 2), (denominator > 0).any(axis=3)
+    solvable = np.asarray((denominator > 0).any(axis=3))
+    return np.moveaxis(gains, 2, 3), solved.iterations.reshape(*sizes, 2), solvable
 
 
 def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
