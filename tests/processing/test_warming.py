@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 import pytest
 from numba.core.registry import CPUDispatcher
@@ -12,6 +13,10 @@ from lofarlake_nb.processing.warming import Warming
 
 
 def wait():
+    """Until all is loaded; a worker that has just been restarted may not have begun."""
+    end = time.monotonic() + 30
+    while "lofarlake_nb.processing.kernels" not in sys.modules and time.monotonic() < end:
+        time.sleep(0.05)
     for thread in threading.enumerate():
         if thread.name == Warming.name:
             thread.join()
