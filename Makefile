@@ -65,6 +65,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Installing what requirements.lock names into $(VENV) (about two minutes, 2 GB) ..."
 	@$(INSTALL) --require-hashes --use-pep517 -r requirements.lock
 	@$(INSTALL) --no-build-isolation -e .
+	@$(BIN)/python -m lofarlake_nb.processing.kernels
 	@touch $@
 
 # rucio-jupyterlab asks for notebook<7, which it never imports and which is broken on Python 3.12.

@@ -1,19 +1,21 @@
-"""Predict a sky model with the station beams into a Measurement Set, as the calibration does it."""
+"""Predict a sky model with the station beams into a Measurement Set: on the workers, as the calibration does it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import distributed
 import numpy as np
 
 from lofarlake_nb.observation import measurement_set, writer
+from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.sky import beam, sky_model_file
-from lofarlake_nb.processing.sky.predict import Predictor, direction_cosines
+from lofarlake_nb.processing.gains.tasks import predictor
+from lofarlake_nb.processing.sky import sky_model_file
 
-BLOCK = 60
+# Slots of a task: of half an hour, two for each of two workers, so that what is finished is written meanwhile.
+BLOCK = 90
 
 
-def predict(path: Path, model: Path, interval: float) -> None:
+def predict(path: Path, model: Path, interval: float, client: distributed.Client) -> None:
     """Write MODEL_DATA.
 
     Parameters
@@ -24,21 +26,21 @@ def predict(path: Path, model: Path, interval: float) -> None:
         LOFAR sky model file.
     interval : float
         s, between beams.
+    client : distributed.Client
+        Its workers predict; what they find is written here.
     """
     layout = measurement_set.layout(path)
-    sky = sky_model_file.read(model)
-    lm = np.stack(direction_cosines(sky.ra, sky.dec, layout.phase_centre)[:2], axis=-1)
-    places = np.stack([sky.ra, sky.dec], axis=-1)
-    everywhen = slice(0, len(layout.times))
-    predictor = Predictor(sky, layout, beam.evaluate(path, layout, lm, places, interval, everywhen))
-    uvw = measurement_set.read(path, layout, ("UVW",), everywhen)["UVW"]
+    blocks = [(start, min(start + BLOCK, len(layout.times))) for start in range(0, len(layout.times), BLOCK)]
+    futures = {client.submit(block, path, model, interval, *ends, pure=False): ends[0] for ends in blocks}
     writer.add_column(path, "MODEL_DATA")
+    for future, found in distributed.as_completed(futures, with_results=True):
+        writer.put(path, layout, "MODEL_DATA", futures[future], found)
 
-    def block(start: int) -> np.ndarray:
-        times = slice(start, min(start + BLOCK, len(layout.times)))
-        return predictor.visibilities(uvw[times], times)
 
-    starts = range(0, len(layout.times), BLOCK)
-    with ThreadPoolExecutor(engines.cores()) as pool:
-        for start, found in zip(starts, pool.map(block, starts), strict=True):
-            writer.put(path, layout, "MODEL_DATA", start, found)
+def block(path: Path, model: Path, interval: float, first: int, last: int) -> np.ndarray:
+    """Visibilities (time, baseline, frequency, polarization) of some slots; a task."""
+    engines.prepare()
+    layout, times = measurement_set.layout(path), slice(first, last)
+    parameters = CalibrationParameters(beam_interval=f"{interval} s")
+    expected = predictor(path, layout, sky_model_file.read(model), parameters, True, times)
+    return expected.visibilities(measurement_set.read(path, layout, ("UVW",), times)["UVW"], times)

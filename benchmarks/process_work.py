@@ -8,6 +8,7 @@ import json
 import resource
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
 from lofarlake_nb.processing import averaging, calibration, cluster, flagging, imaging
 from lofarlake_nb.processing.sky_model import load as load_sky_model
+from lofarlake_nb.processing.warming import Warming
 
 STEPS = ("flag", "average", "calibrate", "image")
 FOLDERS = {"flag": "flags", "average": "averaged", "calibrate": "calibrated", "image": "images"}
@@ -57,7 +59,7 @@ def do_steps(task: dict[str, Any], client: distributed.Client) -> tuple[float, A
 def do_predict(task: dict[str, Any], client: distributed.Client) -> tuple[float, Any]:
     """Seconds of a prediction into MODEL_DATA."""
     start = time.monotonic()
-    process_predict.predict(Path(task["path"]), Path(task["model"]), task["interval"])
+    process_predict.predict(Path(task["path"]), Path(task["model"]), task["interval"], client)
     return time.monotonic() - start, None
 
 
@@ -74,7 +76,6 @@ def main() -> None:
     do = do_predict if task["do"] == "predict" else do_steps
     begun = time.monotonic()
     with cluster.start(task.get("workers", 2)) as client:
-        # As in a notebook, whose workers have the engines by the second step.
         if not task.get("cold"):
             client.run(_warm)
         before = [_usage(), *client.run(_usage).values()]
@@ -94,9 +95,10 @@ def main() -> None:
 
 
 def _warm() -> None:
-    """Import what the tasks need."""
-    import lofarlake_nb.processing.calibration
-    import lofarlake_nb.processing.imaging  # noqa: F401
+    """Wait until a worker has loaded what it loads by itself, in the seconds in which a person reads the notebook."""
+    for thread in threading.enumerate():
+        if thread.name == Warming.name:
+            thread.join()
 
 
 def _paths(value: Any) -> bool:

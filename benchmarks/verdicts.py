@@ -48,7 +48,7 @@ def load(path: Path) -> Scan:
     cross = whole.cross
     columns = measurement_set.read(path, whole, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
     layout = replace(whole, antenna1=whole.antenna1[cross], antenna2=whole.antenna2[cross], rows=whole.rows[:, cross])
-    nominal = sensitivity.expected(layout, sensitivity.antenna_set(path))
+    nominal = sensitivity.expected(layout, measurement_set.antenna_set(path))
     return Scan(
         layout,
         {name: values[:, cross] for name, values in columns.items()},

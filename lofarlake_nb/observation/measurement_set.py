@@ -3,7 +3,8 @@
 import datetime
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from lofarlake_nb.observation.rows import baselines, one_interval, row_of, slots
 from lofarlake_nb.observation.tables import (
     TABLE_FILE,
     ask,
+    broken_told,
     cells,
     first_row,
+    open_checked,
     opened,
     selected,
     text_of,
@@ -178,6 +181,12 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
     )
 
 
+def antenna_set(path: Path) -> str:
+    """Antenna set that a Measurement Set says it was observed with, as ``HBA_DUAL_INNER``; empty where it doesn't."""
+    with opened(path) as ms:
+        return text_of(first_row(ms, "OBSERVATION").get("LOFAR_ANTENNA_SET"))
+
+
 def layout(path: Path, spectral_window: int | None = None, field: int | None = None) -> Layout:
     """How the rows of a Measurement Set map to time and baseline, in whatever order they are stored.
 
@@ -263,22 +272,60 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
     NotAMeasurementSet
         When it is broken, or a column is missing.
     """
-    rows = layout.rows[times]
-    with opened(path) as ms:
-        missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
-        if missing:
-            raise NotAMeasurementSet(
-                f"{path}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}",
-                f"visibilities are in {', '.join(visibility_columns(ms))}",
-            )
-        block = {name: _read_rows(ms, name, rows, layout) for name in columns}
-    finite = {n: np.isfinite(a) for n, a in block.items() if np.iscomplexobj(a) or n == "WEIGHT_SPECTRUM"}
-    for name, good in finite.items():
-        if not good.all():
+    with reading(path, layout) as get:
+        return get(columns, times)
+
+
+@contextmanager
+def reading(path: Path, layout: Layout) -> Iterator[Callable[[Sequence[str], slice], dict[str, np.ndarray]]]:
+    """As `read`, for many blocks of time one after the other: a Measurement Set that stays open.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the Measurement Set.
+    layout : Layout
+        Of this Measurement Set.
+
+    Yields
+    ------
+    callable
+        Takes columns and slots, returns and raises what `read` does.
+    """
+    with broken_told(path):
+        ms = open_checked(path)
+
+    def get(columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
+        with broken_told(path):
+            return _read(ms, layout, columns, times)
+
+    try:
+        yield get
+    finally:
+        ms.close()
+
+
+def _read(ms: Any, layout: Layout, columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
+    missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
+    if missing:
+        raise NotAMeasurementSet(
+            f"{ms.name()}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}",
+            f"visibilities are in {', '.join(visibility_columns(ms))}",
+        )
+    block = {name: _read_rows(ms, name, layout.rows[times], layout) for name in columns}
+    for name in columns:
+        if (np.iscomplexobj(block[name]) or name == "WEIGHT_SPECTRUM") and not _surely_finite(block[name]):
+            good = np.isfinite(block[name])
             block[name][~good] = 0
             if "FLAG" in block:
                 block["FLAG"] |= ~good
     return block
+
+
+def _surely_finite(values: np.ndarray) -> bool:
+    """Whether all are finite numbers, or False when in doubt: their sum is not where one of them is not."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(values.view(values.real.dtype).sum()))
 
 
 def _metadata(
@@ -331,7 +378,9 @@ def _read_rows(ms: Any, name: str, rows: np.ndarray, layout: Layout) -> np.ndarr
     else:
         values = cells(ms, name, wanted)
     if name == "FLAG":
-        values = values | cells(ms, "FLAG_ROW", wanted).reshape((-1,) + (1,) * (values.ndim - 1))
+        whole = cells(ms, "FLAG_ROW", wanted)
+        if whole.any():
+            values[whole] = True
     if present.all():
         return values.reshape(rows.shape + values.shape[1:])
     block = np.full(rows.shape + values.shape[1:], name == "FLAG", dtype=values.dtype)

@@ -25,7 +25,8 @@ def one_interval(intervals: np.ndarray, path: Path) -> float:
     ObservationError
         When many rows have another: baselines were averaged differently.
     """
-    usual = float(np.median(intervals))
+    alike = bool((intervals == intervals[0]).all())
+    usual = float(intervals[0] if alike else np.median(intervals))
     if not (np.isfinite(usual) and usual > 0):
         raise NotAMeasurementSet(f"{path}: INTERVAL is {usual} s, expected more than 0")
     others = float((np.abs(intervals - usual) > SAME_INTERVAL * usual).mean())
@@ -41,7 +42,7 @@ def slots(stored: np.ndarray, interval: float, path: Path) -> tuple[np.ndarray, 
     """Times of the slots (time,), and each row's slot (row,). Times need not be on a grid."""
     if not np.isfinite(stored).all():
         raise NotAMeasurementSet(f"{path}: times that are no numbers")
-    values, inverse = np.unique(stored, return_inverse=True)
+    values, inverse = _distinct(stored)
     slot_of_value = np.cumsum(np.diff(values, prepend=values[0]) > SAME_TIME * interval)
     starts = np.flatnonzero(np.diff(slot_of_value, prepend=-1))
     return values[starts], slot_of_value[inverse]
@@ -49,6 +50,9 @@ def slots(stored: np.ndarray, interval: float, path: Path) -> tuple[np.ndarray, 
 
 def baselines(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row where each baseline first appears (baseline,), and each row's baseline (row,)."""
+    count = _period(code)
+    if count:
+        return np.arange(count), np.tile(np.arange(count), len(code) // count)
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty(len(order), dtype=np.int64)
@@ -69,3 +73,22 @@ def row_of(slot: np.ndarray, baseline: np.ndarray, shape: tuple[int, int], path:
     if not np.array_equal(rows.reshape(-1)[cell], numbers):  # a later row took the place of an earlier one
         raise ObservationError(f"{path}: a baseline appears twice in one time slot", "sort or split it first")
     return rows
+
+
+def _distinct(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct values (value,), ascending, and which one each row has (row,); rows in order need no sorting."""
+    steps = np.diff(stored, prepend=stored[:1])
+    if not (steps >= 0).all():
+        return np.unique(stored, return_inverse=True)
+    changed = steps > 0
+    changed[0] = True
+    return stored[changed], np.cumsum(changed) - 1
+
+
+def _period(code: np.ndarray) -> int:
+    """Number of baselines, where the rows repeat them all in one order, as they nearly always do; else 0."""
+    again = np.flatnonzero(code[1:] == code[0])
+    count = int(again[0]) + 1 if len(again) else len(code)
+    if len(code) % count or len(np.unique(code[:count])) < count:
+        return 0
+    return count if (code.reshape(-1, count) == code[:count]).all() else 0

@@ -40,21 +40,38 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[Any]:
     NotAMeasurementSet
         For anything else, or a broken one.
     """
-    path = Path(path)
-    if not (path / TABLE_FILE).is_file():
-        what = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
-        raise NotAMeasurementSet(f"{path}: expected a Measurement Set, found {what}", "check the path")
-    try:
-        ms = table(str(path), readonly=not writable, ack=False, lockoptions="auto" if writable else "usernoread")
+    with broken_told(path):
+        ms = open_checked(path, writable=writable)
         try:
-            _check(ms, path)
             yield ms
         finally:
             ms.close()
+
+
+@contextmanager
+def broken_told(path: Path) -> Iterator[None]:
+    """What casacore raises for a broken table, told in one line."""
+    try:
+        yield
     except LofarlakeError:
         raise
     except BROKEN as error:
         raise NotAMeasurementSet(f"{path}: broken Measurement Set ({_one_line(error)})", "get it again") from error
+
+
+def open_checked(path: Path, *, writable: bool = False) -> Any:
+    """As `opened`, but casacore's own errors are raised, and whoever opens it closes it."""
+    path = Path(path)
+    if not (path / TABLE_FILE).is_file():
+        what = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
+        raise NotAMeasurementSet(f"{path}: expected a Measurement Set, found {what}", "check the path")
+    ms = table(str(path), readonly=not writable, ack=False, lockoptions="auto" if writable else "usernoread")
+    try:
+        _check(ms, path)
+    except BaseException:
+        ms.close()
+        raise
+    return ms
 
 
 def _check(ms: Any, path: Path) -> None:
@@ -111,7 +128,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
     mask = (windows[descriptions] == window) & (fields == chosen)
     if not mask.any():
         raise ObservationError(f"{ms.name()}: field {chosen} was not observed in spectral window {window}")
-    setups = np.unique(descriptions[mask])
+    setups = _distinct(descriptions[mask])
     if len(setups) > 1:
         raise ObservationError(
             f"{ms.name()}: spectral window {window} comes with {len(setups)} sets of correlations, expected one",
@@ -121,7 +138,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
 
 
 def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: str) -> int:
-    there = values[:1] if (values == values[0]).all() else np.unique(values)
+    there = _distinct(values)
     listed = ", ".join(map(str, there[:20]))
     if wanted is None:
         if len(there) > 1:
@@ -130,6 +147,11 @@ def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: 
     if wanted not in there:
         raise ObservationError(f"{ms.name()}: no rows of {what} {wanted}", f"choose by {option}: {listed}")
     return wanted
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """Different values, ascending; nearly always there is one, which needs no sorting."""
+    return values[:1] if (values == values[0]).all() else np.unique(values)
 
 
 def ask(ms: Any, name: str, question: Callable[[Any], Any]) -> Any:
@@ -161,7 +183,13 @@ def cells(ms: Any, name: str, rows: np.ndarray) -> np.ndarray:
     if high - low + 1 > 2 * rows.size:
         return _chosen(ms, name, rows)
     if np.array_equal(rows, np.arange(low, high + 1)):
-        return np.asarray(ms.getcol(name, low, high - low + 1))
+        sample = np.asarray(ms.getcell(name, low))
+        if sample.ndim and sample.dtype.kind in "bifc":
+            # Into numpy's memory, where `getcol` fills its own and copies that.
+            values = np.empty((len(rows), *sample.shape), sample.dtype)
+            ms.getcolnp(name, values, low, len(rows))
+            return values
+        return np.asarray(ms.getcol(name, low, len(rows)))
     try:
         return np.asarray(ms.getcol(name, low, high - low + 1))[rows - low]
     except RuntimeError:  # rows of other spectral windows between, of another shape

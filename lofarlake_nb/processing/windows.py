@@ -8,6 +8,8 @@ from lofarlake_nb.observation.measurement_set import Layout
 
 # Memory that one block's visibilities take; a task holds about four times as much at its peak.
 BLOCK_BYTES = 128_000_000
+# Memory of a part of a block that is worked on at once: it stays in the processor's cache, and memory is used again.
+PIECE_BYTES = 4_000_000
 # A pause longer than this many intervals parts two scans.
 GAP = 1.5
 
@@ -99,3 +101,24 @@ def blocks(layout: Layout, starts: np.ndarray, limit: int = BLOCK_BYTES) -> list
         if ends[group] - starts[edges[-1]] > most:
             edges.append(group)
     return list(pairwise([*edges, len(starts)]))
+
+
+def pieces(layout: Layout, starts: np.ndarray, stop: int) -> list[slice]:
+    """Parts of a block of time to be worked on one after the other.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the Measurement Set.
+    starts : (group,) int
+        First slot of each group of the block; a group is never cut.
+    stop : int
+        Slot after the block's last.
+
+    Returns
+    -------
+    list of slice
+        Slots.
+    """
+    edges = np.append(starts, stop)
+    return [slice(int(edges[a]), int(edges[b])) for a, b in blocks(layout, starts, PIECE_BYTES)]

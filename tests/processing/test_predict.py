@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,14 @@ def test_a_beam_multiplies_from_both_sides(tmp_path):
         for s in range(3)
     )
     np.testing.assert_allclose(found[1].reshape(expected.shape), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_baseline_the_other_way_round_has_the_adjoint(tmp_path):
+    rng = np.random.default_rng(5)
+    uvw = PLACES[:, Q] - PLACES[:, P]
+    jones = (rng.normal(size=(1, N, 3, 2, 2)) + 1j * rng.normal(size=(1, N, 3, 2, 2))).astype(np.complex64)
+    sky, beam = field(tmp_path), Beam(np.zeros(1), jones)
+    found = predict.Predictor(sky, layout(), beam).visibilities(uvw, slice(None))
+    other = predict.Predictor(sky, replace(layout(), antenna1=Q, antenna2=P), beam).visibilities(-uvw, slice(None))
+    adjoint = other.reshape(*other.shape[:3], 2, 2).conj().swapaxes(3, 4).reshape(other.shape)
+    np.testing.assert_allclose(found, adjoint, atol=1e-4)

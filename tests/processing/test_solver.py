@@ -20,8 +20,11 @@ def data_of(gains, model, noise=0.0, rng=None):
 def solved(data, model, weight=None, interval=None):
     weight = np.ones(data.shape) if weight is None else weight
     interval = np.arange(len(data)) if interval is None else interval
-    numerator, denominator = solver.normal_sums(data, model, weight, interval, np.zeros(data.shape[2], int))
-    return solver.solve(numerator[:, 0], denominator[:, 0], P, Q, STATIONS)
+    hand = (value[..., None] for value in (data, model, weight))
+    numerator, denominator = solver.normal_sums(
+        *hand, np.ones(data.shape, bool), interval, np.zeros(data.shape[2], int)
+    )
+    return solver.solve(numerator[:, 0, 0], denominator[:, 0, 0], P, Q, STATIONS)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Visibilities of one block of time, with the model of them: what gains are solved on."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,15 +50,29 @@ class Block:
     n_station: int
     exposure: float
 
-    def hand(self, polarization: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Data, model and weight of one polarization, each (time, baseline, frequency)."""
-        model = self.model[..., min(polarization, self.model.shape[-1] - 1)]
-        return self.data[..., polarization], model, self.weight[..., polarization]
+    def hands(self, values: np.ndarray) -> np.ndarray:
+        """XX and YY (..., 2) of values (..., polarization); Stokes I stays as it is."""
+        return values[..., :: max(1, values.shape[-1] - 1)]
 
-    @property
-    def parallel(self) -> tuple[int, int]:
-        """Indices of XX and YY."""
-        return 0, self.data.shape[-1] - 1
+
+@dataclass(frozen=True)
+class Window:
+    """Blocks that are solved together, each read when it is its turn.
+
+    Parameters
+    ----------
+    pieces : sequence of slice
+        Slots of each; whole solution intervals.
+    read : callable
+        Block of some slots; may be asked for twice.
+    """
+
+    pieces: Sequence[slice]
+    read: Callable[[slice], Block]
+
+    def blocks(self) -> Iterator[Block]:
+        """One after the other."""
+        return (self.read(piece) for piece in self.pieces)
 
 
 def make(
@@ -86,13 +101,13 @@ def make(
     scan = np.empty(len(every), int)
     for i, its in enumerate(scans(layout.times, layout.interval)):
         scan[its] = i
-    length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
+    length = np.sqrt(np.einsum("tbi,tbi->tb", read["UVW"], read["UVW"]))
     return Block(
         data=read["DATA"],
         model=model,
         flag=flagged(read["FLAG"]),
         weight=read["WEIGHT_SPECTRUM"],
-        long=length >= parameters.minimum_uv,
+        long=length[..., None] >= parameters.minimum_uv * LIGHT_M_S / layout.frequencies,
         interval=interval - interval[0],
         channel_block=np.arange(len(layout.frequencies)) // parameters.channels,
         scan=scan[times],

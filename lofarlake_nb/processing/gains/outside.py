@@ -75,8 +75,58 @@ def chosen(
     return Outside(model.chosen(away), gains, interval)
 
 
-def seen(outside: Outside, path: Path, layout: Layout, uvw: np.ndarray, times: slice) -> np.ndarray:
-    """Visibilities of what is to be subtracted, corrected for what the stations see towards the phase centre.
+@dataclass(frozen=True)
+class Seen:
+    """How what is to be subtracted is seen in some slots.
+
+    Parameters
+    ----------
+    model : SkyModel
+    layout : Layout
+    jones : (time, station, component, 2, 2) complex64
+    centre : (time, station, 4) complex64 or None
+        Towards the phase centre, which visibilities are corrected for.
+    """
+
+    model: SkyModel
+    layout: Layout
+    jones: np.ndarray
+    centre: np.ndarray | None
+
+    def subtract(self, data: np.ndarray, uvw: np.ndarray, slots: slice) -> None:
+        """Take it off corrected visibilities.
+
+        Parameters
+        ----------
+        data : (time, baseline, frequency, 2 or 4) complex64, Jy
+            Changed, but where they are 0.
+        uvw : (time, baseline, 3) float64, m
+        slots : slice
+            Of these, which the visibilities are of.
+        """
+        seen = self.visibilities(uvw, slots)
+        data -= np.where(data == 0, 0, seen if data.shape[-1] == 4 else seen[..., [0, 3]])
+
+    def visibilities(self, uvw: np.ndarray, slots: slice) -> np.ndarray:
+        """Visibilities (time, baseline, frequency, 4) complex64, Jy; parameters as of `subtract`."""
+        model, layout = self.model, self.layout
+        lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
+        shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
+        result = np.zeros((*uvw.shape[:2], len(layout.frequencies), 4), np.complex64)
+        flux = model.fluxes(layout.frequencies).astype(np.float32)
+        waves, width = layout.frequencies / LIGHT_M_S, layout.channel_width / LIGHT_M_S
+        for t, jones in enumerate(self.jones[slots]):
+            turn = _turn(uvw[t], layout)
+            _add(uvw[t], turn, lmn, flux, shape, jones, waves, width, layout.antenna1, layout.antenna2, result[t])
+        if self.centre is None:
+            return result
+        centre = self.centre[slots]
+        everywhere = np.broadcast_to(centre[:, None], (len(centre), len(waves), *centre.shape[1:]))
+        return corrected(result, everywhere, layout.antenna1, layout.antenna2)
+
+
+def seen(outside: Outside, path: Path, layout: Layout, times: slice) -> Seen:
+    """How what is to be subtracted is seen in some slots.
 
     Parameters
     ----------
@@ -85,51 +135,25 @@ def seen(outside: Outside, path: Path, layout: Layout, uvw: np.ndarray, times: s
         Measurement Set with LOFAR's antenna tables.
     layout : Layout
         Its own.
-    uvw : (time, baseline, 3) float64, m
     times : slice
-        Slots that they are of.
-
-    Returns
-    -------
-    (time, baseline, frequency, 4) complex64, Jy
-        XX, XY, YX, YY.
     """
-    model = outside.model
-    lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
-    shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
-    jones = _jones(outside, path, layout, lmn, times)
-    result = np.zeros((*uvw.shape[:2], len(layout.frequencies), 4), np.complex64)
-    for t in range(len(uvw)):
-        _add(
-            uvw[t],
-            _turn(uvw[t], layout),
-            lmn,
-            model.fluxes(layout.frequencies).astype(np.float32),
-            shape,
-            np.ascontiguousarray(jones[t]),
-            layout.frequencies / LIGHT_M_S,
-            layout.channel_width / LIGHT_M_S,
-            layout.antenna1,
-            layout.antenna2,
-            result[t],
-        )
-    if outside.beam_interval is None:
-        return result
-    towards = beam.towards_centre(path, layout, outside.beam_interval, times)
-    centre = np.stack([towards.at(float(time))[:, 0].reshape(-1, 4) for time in layout.times[times]])
-    everywhere = np.broadcast_to(centre[:, None], (len(centre), len(layout.frequencies), *centre.shape[1:]))
-    return corrected(result, everywhere, layout.antenna1, layout.antenna2)
+    jones, centre = _jones(outside, path, layout, times), None
+    if outside.beam_interval is not None:
+        towards = beam.towards_centre(path, layout, outside.beam_interval, times)
+        centre = np.stack([towards.at(float(time))[:, 0].reshape(-1, 4) for time in layout.times[times]])
+    return Seen(outside.model, layout, jones, centre)
 
 
-def _jones(outside: Outside, path: Path, layout: Layout, lmn: np.ndarray, times: slice) -> np.ndarray:
+def _jones(outside: Outside, path: Path, layout: Layout, times: slice) -> np.ndarray:
     """What stations see of each component (time, station, component, 2, 2) complex64."""
     model, moments = outside.model, layout.times[times]
-    result = np.zeros((len(moments), len(layout.stations), len(lmn), 2, 2), np.complex64)
+    lm = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre)[:2], axis=-1)
+    result = np.zeros((len(moments), len(layout.stations), len(lm), 2, 2), np.complex64)
     if outside.beam_interval is None:
         result[..., [0, 1], [0, 1]] = 1
     else:
         places = np.stack([model.ra, model.dec], axis=-1)
-        beams = beam.evaluate(path, layout, lmn[:, :2], places, outside.beam_interval, times)
+        beams = beam.evaluate(path, layout, lm, places, outside.beam_interval, times)
         result[:] = [beams.at(float(moment)) for moment in moments]
     if outside.gains is not None:
         towards = screen.towards_all(outside.gains, model.ra, model.dec)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.gains.block import Block
 
@@ -158,11 +157,6 @@ def gain_scale(gains: np.ndarray, nominal: np.ndarray, power: float, layout: Lay
         return None
     scale = float(np.median(values) ** 2 / power / BLUE_GENE_GAIN)
     return scale if 1 / SAME_UNITS < scale < SAME_UNITS else None
-
-
-def antenna_set(path: Path) -> str:
-    """Antenna set of an observation, as its Measurement Set names it."""
-    return measurement_set.describe(path).antenna_set
 
 
 def _tiles(name: str, antenna_set: str) -> float:

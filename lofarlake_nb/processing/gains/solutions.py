@@ -137,7 +137,7 @@ def read(path: Path) -> Gains:
         places = {bytes(name): where for name, where in file["sol000/source"][:]}
         weight = phase["weight"][:].max(axis=(0, 1, 2, 4))
         directions = tuple(
-            Direction(bytes(n).decode().strip("[]"), *(float(x) for x in places[bytes(n)]), _error(w))
+            Direction(bytes(n).decode().strip("[]"), float(places[bytes(n)][0]), float(places[bytes(n)][1]), _error(w))
             for n, w in zip(phase["dir"][:], weight, strict=True)
         )
     return Gains(np.moveaxis(values, 3, 0), times, frequencies, directions)

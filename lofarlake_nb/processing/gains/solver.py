@@ -34,18 +34,23 @@ class Solutions:
 
 
 def normal_sums(
-    data: np.ndarray, model: np.ndarray, weight: np.ndarray, interval: np.ndarray, block: np.ndarray
+    data: np.ndarray,
+    model: np.ndarray,
+    weight: np.ndarray,
+    usable: np.ndarray,
+    interval: np.ndarray,
+    block: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over each solution's slots and channels, which are all that StefCal needs of the data.
 
     Parameters
     ----------
-    data : (time, baseline, frequency) complex
-        Measured visibilities of one parallel hand; finite.
-    model : same shape, complex, Jy
+    data : (time, baseline, frequency, hand) complex
+        Measured visibilities of the parallel hands; finite.
+    model : (time, baseline, frequency, 1 or hand) complex, Jy
         What a perfect instrument would measure.
-    weight : same shape, float
-        Zero where flagged.
+    weight : same shape as `data`, float
+    usable : (time, baseline, frequency) bool
     interval : (time,) int
         Solution interval of each slot, from 0.
     block : (frequency,) int
@@ -53,14 +58,14 @@ def normal_sums(
 
     Returns
     -------
-    numerator : (interval, block, baseline) complex128
+    numerator : (interval, block, hand, baseline) complex128
         Sum of w V conj(M).
-    denominator : (interval, block, baseline) float64
+    denominator : (interval, block, hand, baseline) float64
         Sum of w \\|M\\|².
     """
-    shape = (int(interval.max()) + 1, int(block.max()) + 1, data.shape[1])
+    shape = (int(interval.max()) + 1, int(block.max()) + 1, data.shape[3], data.shape[1])
     numerator, denominator = np.zeros(shape, np.complex128), np.zeros(shape)
-    _sum(data, model, weight, interval, block, numerator, denominator)
+    _sum(data, model, weight, usable, interval, block, numerator, denominator)
     return numerator, denominator
 
 
@@ -144,19 +149,25 @@ def _sum(
     data: np.ndarray,
     model: np.ndarray,
     weight: np.ndarray,
+    usable: np.ndarray,
     time: np.ndarray,
     channel: np.ndarray,
     numerator: np.ndarray,
     denominator: np.ndarray,
 ) -> None:
+    of_its_own = model.shape[3] > 1
     for t in range(data.shape[0]):
+        above, below = numerator[time[t]], denominator[time[t]]
         for b in range(data.shape[1]):
             for f in range(data.shape[2]):
-                w = weight[t, b, f]
-                if w > 0:
-                    m = model[t, b, f]
-                    numerator[time[t], channel[f], b] += w * (data[t, b, f] * np.conj(m))
-                    denominator[time[t], channel[f], b] += w * (m.real * m.real + m.imag * m.imag)
+                if not usable[t, b, f]:
+                    continue
+                for h in range(data.shape[3]):
+                    w = weight[t, b, f, h]
+                    if w > 0:
+                        m = model[t, b, f, h if of_its_own else 0]
+                        above[channel[f], h, b] += w * (data[t, b, f, h] * np.conj(m))
+                        below[channel[f], h, b] += w * (m.real * m.real + m.imag * m.imag)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -171,37 +182,39 @@ def _solve(
     phase_only: bool,
 ) -> None:
     count = gains.shape[1]
-    cross = np.zeros((count, count), np.complex128)
-    power = np.zeros((count, count))
+    # Real and imaginary parts apart, for the compiler to take several stations at once.
+    sums = np.zeros((3, count, count))  # real and imaginary part of the numerator, denominator
+    once, twice = np.zeros((2, count)), np.zeros((2, count))
     usable = np.zeros(count, np.bool_)
-    once, twice = np.zeros(count, np.complex128), np.zeros(count, np.complex128)
     for s in range(len(numerator)):
         for b in range(len(antenna1)):
-            p, q = antenna1[b], antenna2[b]
-            cross[p, q], cross[q, p] = np.conj(numerator[s, b]), numerator[s, b]
-            power[p, q] = power[q, p] = denominator[s, b]
-        if not _find_usable(power, usable):
+            p, q, above = antenna1[b], antenna2[b], numerator[s, b]
+            sums[0, p, q] = sums[0, q, p] = above.real
+            sums[1, p, q], sums[1, q, p] = above.imag, -above.imag
+            sums[2, p, q] = sums[2, q, p] = denominator[s, b]
+        if not _find_usable(sums[2], usable):
             continue
-        start = 1 + 0j if phase_only else _start(cross, power, usable)
-        now = np.where(usable, start, 0j)
+        now = np.zeros((2, count))
+        now[0] = np.where(usable, 1.0 if phase_only else _start(sums, usable), 0.0)
         for step in range(1, ITERATIONS // 2 + 1):
-            _step(cross, power, usable, now, once)
-            _step(cross, power, usable, once, twice)
+            _step(sums, usable, now, once)
+            _step(sums, usable, once, twice)
             change = size = 0.0
             for p in range(count):
                 # The mean of two steps converges where single steps swing (their eq. 20).
-                after = 0.5 * (once[p] + twice[p])
-                if phase_only and after != 0:
-                    after /= abs(after)
-                change += abs(after - now[p]) ** 2
-                size += abs(after) ** 2
-                now[p] = after
+                real, imaginary = 0.5 * (once[0, p] + twice[0, p]), 0.5 * (once[1, p] + twice[1, p])
+                square = real * real + imaginary * imaginary
+                if phase_only and square > 0:
+                    real, imaginary, square = real / np.sqrt(square), imaginary / np.sqrt(square), 1.0
+                change += (real - now[0, p]) ** 2 + (imaginary - now[1, p]) ** 2
+                size += square
+                now[0, p], now[1, p] = real, imaginary
             iterations[s] = 2 * step
             if change <= TOLERANCE**2 * size:
                 converged[s] = True
                 for p in range(count):
-                    if usable[p] and now[p] != 0:
-                        gains[s, p] = now[p]
+                    if usable[p] and (now[0, p] != 0 or now[1, p] != 0):
+                        gains[s, p] = complex(now[0, p], now[1, p])
                 break
 
 
@@ -212,34 +225,39 @@ def _find_usable(power: np.ndarray, usable: np.ndarray) -> bool:
     while True:
         fewer = False
         for p in range(len(usable)):
-            if usable[p] and ((power[p] > 0) & usable).sum() < LEAST_BASELINES:
+            there = 0
+            for q in range(len(usable)):
+                there += usable[q] and power[p, q] > 0
+            if usable[p] and there < LEAST_BASELINES:
                 usable[p] = False
                 fewer = True
         if not fewer:
             return bool(usable.any())
 
 
-@numba.njit(nogil=True, cache=True)
-def _start(cross: np.ndarray, power: np.ndarray, usable: np.ndarray) -> complex:
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _start(sums: np.ndarray, usable: np.ndarray) -> float:
     """One amplitude for all stations, so that raw correlator units do no harm."""
     signal = total = 0.0
     for p in range(len(usable)):
-        for q in range(len(usable)):
-            if usable[p] and usable[q]:
-                signal += abs(cross[p, q])
-                total += power[p, q]
-    return complex(np.sqrt(signal / total))
+        if usable[p]:
+            for q in range(len(usable)):
+                real, imaginary = sums[0, p, q], sums[1, p, q]
+                signal += np.sqrt(real * real + imaginary * imaginary) if usable[q] else 0.0
+                total += sums[2, p, q] if usable[q] else 0.0
+    return np.sqrt(signal / total)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def _step(cross: np.ndarray, power: np.ndarray, usable: np.ndarray, gains: np.ndarray, out: np.ndarray) -> None:
+def _step(sums: np.ndarray, usable: np.ndarray, gains: np.ndarray, out: np.ndarray) -> None:
     """Least-squares gain of each station with all the others held (their algorithm 1)."""
-    for p in range(len(gains)):
+    count = len(usable)
+    for p in range(count):
         real = imaginary = below = 0.0
         if usable[p]:
-            for q in range(len(gains)):  # the gains of stations that aren't usable are 0
-                g, c = gains[q], cross[p, q]
-                real += c.real * g.real + c.imag * g.imag
-                imaginary += c.real * g.imag - c.imag * g.real
-                below += power[p, q] * (g.real * g.real + g.imag * g.imag)
-        out[p] = complex(real / below, imaginary / below) if below > 0 else 0j
+            for q in range(count):  # the gains of stations that aren't usable are 0
+                gr, gi = gains[0, q], gains[1, q]
+                real += sums[0, p, q] * gr - sums[1, p, q] * gi
+                imaginary += sums[0, p, q] * gi + sums[1, p, q] * gr
+                below += sums[2, p, q] * (gr * gr + gi * gi)
+        out[0, p], out[1, p] = (real / below, imaginary / below) if below > 0 else (0.0, 0.0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from lofarlake_nb.processing import noise
 from lofarlake_nb.processing.gains import full_jones, sensitivity, solver
-from lofarlake_nb.processing.gains.block import Block
+from lofarlake_nb.processing.gains.block import Block, Window
 from lofarlake_nb.processing.gains.correcting import corrected
 from lofarlake_nb.processing.gains.gain_checks import median
 
@@ -60,10 +60,30 @@ def solve(block: Block, mode: str = "diagonal") -> Solved:
     -------
     Solved
     """
-    gains, iterations, solvable = _gains(block, mode)
-    factors, sefd = _noise(block, gains)
-    trained = gains[block.interval] if mode == "none" else _trained(block, gains, mode)
-    return Solved(gains, iterations, solvable, factors, sefd, _held_out(block, trained, factors))
+    return solve_pieces(Window((slice(0, len(block.data)),), lambda _: block), mode)
+
+
+def solve_pieces(window: Window, mode: str = "diagonal") -> Solved:
+    """As `solve`, of a window whose blocks are read twice: to solve on them, and to test."""
+    n_time = window.pieces[-1].stop - window.pieces[0].start
+    parts, samples, scan, trained = [], [], [], []
+    for piece, block in zip(window.pieces, window.blocks(), strict=True):
+        parts.append(_gains(block, mode))
+        slots = _sampled(piece, window.pieces[0].start, n_time, block.data.shape[2])
+        samples.append(_calibrated(block, parts[-1][0], slots))
+        trained.append(_trained(block, parts[-1][0], mode))
+        scan.append(block.scan)
+    gains, iterations, solvable = (np.concatenate(of) for of in zip(*parts, strict=True))
+    factors, sefd = _noise(block, *(np.concatenate(of) for of in zip(*samples, strict=True)))
+    if len(gains) == n_time and mode != "none":
+        neighbours = _of_neighbours(gains, np.concatenate(scan))
+        trained = [neighbours[p.start - window.pieces[0].start :][: p.stop - p.start] for p in window.pieces]
+    sums = np.zeros((4, 2, len(block.antenna1)))
+    for block, values in zip(window.blocks(), trained, strict=True):
+        _add_held_out(sums, block, values, factors)
+    if not np.isfinite(factors).any():
+        sums[1] = np.nan  # then the weights are relative only
+    return Solved(gains, iterations, solvable, factors, sefd, sums)
 
 
 def joined(parts: list[Solved]) -> Solved:
@@ -87,43 +107,39 @@ def _gains(block: Block, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     if mode == "none":
         ones = np.ones((*sizes, block.n_station, 2), np.complex128)
         return ones, np.zeros((*sizes, 2), int), np.ones((*sizes, 2), bool)
-    gains = np.full((*sizes, block.n_station, 2), np.nan, np.complex128)
-    iterations = np.zeros((*sizes, 2), int)
-    solvable = np.zeros((*sizes, 2), bool)
-    for hand, polarization in enumerate(block.parallel):
-        data, model, weight = block.hand(polarization)
-        numerator, denominator = solver.normal_sums(
-            data, model, np.where(usable, weight, 0), block.interval, block.channel_block
-        )
-        flat = (sizes[0] * sizes[1], -1)
-        solved = solver.solve(
-            numerator.reshape(flat),
-            denominator.reshape(flat),
-            block.antenna1,
-            block.antenna2,
-            block.n_station,
-            phase_only=mode == "phase",
-        )
-        gains[..., hand] = solved.gains.reshape(*sizes, block.n_station)
-        iterations[..., hand] = solved.iterations.reshape(sizes)
-        solvable[..., hand] = (denominator > 0).any(axis=2)
-    return gains, iterations, solvable
+    numerator, denominator = solver.normal_sums(
+        block.hands(block.data),
+        block.hands(block.model),
+        block.hands(block.weight),
+        usable,
+        block.interval,
+        block.channel_block,
+    )
+    flat = (sizes[0] * sizes[1] * 2, -1)
+    solved = solver.solve(
+        numerator.reshape(flat),
+        denominator.reshape(flat),
+        block.antenna1,
+        block.antenna2,
+        block.n_station,
+        phase_only=mode == "phase",
+    )
+    gains = solved.gains.reshape(*sizes, 2, block.n_station)
+    solvable = np.asarray((denominator > 0).any(axis=3))
+    return np.moveaxis(gains, 2, 3), solved.iterations.reshape(*sizes, 2), solvable
 
 
 def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
     """Gains (time, block, station, ...) that were solved without the slot that they are for; NaN where there are none.
 
-    Intervals of one slot: those of the neighbour in the same scan. Longer ones: the interval's even slots are solved
-    for its odd ones, and the other way round.
+    An interval's even slots are solved for its odd ones, and the other way round; of intervals of one slot see
+    `_of_neighbours`.
     """
-    n_time = len(block.interval)
-    every = np.arange(n_time)
-    if len(gains) == n_time:
-        before, after = np.maximum(every - 1, 0), np.minimum(every + 1, n_time - 1)
-        neighbour = np.where((block.scan[before] == block.scan) & (before < every), before, after)
-        trained = gains[neighbour].copy()
-        trained[(neighbour == every) | (block.scan[neighbour] != block.scan)] = np.nan
-        return trained
+    if mode == "none":
+        return gains[block.interval]
+    if len(gains) == len(block.interval):
+        return np.full_like(gains, np.nan)
+    every = np.arange(len(block.interval))
     place = every - np.searchsorted(block.interval, block.interval)  # within the interval
     # Halves of an interval are intervals of their own, twice as many.
     halves = _gains(replace(block, interval=2 * block.interval + place % 2), mode)[0]
@@ -132,36 +148,52 @@ def _trained(block: Block, gains: np.ndarray, mode: str) -> np.ndarray:
     return np.concatenate([halves, lacking])[other]
 
 
-def _noise(block: Block, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(station,) factors of the noise power of calibrated visibilities of weight 1, Jy², and SEFD, Jy."""
-    n_time, _, n_channel, _ = block.data.shape
+def _of_neighbours(gains: np.ndarray, scan: np.ndarray) -> np.ndarray:
+    """Gains (time, block, station, ...) of the slot before in the same scan (time,), or the one after; NaN for none."""
+    every = np.arange(len(gains))
+    before, after = np.maximum(every - 1, 0), np.minimum(every + 1, len(gains) - 1)
+    neighbour = np.where((scan[before] == scan) & (before < every), before, after)
+    trained = gains[neighbour].copy()
+    trained[(neighbour == every) | (scan[neighbour] != scan)] = np.nan
+    return trained
+
+
+def _sampled(piece: slice, start: int, n_time: int, n_channel: int) -> np.ndarray:
+    """Slots of a piece, counted from its first, that the noise of a window is measured on."""
     # Differences are of neighbours in frequency, or in time where there is one channel: then all slots are needed.
     most = max(1, NOISE_SAMPLES // (2 * max(1, n_channel - 1)))
-    slots = slice(None) if n_channel == 1 else slice(0, n_time, max(1, n_time // most))
+    step = 1 if n_channel == 1 else max(1, n_time // most)
+    every = np.arange(piece.start, piece.stop) - start
+    return np.flatnonzero(every % step == 0)
+
+
+def _calibrated(block: Block, gains: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Calibrated visibilities of some slots, their flags and weights (time, baseline, frequency)."""
     at = gains[block.interval[slots]][:, block.channel_block]
     data = corrected(block.data[slots], at, block.antenna1, block.antenna2)
-    flag = block.flag[slots] | (data == 0).any(axis=3)
-    weight = block.weight[slots].min(axis=3)
+    return data, block.flag[slots] | (data == 0).any(axis=3), block.weight[slots].min(axis=3)
+
+
+def _noise(block: Block, data: np.ndarray, flag: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(station,) factors of the noise power of calibrated visibilities of weight 1, Jy², and SEFD, Jy."""
     power = noise.baseline_noise(data, flag, weight)
     factors = noise.station_noise(power, block.antenna1, block.antenna2, block.n_station)
     return factors, sensitivity.measured(data, flag, weight, block)
 
 
-def _held_out(block: Block, gains: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """(4, 2, baseline): see `Solved`. Weights are the expected signal to noise ratio, squared."""
+def _add_held_out(sums: np.ndarray, block: Block, gains: np.ndarray, factors: np.ndarray) -> None:
+    """Add to sums (4, 2, baseline): see `Solved`. Weights are the expected signal to noise ratio, squared."""
     known = bool(np.isfinite(factors).any())
     variance = factors[block.antenna1] * factors[block.antenna2] if known else np.ones(len(block.antenna1))
     # The noise of the two stations' gains adds to the visibility's own.
     more = 1 + 2 / max(1, block.n_station - 1)
-    sums = np.zeros((4, 2, len(block.antenna1)))
-    data = corrected(block.data, gains[:, block.channel_block], block.antenna1, block.antenna2)
+    at = gains[:, block.channel_block]
+    if gains.shape[-1] == 2:  # X and Y don't mix
+        data = corrected(block.hands(block.data), at, block.antenna1, block.antenna2)
+    else:
+        data = block.hands(corrected(block.data, at, block.antenna1, block.antenna2))
     usable = block.long & ~block.flag
-    for hand, polarization in enumerate(block.parallel):
-        _, model, weight = block.hand(polarization)
-        _sum_errors(data[..., polarization], model, weight, usable, variance, more, sums[:, hand])
-    if not known:
-        sums[1] = np.nan  # then the weights are relative only
-    return sums
+    _sum_errors(data, block.hands(block.model), block.hands(block.weight), usable, variance, more, sums)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -174,18 +206,38 @@ def _sum_errors(
     more: float,
     sums: np.ndarray,
 ) -> None:
+    of_its_own = model.shape[3] > 1
     for t in range(data.shape[0]):
         for b in range(data.shape[1]):
             if not np.isfinite(variance[b]):
                 continue
+            inverse = 1 / variance[b]
             for f in range(data.shape[2]):
-                d, m = data[t, b, f], model[t, b, f]
-                power = m.real * m.real + m.imag * m.imag
-                signal = power * weight[t, b, f] / variance[b]  # to noise, squared
-                if d == 0 or not usable[t, b, f] or not signal > 0:
+                if not usable[t, b, f]:
                     continue
-                turned = d * np.conj(m)
-                sums[0, b] += signal * np.arctan2(turned.imag, turned.real) ** 2
-                sums[1, b] += signal * min(more / (2 * signal), RANDOM_PHASE)
-                sums[2, b] += signal
-                sums[3, b] += signal * min(abs(d - m) ** 2 / power, 100.0)
+                for h in range(data.shape[3]):
+                    d, m = data[t, b, f, h], model[t, b, f, h if of_its_own else 0]
+                    power = m.real * m.real + m.imag * m.imag
+                    scaled = weight[t, b, f, h] * inverse
+                    signal = power * scaled  # to noise, squared
+                    if d == 0 or not signal > 0:
+                        continue
+                    turned, error = d * np.conj(m), d - m
+                    square = error.real * error.real + error.imag * error.imag
+                    sums[0, h, b] += signal * _angle(turned.real, turned.imag) ** 2
+                    sums[1, h, b] += min(0.5 * more, RANDOM_PHASE * signal)
+                    sums[2, h, b] += signal
+                    sums[3, h, b] += scaled * min(square, 100 * power)
+
+
+@numba.njit(nogil=True, cache=True)
+def _angle(real: float, imaginary: float) -> float:
+    """Size of a phase, rad, to 2e-8 (Abramowitz & Stegun 1964, 4.4.49), in a third of the C library's time."""
+    x, y = abs(real), abs(imaginary)
+    ratio = min(x, y) / max(x, y, 1e-300)
+    s = ratio * ratio
+    series = 0.0429096138 + s * (-0.0161657367 + s * 0.0028662257)
+    series = -0.1420889944 + s * (0.1065626393 + s * (-0.0752896400 + s * series))
+    angle = ratio * (1 + s * (-0.3333314528 + s * (0.1999355085 + s * series)))
+    angle = 0.5 * np.pi - angle if y > x else angle
+    return np.pi - angle if real < 0 else angle

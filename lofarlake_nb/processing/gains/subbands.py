@@ -73,11 +73,15 @@ def solve(
         When there are no solutions to transfer where they are said to be.
     """
     paths = averaged.measurement_sets
-    layouts = _layouts(paths)
-    with_beam = _with_beam(paths[0], layouts[0], model, parameters)
     transferred = transfer.load(parameters.solutions) if parameters.solutions else None
+    layouts: list[Layout] = []
+    with_beam = False
     tasks = []
-    for path, layout in zip(paths, layouts, strict=True):
+    for path in paths:
+        layout = _layout(path, layouts)
+        if not layouts:
+            with_beam = _with_beam(path, layout, model, parameters)
+        layouts.append(layout)
         ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
         tasks.append(
             [
@@ -85,14 +89,14 @@ def solve(
                 for part in ranges
             ]
         )
-    solved = [solving.joined(parts) for parts in client.gather(tasks)]
-    stations = [
+    stations = [  # while the workers solve
         Stations(
-            nominal=sensitivity.expected(layout, sensitivity.antenna_set(path)),
+            nominal=sensitivity.expected(layout, measurement_set.antenna_set(path)),
             power=_power(path, layout, model, with_beam),
         )
         for path, layout in zip(paths, layouts, strict=True)
     ]
+    solved = [solving.joined(parts) for parts in client.gather(tasks)]
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
@@ -220,14 +224,12 @@ def _power(path: Path, layout: Layout, model: SkyModel | ModelColumn, with_beam:
     return 1.0 if with_beam else sensitivity.element_power(path, layout)
 
 
-def _layouts(paths: tuple[Path, ...]) -> list[Layout]:
-    layouts = [measurement_set.layout(path) for path in paths]
-    for path, layout in zip(paths, layouts, strict=True):
-        if (layout.stations, *_baselines(layout)) != (layouts[0].stations, *_baselines(layouts[0])):
-            raise ProcessingError(
-                f"{path.name} has other stations or baselines than {paths[0].name}", "process them apart"
-            )
-    return layouts
+def _layout(path: Path, others: list[Layout]) -> Layout:
+    """Layout of a Measurement Set, which must be of the same stations as others."""
+    layout = measurement_set.layout(path)
+    if others and (layout.stations, *_baselines(layout)) != (others[0].stations, *_baselines(others[0])):
+        raise ProcessingError(f"{path.name} has other stations or baselines than the first", "process them apart")
+    return layout
 
 
 def _baselines(layout: Layout) -> tuple[bytes, bytes]:

@@ -1,5 +1,6 @@
 """Tasks of calibration: solve some solution intervals of one Measurement Set, write a calibrated one."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import numpy as np
 from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
-from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.gains import block as blocks_of
+from lofarlake_nb.processing import engines, windows
 from lofarlake_nb.processing.gains import outside as outside_of
 from lofarlake_nb.processing.gains import solutions, solving
+from lofarlake_nb.processing.gains.block import Block, Window, make
 from lofarlake_nb.processing.gains.correcting import corrected, inverted, weigh
 from lofarlake_nb.processing.gains.outside import Outside
 from lofarlake_nb.processing.gains.transfer import Transferred
@@ -53,48 +54,74 @@ def solve_window(
     starts = groups(layout.times, layout.interval, parameters.slots)
     ends = np.append(starts[1:], len(layout.times))
     times = slice(int(starts[intervals[0]]), int(ends[intervals[1] - 1]))
-    block = read_block(path, layout, times, model, parameters, with_beam)
-    if transferred is not None:
-        before = np.broadcast_to(transferred.at(layout), (len(block.data), *transferred.at(layout).shape))
-        data = corrected(block.data, before, layout.antenna1, layout.antenna2)
-        block = replace(block, data=data, flag=block.flag | (data == 0).any(axis=3))
-    return solving.solve(block, parameters.solve)
+    pieces = windows.pieces(layout, starts[slice(*intervals)], times.stop)
+    with measurement_set.reading(path, layout) as read:
+        whole = modelled(path, layout, model, parameters, with_beam, times, read)
+        if transferred is not None:
+            whole = _less(whole, transferred.at(layout), layout)
+        return solving.solve_pieces(Window(pieces, whole), parameters.solve)
 
 
-def read_block(
+def modelled(
     path: Path,
     layout: Layout,
-    times: slice,
     model: SkyModel | ModelColumn,
     parameters: CalibrationParameters,
     with_beam: bool,
-) -> blocks_of.Block:
-    """Read visibilities, and predict or read the model of them.
+    times: slice,
+    read: Callable[[Sequence[str], slice], dict[str, np.ndarray]],
+) -> Callable[[slice], Block]:
+    """Reader of visibilities with the model of them.
 
     Parameters
     ----------
     path : Path
     layout : Layout
         Its own.
-    times : slice
-        Whole solution intervals.
     model : SkyModel or ModelColumn
     parameters : CalibrationParameters
     with_beam : bool
+    times : slice
+        Slots of which some are asked for.
+    read : callable
+        From `measurement_set.reading`.
 
     Returns
     -------
-    Block
+    callable
+        Takes slots, whole solution intervals, and returns their Block. A model is predicted once and kept.
     """
     columns = ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"]
     if isinstance(model, ModelColumn):
-        read = measurement_set.read(path, layout, [*columns, model.name], times)
-        return blocks_of.make(read, read[model.name], layout, times, parameters)
-    read = measurement_set.read(path, layout, columns, times)
-    predicted = predictor(path, layout, model, parameters, with_beam, times).visibilities(read["UVW"], times)
-    if predicted.shape[-1] > read["DATA"].shape[-1]:
-        predicted = predicted[..., [0, -1]]
-    return blocks_of.make(read, predicted, layout, times, parameters)
+
+        def stored(piece: slice) -> Block:
+            found = read([*columns, model.name], piece)
+            return make(found, found[model.name], layout, piece, parameters)
+
+        return stored
+    expected = predictor(path, layout, model, parameters, with_beam, times)
+    kept: dict[int, np.ndarray] = {}
+
+    def predicted(piece: slice) -> Block:
+        found = read(columns, piece)
+        if piece.start not in kept:
+            values = expected.visibilities(found["UVW"], piece)
+            kept[piece.start] = values[..., [0, -1]] if values.shape[-1] > found["DATA"].shape[-1] else values
+        return make(found, kept[piece.start], layout, piece, parameters)
+
+    return predicted
+
+
+def _less(whole: Callable[[slice], Block], gains: np.ndarray, layout: Layout) -> Callable[[slice], Block]:
+    """Reader of visibilities that gains (frequency, station, 2) are corrected for beforehand."""
+
+    def read(piece: slice) -> Block:
+        block = whole(piece)
+        before = np.broadcast_to(gains, (len(block.data), *gains.shape))
+        data = corrected(block.data, before, layout.antenna1, layout.antenna2)
+        return replace(block, data=data, flag=block.flag | (data == 0).any(axis=3))
+
+    return read
 
 
 def predictor(
@@ -161,26 +188,33 @@ def apply_one(
     slot_of = np.argmin(np.abs(layout.times[:, None] - gains.times), axis=1)
     channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
     samples = flagged = 0
-    with writer.create(output, layout, like=path, columns=("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")) as new:
-        for first, last in blocks(layout, np.arange(len(layout.times))):
+    every = np.arange(len(layout.times))
+    new_columns = ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")
+    with (
+        measurement_set.reading(path, layout) as read,
+        writer.create(output, layout, like=path, columns=new_columns) as new,
+    ):
+        for first, last in blocks(layout, every):
             times = slice(first, last)
-            block = measurement_set.read(path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
             jones, factors = gains.values[slot_of[times]][:, channel_of], noise
             if beam_interval is not None:
                 towards = beam.towards_centre(path, layout, beam_interval, times)
                 centre = np.stack([towards.at(float(time))[:, 0] for time in layout.times[times]])
                 jones, factors = _through_beam(jones, centre), noise * _noise_of(centre)
-            data = corrected(block["DATA"], jones, layout.antenna1, layout.antenna2)
-            if outside is not None:
-                seen = outside_of.seen(outside, path, layout, block["UVW"], times)
-                data[data != 0] -= (seen if data.shape[-1] == 4 else seen[..., [0, 3]])[data != 0]
+            away = None if outside is None else outside_of.seen(outside, path, layout, times)
             variance = factors[layout.antenna1] * factors[layout.antenna2]
             # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
             scale = np.where(np.isfinite(variance), 2 / variance, 0 if np.isfinite(noise).any() else 1)
-            flag, weight = block["FLAG"], block["WEIGHT_SPECTRUM"]
-            flagged += weigh(data, flag, weight, scale.astype(np.float32))
-            samples += flag[..., 0].size
-            new.write(first, block["UVW"], CORRECTED_DATA=data, FLAG=flag, WEIGHT_SPECTRUM=weight)
+            for piece in windows.pieces(layout, every[times], last):
+                block = read(["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], piece)
+                its = slice(piece.start - first, piece.stop - first)
+                data = corrected(block["DATA"], jones[its], layout.antenna1, layout.antenna2)
+                if away is not None:
+                    away.subtract(data, block["UVW"], its)
+                flag, weight = block["FLAG"], block["WEIGHT_SPECTRUM"]
+                flagged += weigh(data, flag, weight, scale.astype(np.float32))
+                samples += flag[..., 0].size
+                new.write(piece.start, block["UVW"], CORRECTED_DATA=data, FLAG=flag, WEIGHT_SPECTRUM=weight)
     return samples, flagged
 
 

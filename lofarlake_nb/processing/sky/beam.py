@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation import uvw
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.observation.tables import first_row, opened
 from lofarlake_nb.processing import engines
 
 logger = logging.getLogger(__name__)
@@ -17,11 +19,9 @@ logger = logging.getLogger(__name__)
 # interpolation by polynomials of the fifth degree errs by less than 1e-4 of the peak.
 STEP = np.deg2rad(0.45)
 NODES = 6
-# What EveryBeam takes for a pixel of a grid, and for a direction by itself, of one station, µs: far sources are asked
-# for one by one where a grid that reaches them would take longer.
-PIXEL_COST, DIRECTION_COST = 1.4, 300.0
-# Far sources that are closer together than this, rad, are seen alike.
-ALIKE = np.deg2rad(3 / 60)
+# What a pixel of a grid takes, with what is interpolated from it, and a direction by itself, of one station, CPU µs:
+# sources are asked for one by one where a grid that reaches them would take longer.
+PIXEL_COST, DIRECTION_COST = 3.0, 2.2
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,9 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     low = max(0, int(np.searchsorted(nodes, layout.times[times][0], side="right")) - 1)
     high = min(len(nodes) - 1, int(np.searchsorted(nodes, layout.times[times][-1])))
     wanted = nodes[low : high + 1]
-    return Beam(wanted, np.stack([_responses(telescope, layout, lm, places, float(time)) for time in wanted]))
+    pointing = _pointing(path)
+    found = [_responses(telescope, layout, lm, places, pointing, float(time)) for time in wanted]
+    return Beam(wanted, np.stack(found))
 
 
 def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
@@ -123,25 +125,29 @@ def towards_centre(path: Path, layout: Layout, interval: float, times: slice) ->
     return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
 
 
-def _responses(telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarray, time: float) -> np.ndarray:
+def _pointing(path: Path) -> np.ndarray:
+    """(2, 2) rad, right ascension and declination that stations and their tiles are phased up towards."""
+    with opened(path) as ms:
+        field = first_row(ms, "FIELD")
+    stations = np.asarray(field["DELAY_DIR"], float).reshape(-1, 2)[0]
+    return np.stack([stations, np.asarray(field.get("LOFAR_TILE_BEAM_DIR", stations), float).reshape(-1, 2)[0]])
+
+
+def _responses(
+    telescope: Any, layout: Layout, lm: np.ndarray, places: np.ndarray, pointing: np.ndarray, time: float
+) -> np.ndarray:
     """(station, source, 2, 2) complex64."""
     frequency = float(layout.frequencies.mean())
     result = np.empty((len(layout.stations), len(lm), 2, 2), np.complex64)
-    far = _far(lm, places, layout, frequency)
-    if not far.all():
-        result[:, ~far] = _gridded(telescope, layout, lm[~far], frequency, time)
-    left = np.flatnonzero(far)
-    while len(left):
-        ra, dec = map(float, places[left[0]])
-        alike = np.hypot((places[left, 0] - ra) * np.cos(dec), places[left, 1] - dec) < ALIKE
-        for station in range(len(layout.stations)):
-            seen = telescope.station_response(time, station, frequency, ra, dec)
-            result[station, left[alike]] = seen
-        left = left[~alike]
+    alone = _alone(lm, places, layout, frequency)
+    if not alone.all():
+        result[:, ~alone] = _gridded(telescope, layout, lm[~alone], frequency, time)
+    if alone.any():
+        result[:, alone] = _single(telescope, layout, places[alone], pointing, frequency, time)
     return result
 
 
-def _far(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -> np.ndarray:
+def _alone(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -> np.ndarray:
     """(source,) bool, those to be asked for one by one."""
     away = np.abs(lm).max(axis=1)
     # Behind the sphere's edge l and m come back.
@@ -154,6 +160,18 @@ def _far(lm: np.ndarray, places: np.ndarray, layout: Layout, frequency: float) -
     if len(away) * DIRECTION_COST <= cost[best]:
         return np.ones(len(away), bool)
     return away > reaches[best]
+
+
+def _single(
+    telescope: Any, layout: Layout, places: np.ndarray, pointing: np.ndarray, frequency: float, time: float
+) -> np.ndarray:
+    """(station, source, 2, 2)."""
+    every = np.concatenate([pointing, places])
+    turned = uvw.directions(np.array([time]), layout.positions[0], layout.phase_centre, every[:, 0], every[:, 1])[0]
+    towards = [np.ascontiguousarray(direction) for direction in turned]
+    where = np.array([time]), np.arange(len(layout.stations), dtype=np.uint64), np.array([frequency])
+    found = [telescope.station_response(*where, direction, *towards[:2])[0, :, 0] for direction in towards[2:]]
+    return np.stack(found, axis=1)
 
 
 def _gridded(telescope: Any, layout: Layout, lm: np.ndarray, frequency: float, time: float) -> np.ndarray:

@@ -12,10 +12,15 @@ import numpy as np
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.sky.beam import Beam
 from lofarlake_nb.processing.sky.components import SkyModel
+from lofarlake_nb.processing.sky.waves import exponential, turned
 
 LIGHT_M_S = 299_792_458.0
 # exp(-ENVELOPE (FWHM baseline / wavelength)²) is the visibility of a Gaussian.
 ENVELOPE = np.pi**2 / (4 * np.log(2))
+# Baselines that are worked on at a time: what is in between stays in the fastest cache.
+TOGETHER = 256
+# Rows of a product at a time: a multiple of the hands.
+ROWS = 32
 
 
 def direction_cosines(
@@ -182,37 +187,68 @@ def _add_points(
     n_frequency, n_station, hands, columns = term.shape
     rows = term.reshape(n_frequency, n_station * hands, columns)
     spectrum = np.repeat(flux.T, hands, axis=1).astype(np.float32)[:, None, :]
-    product = (rows * spectrum) @ rows.conj().transpose(0, 2, 1)
+    product = _upper(rows * spectrum, rows.conj().transpose(0, 2, 1))
     product = product.reshape(n_frequency, n_station, hands, n_station, hands)
-    found = product[:, layout.antenna1, :, layout.antenna2, :]  # baseline, frequency, hand, hand
+    swapped = layout.antenna1 > layout.antenna2
+    first, second = np.minimum(layout.antenna1, layout.antenna2), np.maximum(layout.antenna1, layout.antenna2)
+    found = product[:, first, :, second, :]  # baseline, frequency, hand, hand
+    if swapped.any():
+        found[swapped] = found[swapped].conj().swapaxes(2, 3)
     out += found.reshape(len(found), n_frequency, hands * hands)
 
 
-@numba.njit(nogil=True, cache=True)
+def _upper(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Product (frequency, row, row) of which only what is above the diagonal is wanted: the rest may be anything."""
+    count = left.shape[1]
+    product = np.empty((len(left), count, count), left.dtype)
+    for start in range(0, count, ROWS):
+        product[:, start : start + ROWS, start:] = left[:, start : start + ROWS] @ right[:, :, start:]
+    return product
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
 def _station_terms(uvw: np.ndarray, lmn: np.ndarray, jones: np.ndarray, wave: np.ndarray) -> np.ndarray:
     """Factors (frequency, station, hand, source × hand) complex64 of each station."""
     n_station, n_source, hands = jones.shape[0], jones.shape[1], jones.shape[2]
     term = np.empty((len(wave), n_station, hands, n_source * hands), np.complex64)
-    step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
-    even = np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
+    step, even = _steps(wave)
+    path, now, turn = np.empty(n_source), np.empty((2, n_source)), np.empty((2, n_source))
     for p in range(n_station):
         for s in range(n_source):
             # The phase is + of q and - of p in the baseline (p, q).
-            path = -(uvw[p, 0] * lmn[s, 0] + uvw[p, 1] * lmn[s, 1] + uvw[p, 2] * lmn[s, 2])
-            now = complex(np.cos(path * wave[0]), np.sin(path * wave[0]))
-            turn = complex(np.cos(path * step), np.sin(path * step))
-            for f in range(len(wave)):
-                if not even:
-                    now = complex(np.cos(path * wave[f]), np.sin(path * wave[f]))
-                there = np.complex64(now)
+            path[s] = -(uvw[p, 0] * lmn[s, 0] + uvw[p, 1] * lmn[s, 1] + uvw[p, 2] * lmn[s, 2])
+            turn[0, s], turn[1, s] = turned(path[s] * step)
+        for f in range(len(wave)):
+            if f and even:
+                _turn(now, turn)
+            else:
+                for s in range(n_source):
+                    now[0, s], now[1, s] = turned(path[s] * wave[f])
+            for s in range(n_source):
+                there = np.complex64(complex(now[0, s], now[1, s]))
                 for a in range(hands):
                     for b in range(hands):
                         term[f, p, a, s * hands + b] = there * jones[p, s, a, b]
-                now *= turn
     return term
 
 
 @numba.njit(nogil=True, cache=True)
+def _steps(wave: np.ndarray) -> tuple[float, bool]:
+    """Mean step of the wave numbers, and whether all are alike."""
+    step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
+    return step, np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _turn(now: np.ndarray, turn: np.ndarray) -> None:
+    """Multiply complex numbers, real and imaginary parts apart, by others."""
+    for k in range(now.shape[1]):
+        real = now[0, k] * turn[0, k] - now[1, k] * turn[1, k]
+        now[1, k] = now[0, k] * turn[1, k] + now[1, k] * turn[0, k]
+        now[0, k] = real
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
 def _add_extended(
     uvw: np.ndarray,
     lmn: np.ndarray,
@@ -224,40 +260,91 @@ def _add_extended(
     antenna2: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Add components with a size (baseline, frequency, 1 or 4) in one slot, baseline after baseline."""
+    """Add components with a size (baseline, frequency, 1 or 4) in one slot; responses of one hand are 1."""
     hands = jones.shape[2]
-    step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
-    even = np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
-    seen = np.zeros((hands, hands), np.complex128)
-    sines, cosines = np.sin(shape[:, 2]), np.cos(shape[:, 2])
-    for b in range(len(uvw)):
-        p, q = antenna1[b], antenna2[b]
-        u, v, w = uvw[b, 0], uvw[b, 1], uvw[b, 2]
+    step, even = _steps(wave)
+    now, turn = np.empty((2, TOGETHER)), np.empty((2, TOGETHER))
+    fall = np.empty((3, TOGETHER))  # the envelope, what it shrinks by to the next channel, and what that shrinks by
+    seen = np.empty((TOGETHER, hands, hands), np.complex64)
+    for first in range(0, len(uvw), TOGETHER):
+        its = slice(first, min(first + TOGETHER, len(uvw)))
         for c in range(len(lmn)):
-            path = u * lmn[c, 0] + v * lmn[c, 1] + w * lmn[c, 2]
-            now = complex(np.cos(path * wave[0]), np.sin(path * wave[0]))
-            turn = complex(np.cos(path * step), np.sin(path * step))
-            # The major axis points from north towards east.
-            along = (u * sines[c] + v * cosines[c]) * shape[c, 0]
-            across = (u * cosines[c] - v * sines[c]) * shape[c, 1]
-            width = ENVELOPE * (along * along + across * across) / (4 * np.pi**2)
-            # exp(-width wave²) of even steps: each is the last times a factor that shrinks by a constant.
-            fall = np.exp(-width * wave[0] * wave[0])
-            ratio = np.exp(-width * step * (2 * wave[0] + step))
-            shrink = np.exp(-2 * width * step * step)
+            if hands > 1:
+                _between(jones[:, c], antenna1[its], antenna2[its], seen)
+            for f in range(len(wave)):
+                if f and even:
+                    _turn(now, turn)
+                    fall[0] *= fall[1]
+                    fall[1] *= fall[2]
+                else:
+                    _waves(uvw[its], lmn[c], shape[c], wave[f], step, now, turn, fall)
+                _add(flux[c, f], now, fall[0], seen, out[its, f])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _add(flux: float, now: np.ndarray, fall: np.ndarray, seen: np.ndarray, out: np.ndarray) -> None:
+    """Add one component at one frequency (baseline, 1 or 4)."""
+    hands = seen.shape[1]
+    for b in range(len(out)):
+        size = flux * fall[b]
+        there = np.complex64(complex(now[0, b] * size, now[1, b] * size))
+        if hands == 1:
+            out[b, 0] += there
+        else:
             for i in range(hands):
                 for j in range(hands):
-                    seen[i, j] = 0
-                    for k in range(hands):
-                        seen[i, j] += jones[p, c, i, k] * np.conj(jones[q, c, j, k])
-            for f in range(len(wave)):
-                if not even:
-                    now = complex(np.cos(path * wave[f]), np.sin(path * wave[f]))
-                    fall = np.exp(-width * wave[f] * wave[f])
-                there = now * (flux[c, f] * fall)
-                for i in range(hands):
-                    for j in range(hands):
-                        out[b, f, i * hands + j] += there * seen[i, j]
-                now *= turn
-                fall *= ratio
-                ratio *= shrink
+                    out[b, i * hands + j] += there * seen[b, i, j]
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _waves(
+    uvw: np.ndarray,
+    lmn: np.ndarray,
+    shape: np.ndarray,
+    wave: float,
+    step: float,
+    now: np.ndarray,
+    turn: np.ndarray,
+    fall: np.ndarray,
+) -> None:
+    """Phase and envelope of a component on some baselines at one wave number, and their change with it."""
+    sine, cosine = np.sin(shape[2]), np.cos(shape[2])
+    path, width = np.empty(len(uvw)), np.empty(len(uvw))
+    for b in range(len(uvw)):
+        u, v, w = uvw[b, 0], uvw[b, 1], uvw[b, 2]
+        path[b] = u * lmn[0] + v * lmn[1] + w * lmn[2]
+        # The major axis points from north towards east.
+        along = (u * sine + v * cosine) * shape[0]
+        across = (u * cosine - v * sine) * shape[1]
+        width[b] = ENVELOPE * (along * along + across * across) / (4 * np.pi**2)
+    _rotations(path, wave, now)
+    _rotations(path, step, turn)
+    # exp(-width wave²) of even steps: each is the last times a factor that shrinks by a constant.
+    for i, factor in enumerate((wave * wave, step * (2 * wave + step), 2 * step * step)):
+        _exponentials(width, -factor, fall[i])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _rotations(path: np.ndarray, wave: float, out: np.ndarray) -> None:
+    real, imaginary = out[0], out[1]
+    for b in range(len(path)):
+        real[b], imaginary[b] = turned(path[b] * wave)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _exponentials(width: np.ndarray, factor: float, out: np.ndarray) -> None:
+    for b in range(len(width)):
+        out[b] = exponential(width[b] * factor)
+
+
+@numba.njit(nogil=True, cache=True)
+def _between(jones: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, seen: np.ndarray) -> None:
+    """What the responses (station, hand, hand) of two stations make of a source (baseline, hand, hand)."""
+    hands = jones.shape[1]
+    for b in range(len(antenna1)):
+        for i in range(hands):
+            for j in range(hands):
+                total = np.complex64(0)
+                for k in range(hands):
+                    total += jones[antenna1[b], i, k] * np.conj(jones[antenna2[b], j, k])
+                seen[b, i, j] = total

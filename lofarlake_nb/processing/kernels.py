@@ -1,0 +1,87 @@
+"""The steps' compiled kernels, each run once on next to nothing: loading them is what takes time, or compiling them."""
+
+import numpy as np
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters
+from lofarlake_nb.processing import calibration, engines, imaging, sky_model
+from lofarlake_nb.processing.averages.mean import weighted_mean
+from lofarlake_nb.processing.flags import samples, together
+from lofarlake_nb.processing.gains import block, solving
+from lofarlake_nb.processing.gains.correcting import corrected, weigh
+from lofarlake_nb.processing.sky.beam import Beam
+from lofarlake_nb.processing.sky.predict import Predictor
+
+__all__ = ["PIECES", "calibration", "imaging"]  # the modules of whole steps, imported for what they import
+
+STATIONS, SLOTS, CHANNELS = 8, 8, 8
+FIRST, SECOND = np.triu_indices(STATIONS, 1)
+SHAPE = (SLOTS, len(FIRST), CHANNELS, 4)
+LAYOUT = Layout(
+    times=np.arange(float(SLOTS)),
+    antenna1=FIRST,
+    antenna2=SECOND,
+    rows=np.arange(SLOTS * len(FIRST)).reshape(SLOTS, -1),
+    frequencies=150e6 + 1e4 * np.arange(CHANNELS),
+    stations=tuple(f"CS{i:03d}HBA0" for i in range(STATIONS)),
+    positions=np.zeros((STATIONS, 3)),
+    phase_centre=(2.15, 0.84),  # 3C196
+    interval=1.0,
+    channel_width=1e4,
+)
+
+
+def flag() -> None:
+    """As `flags.searching` runs them."""
+    data, flagged = _data(), np.zeros(SHAPE, bool)
+    bad, chosen = samples.known_bad(data, flagged), np.arange(len(FIRST))
+    level = np.ones(CHANNELS, np.float32)
+    samples.count(bad, np.ones(len(FIRST), bool))
+    samples.images(data, level, chosen)
+    samples.coherent_power(data, bad, chosen)
+    together.find(data, bad, level, chosen, together.classes(np.ones(len(FIRST))), np.ones(len(FIRST)))
+
+
+def average() -> None:
+    """As `averages.task` runs them."""
+    # Picked by baseline, arrays lie in memory as they do there, which is a kind of argument of its own.
+    cross, flagged, weight = LAYOUT.cross, np.zeros(SHAPE[:3], bool), np.ones(SHAPE, np.float32)
+    weighted_mean(_data()[:, cross], flagged[:, cross], weight[:, cross], np.arange(SLOTS), 1)
+
+
+def predict() -> None:
+    """A calibrator as it is, and a point through beams."""
+    uvw = _uvw()
+    model = sky_model.calibrator("3C196")
+    jones = np.ones((1, STATIONS, len(model.flux), 2, 2), np.complex64)
+    for beam in (None, Beam(LAYOUT.times[:1], jones)):
+        Predictor(model, LAYOUT, beam).visibilities(uvw, slice(None))
+    Predictor(sky_model.calibrator("3C48"), LAYOUT).visibilities(uvw, slice(None))
+
+
+def calibrate() -> None:
+    """Diagonal gains, as `gains.tasks` solves and applies them."""
+    parameters = CalibrationParameters()
+    weight, flagged = np.ones(SHAPE, np.float32), np.zeros(SHAPE, bool)
+    read = {"DATA": _data(), "FLAG": flagged, "WEIGHT_SPECTRUM": weight, "UVW": _uvw()}
+    model = np.ones((*SHAPE[:3], 1), np.complex64)
+    found = solving.solve(block.make(read, model, LAYOUT, slice(0, SLOTS), parameters))
+    done = corrected(read["DATA"], found.gains, FIRST, SECOND)
+    weigh(done, flagged, weight, np.ones(len(FIRST), np.float32))
+
+
+PIECES = (engines.prepare, flag, average, predict, calibrate)
+
+
+def _data() -> np.ndarray:
+    noise = np.random.default_rng(1).normal(size=(2, *SHAPE))
+    return (10 + noise[0] + 1j * noise[1]).astype(np.complex64)
+
+
+def _uvw() -> np.ndarray:
+    return np.broadcast_to(np.array([1000.0, 1000.0, 0.0]), (*SHAPE[:2], 3)).copy()
+
+
+if __name__ == "__main__":  # at an installation, so that nobody's first session compiles them
+    for piece in PIECES:
+        piece()

@@ -1,0 +1,56 @@
+"""What workers load as soon as they run, so that no task has to wait for it: the engines, the compiled kernels.
+
+Loading it takes a worker seconds; compiling it, once after an installation, many more.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from distributed import Client, Worker, WorkerPlugin
+
+logger = logging.getLogger(__name__)
+
+
+def warm(client: Client) -> None:
+    """Let a scheduler's workers, and those that come later, load what the tasks need while they have nothing to do.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Returns at once: the workers take tasks meanwhile.
+    """
+    client.register_plugin(Warming())
+
+
+class Warming(WorkerPlugin):
+    """Loads in a thread of the worker's own, beside the one that runs its tasks."""
+
+    name = "lofarlake-warming"
+
+    def setup(self, worker: Worker) -> None:
+        """Begin."""
+        self._stopped = threading.Event()
+        # Workers that compile start at either end: each finds what the others have compiled already.
+        backwards = isinstance(worker.name, int) and worker.name % 2 == 1
+        # A daemon: a worker that is told to end doesn't wait for it.
+        threading.Thread(target=_load, args=(self._stopped, backwards), name=self.name, daemon=True).start()
+
+    def teardown(self, worker: Worker) -> None:
+        """End after what is being loaded."""
+        self._stopped.set()
+
+
+def _load(stopped: threading.Event, backwards: bool) -> None:
+    try:
+        # Here, in the thread: what is loaded at the import of this module would keep the worker from its start.
+        from lofarlake_nb.processing import kernels
+
+        pieces: list[Callable[[], Any]] = [*kernels.PIECES]
+        for piece in reversed(pieces) if backwards else pieces:
+            if stopped.is_set():
+                return
+            piece()
+    except Exception:  # whatever is wrong shows where it is needed, by the task that needs it
+        logger.debug("not everything was loaded beforehand", exc_info=True)
