@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-ROUNDS = 30
-TOLERANCE = 2e-3
+# Phases of a station that hardly sees a direction wander for ever: what is waited for is their rms change, rad.
+ROUNDS = 20
+TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,7 @@ def add(sums: Sums, data: np.ndarray, models: np.ndarray, weight: np.ndarray) ->
     weight : (slot, baseline, sample) float32
         1 / σ²; 0 where flagged.
     """
-    root = np.sqrt(weight)
-    weighted = np.moveaxis(models, 0, 2) * root[:, :, None]  # slot, baseline, direction, sample
-    seen = np.where(weight > 0, data, 0) * root
-    sums.cross[:] += np.einsum("tbds,tbs->tbd", weighted.conj(), seen, optimize=True)
-    sums.power[:] += weighted.conj() @ np.swapaxes(weighted, 2, 3)
-    sums.total[:] += (np.abs(seen) ** 2).sum(axis=(1, 2), dtype=np.float64)
+    _add(data, models, weight, sums.cross, sums.power.view(np.float32), sums.total)
 
 
 def solve(sums: Sums, intervals: np.ndarray, baselines: Baselines, used: np.ndarray | None = None) -> np.ndarray:
@@ -93,7 +89,8 @@ def solve(sums: Sums, intervals: np.ndarray, baselines: Baselines, used: np.ndar
     """
     used = np.ones(len(sums.total), bool) if used is None else used
     gains = np.ones((len(used), baselines.n_station, len(intervals)), np.complex64)
-    _solve(sums.cross, sums.power, intervals, used, baselines.antenna1, baselines.antenna2, gains)
+    ours, theirs = np.ascontiguousarray(sums.power.real), np.ascontiguousarray(sums.power.imag)
+    _solve(sums.cross, ours, theirs, intervals, used, baselines.antenna1, baselines.antenna2, gains)
     return gains
 
 
@@ -192,23 +189,52 @@ def slots_needed(errors: Sequence[float], wanted: float, most: int) -> list[int]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def _peeled(cross, power, real, imaginary, d, left):  # type: ignore[no-untyped-def]  # compiled
+def _add(data, models, weight, cross, power, total):  # type: ignore[no-untyped-def]  # compiled
+    """Sums of products; `power` (slot, baseline, direction, 2 direction) has real and imaginary parts by turns."""
+    count, n_slot, n_baseline, n_sample = models.shape
+    real, imaginary = np.empty(count, np.float32), np.empty(count, np.float32)
+    ours, theirs = np.empty((count, count), np.float32), np.empty((count, count), np.float32)
+    for t in range(n_slot):
+        for b in range(n_baseline):
+            ours[:] = 0
+            theirs[:] = 0
+            for s in range(n_sample):
+                w = weight[t, b, s]
+                if not w > 0:
+                    continue
+                v = data[t, b, s]
+                total[t] += w * (v.real * v.real + v.imag * v.imag)
+                for d in range(count):
+                    real[d], imaginary[d] = models[d, t, b, s].real, models[d, t, b, s].imag
+                for d in range(count):
+                    x, y = w * real[d], w * imaginary[d]
+                    cross[t, b, d] += complex(v.real * x + v.imag * y, v.imag * x - v.real * y)
+                    for e in range(count):
+                        ours[d, e] += x * real[e] + y * imaginary[e]
+                        theirs[d, e] += x * imaginary[e] - y * real[e]
+            for d in range(count):
+                for e in range(count):
+                    power[t, b, d, 2 * e] += ours[d, e]
+                    power[t, b, d, 2 * e + 1] += theirs[d, e]
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _peeled(cross, ours, theirs, real, imaginary, d, left):  # type: ignore[no-untyped-def]
     """Add to `left` (baseline,) what other directions leave in one slot of the products with direction d."""
     n_baseline, count = cross.shape
     for b in range(n_baseline):
         x, y = np.float32(0), np.float32(0)
         for e in range(count):
-            p = power[b, d, e]
-            x += p.real * real[b, e] - p.imag * imaginary[b, e]
-            y += p.real * imaginary[b, e] + p.imag * real[b, e]
-        own = power[b, d, d].real
+            x += ours[b, d, e] * real[b, e] - theirs[b, d, e] * imaginary[b, e]
+            y += ours[b, d, e] * imaginary[b, e] + theirs[b, d, e] * real[b, e]
+        own = ours[b, d, d]
         left[b] += cross[b, d] - complex(x - own * real[b, d], y - own * imaginary[b, d])
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def _step(left, antenna1, antenna2, phase):  # type: ignore[no-untyped-def]
-    """Two steps of StefCal on phases (station,), the mean of a step and its start, as steps alone swing; the change."""
-    change = 0.0
+    """Two steps of StefCal on phases (station,), halfway each, as whole ones swing; the sum of the squared changes."""
+    start = phase.copy()
     turned = np.empty_like(phase)
     for _ in range(2):
         turned[:] = 0
@@ -221,20 +247,18 @@ def _step(left, antenna1, antenna2, phase):  # type: ignore[no-untyped-def]
             if size > 0:
                 mean = turned[p] / size + phase[p]
                 if abs(mean) > 0:
-                    mean /= abs(mean)
-                    change = max(change, abs(mean - phase[p]))
-                    phase[p] = mean
-    return change
+                    phase[p] = mean / abs(mean)
+    return (np.abs(phase - start) ** 2).sum()
 
 
 @numba.njit(nogil=True, cache=True)
-def _solve(cross, power, intervals, used, antenna1, antenna2, gains):  # type: ignore[no-untyped-def]
+def _solve(cross, ours, theirs, intervals, used, antenna1, antenna2, gains):  # type: ignore[no-untyped-def]
     n_slot, n_baseline, count = cross.shape
     real = np.ones((n_slot, n_baseline, count), np.float32)
     imaginary = np.zeros((n_slot, n_baseline, count), np.float32)
     left = np.zeros(n_baseline, np.complex128)
     for _ in range(ROUNDS):
-        change = 0.0
+        change, solutions = 0.0, 0
         for d in range(1, count):
             start = 0
             while start < n_slot:
@@ -244,14 +268,15 @@ def _solve(cross, power, intervals, used, antenna1, antenna2, gains):  # type: i
                 left[:] = 0
                 for t in range(start, stop):
                     if used[t]:
-                        _peeled(cross[t], power[t], real[t], imaginary[t], d, left)
+                        _peeled(cross[t], ours[t], theirs[t], real[t], imaginary[t], d, left)
                 phase = gains[start, :, d].astype(np.complex128)
-                change = max(change, _step(left, antenna1, antenna2, phase))
+                change += _step(left, antenna1, antenna2, phase)
+                solutions += len(phase)
                 for t in range(start, stop):
                     gains[t, :, d] = phase
                     for b in range(n_baseline):
                         seen = phase[antenna1[b]] * np.conj(phase[antenna2[b]])
                         real[t, b, d], imaginary[t, b, d] = seen.real, seen.imag
                 start = stop
-        if change < TOLERANCE:
+        if change < TOLERANCE**2 * solutions:
             return

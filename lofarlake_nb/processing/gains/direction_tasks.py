@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from lofarlake_nb.processing.gains import direction_solver, solutions
 from lofarlake_nb.processing.gains.correcting import corrected
 from lofarlake_nb.processing.gains.direction_solver import Baselines, Sums
 from lofarlake_nb.processing.gains.grouping import Group
+from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import predictor
 from lofarlake_nb.processing.sky.components import SkyModel
-from lofarlake_nb.processing.sky.predict import LIGHT_M_S
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S, Predictor
 from lofarlake_nb.processing.windows import groups
 
+# Windows that a task solves one after the other: what it opens and evaluates is for all of them.
+WINDOWS = 6
 # Bytes of visibilities that are predicted at once, of all directions.
 PREDICTED_BYTES = 100_000_000
 
@@ -71,34 +75,59 @@ def most_slots(layout: Layout, parameters: CalibrationParameters) -> int:
     return max(2, round(seconds("direction_interval", parameters.direction_interval) / layout.interval))
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A source, what was solved for all directions, and the model as it sees it."""
+
+    source: Source
+    layout: Layout
+    gains: Gains
+    predictor: Predictor | None
+
+    def read(self, slots: slice, parameters: CalibrationParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Parallel hands corrected for the gains, 1 / E|n|² of each (0: not to be used), and uvw."""
+        layout, noise = self.layout, self.source.noise
+        read = measurement_set.read(self.source.path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slots)
+        slot_of = np.argmin(np.abs(layout.times[slots, None] - self.gains.times), axis=1)
+        channel_of = np.argmin(np.abs(layout.frequencies[:, None] - self.gains.frequencies), axis=1)
+        data = corrected(read["DATA"], self.gains.values[slot_of][:, channel_of], layout.antenna1, layout.antenna2)
+        length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
+        used = (length >= parameters.minimum_uv) & ~read["FLAG"].any(axis=3) & (data != 0).all(axis=3)
+        variance = noise[layout.antenna1] * noise[layout.antenna2]
+        inverse = np.where(np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
+        weight = (read["WEIGHT_SPECTRUM"] * inverse[None, :, None, None] * used[..., None]).astype(np.float32)
+        return _parallel(data), _parallel(weight), read["UVW"]
+
+
 def station_weight(source: Source, parameters: CalibrationParameters) -> np.ndarray:
     """(station,) Σ 1 / E|n|² over a station's baselines, channels and parallel hands in the middle slot; a task."""
     engines.prepare()
     layout = measurement_set.layout(source.path)
     middle = slice(len(layout.times) // 2, len(layout.times) // 2 + 1)
-    _, weight, _ = _read(source, layout, middle, parameters)
+    _, weight, _ = _Opened(source, layout, solutions.read(source.solution_file), None).read(middle, parameters)
     total = np.zeros(len(layout.stations))
     for antennas in (layout.antenna1, layout.antenna2):
         np.add.at(total, antennas, weight.sum(axis=(0, 2)))
     return total
 
 
-def solve_window(
+def solve_windows(
     sources: Sequence[Source],
-    slots: slice,
+    edges: Sequence[int],
     model: SkyModel,
     its: Sequence[Group],
     lengths: Sequence[int],
     parameters: CalibrationParameters,
     with_beam: bool,
-) -> Phases:
-    """Phases of some slots; a task.
+) -> list[Phases]:
+    """Phases of some windows; a task.
 
     Parameters
     ----------
     sources : sequence of Source
         Whose phases are taken for the same: their frequencies are close together.
-    slots : slice
+    edges : sequence of int
+        First slot of each window, and the one after the last.
     model : SkyModel
     its : sequence of Group
         Of the model.
@@ -109,24 +138,36 @@ def solve_window(
 
     Returns
     -------
-    Phases
+    list of Phases
+        One for each window.
     """
     engines.prepare()
-    layout = measurement_set.layout(sources[0].path)
-    count = slots.stop - slots.start
-    sums = direction_solver.empty(count, len(layout.antenna1), len(its))
+    span = slice(edges[0], edges[-1])
+    opened = []
     for source in sources:
-        _add(sums, source, slots, model, its, parameters, with_beam)
+        layout = measurement_set.layout(source.path)
+        seen = predictor(source.path, layout, model, parameters, with_beam, span)
+        opened.append(_Opened(source, layout, solutions.read(source.solution_file), seen))
+    found = []
+    for first, last in pairwise(edges):
+        sums = direction_solver.empty(last - first, len(opened[0].layout.antenna1), len(its))
+        for one in opened:
+            _add(sums, one, slice(first, last), its, parameters)
+        found.append(_phases(sums, opened[0].layout, lengths))
+    return found
+
+
+def _phases(sums: Sums, layout: Layout, lengths: Sequence[int]) -> Phases:
     baselines = Baselines(layout.antenna1, layout.antenna2, len(layout.stations))
-    place = np.arange(count)
+    place = np.arange(len(sums.total))
     intervals = np.stack([place // length for length in lengths])
-    left, without = np.zeros(1 + len(its)), 0.0
+    left, without = np.zeros(1 + len(lengths)), 0.0
     for parity in (0, 1):
         known = place % 2 == parity
-        trained = direction_solver.solve(sums, intervals, baselines, known)
         others = np.flatnonzero(~known)
         if not (len(others) and known.any()):
             continue
+        trained = direction_solver.solve(sums, intervals, baselines, known)
         held = Sums(sums.cross[others], sums.power[others], sums.total[others])
         gains = direction_solver.between(trained, intervals, known, others.astype(float))
         left += direction_solver.residual(held, gains, baselines)
@@ -134,24 +175,15 @@ def solve_window(
     return Phases(direction_solver.solve(sums, intervals, baselines), left, without)
 
 
-def _add(
-    sums: Sums,
-    source: Source,
-    slots: slice,
-    model: SkyModel,
-    its: Sequence[Group],
-    parameters: CalibrationParameters,
-    with_beam: bool,
-) -> None:
+def _add(sums: Sums, one: _Opened, slots: slice, its: Sequence[Group], parameters: CalibrationParameters) -> None:
     """Add one Measurement Set's visibilities to sums."""
-    layout = measurement_set.layout(source.path)
-    whole = predictor(source.path, layout, model, parameters, with_beam, slots)
-    one = len(layout.antenna1) * len(layout.frequencies) * 2 * 8 * len(its)
-    step = max(1, PREDICTED_BYTES // one)
+    assert one.predictor is not None
+    size = len(one.layout.antenna1) * len(one.layout.frequencies) * 2 * 8 * len(its)
+    step = max(1, PREDICTED_BYTES // size)
     for start in range(slots.start, slots.stop, step):
         some = slice(start, min(start + step, slots.stop))
-        data, weight, uvw = _read(source, layout, some, parameters)
-        models = np.stack([_parallel(whole.chosen(g.components).visibilities(uvw, some)) for g in its])
+        data, weight, uvw = one.read(some, parameters)
+        models = np.stack([_parallel(one.predictor.chosen(g.components).visibilities(uvw, some)) for g in its])
         part = slice(some.start - slots.start, some.stop - slots.start)
         direction_solver.add(Sums(sums.cross[part], sums.power[part], sums.total[part]), data, models, weight)
 
@@ -159,20 +191,3 @@ def _add(
 def _parallel(visibilities: np.ndarray) -> np.ndarray:
     """Parallel hands (time, baseline, frequency × 2) of visibilities of 1, 2 or 4 polarizations."""
     return visibilities[..., [0, -1]].reshape(*visibilities.shape[:2], -1)
-
-
-def _read(
-    source: Source, layout: Layout, slots: slice, parameters: CalibrationParameters
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parallel hands corrected for the gains of all directions, 1 / E|n|² of each (0: not to be used), and uvw."""
-    read = measurement_set.read(source.path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slots)
-    gains = solutions.read(source.solution_file)
-    slot_of = np.argmin(np.abs(layout.times[slots, None] - gains.times), axis=1)
-    channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
-    data = corrected(read["DATA"], gains.values[slot_of][:, channel_of], layout.antenna1, layout.antenna2)
-    length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
-    used = (length >= parameters.minimum_uv) & ~read["FLAG"].any(axis=3) & (data != 0).all(axis=3)
-    variance = source.noise[layout.antenna1] * source.noise[layout.antenna2]
-    inverse = np.where(np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
-    weight = (read["WEIGHT_SPECTRUM"] * inverse[None, :, None, None] * used[..., None]).astype(np.float32)
-    return _parallel(data), _parallel(weight), read["UVW"]

@@ -9,7 +9,6 @@ do gets none. Bright directions get new phases in every slot, faint ones as rare
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import distributed
@@ -195,12 +194,13 @@ def _solved(
 ) -> list[Phases]:
     """Phases of each band, of all slots."""
     edges = [*direction_tasks.window_starts(layout, parameters).tolist(), len(layout.times)]
+    step = direction_tasks.WINDOWS
     futures = [
         [
             client.submit(
-                direction_tasks.solve_window,
+                direction_tasks.solve_windows,
                 [sources[i] for i in band],
-                slice(first, last),
+                edges[first : first + step + 1],
                 model,
                 chosen.its,
                 chosen.lengths,
@@ -208,17 +208,17 @@ def _solved(
                 with_beam,
                 pure=False,
             )
-            for first, last in pairwise(edges)
+            for first in range(0, len(edges) - 1, step)
         ]
         for band in bands
     ]
     return [
         Phases(
-            np.concatenate([part.gains for part in parts]),
-            np.sum([part.left for part in parts], axis=0),
-            sum(part.without for part in parts),
+            np.concatenate([part.gains for parts in tasks for part in parts]),
+            np.sum([part.left for parts in tasks for part in parts], axis=0),
+            sum(part.without for parts in tasks for part in parts),
         )
-        for parts in client.gather(futures)
+        for tasks in client.gather(futures)
     ]
 
 
