@@ -13,20 +13,24 @@ FLUXES = (80.0, 6.0, 3.0)
 
 
 def made(rng, noise, phases):
-    """Data and models (direction, time, baseline, frequency) of one interval of 12 slots."""
+    """Data and models (direction, slot, baseline, sample) of 12 slots."""
     shape = (len(FLUXES), 12, len(P), 4)
-    models = np.array(FLUXES)[:, None, None, None] * np.exp(2j * np.pi * rng.random(shape))
+    models = (np.array(FLUXES)[:, None, None, None] * np.exp(2j * np.pi * rng.random(shape))).astype(np.complex64)
     gains = np.exp(1j * phases)
     factor = gains[P] * np.conj(gains[Q])  # baseline, direction
     data = (models * factor.T[:, None, :, None]).sum(axis=0)
-    return data + noise * (rng.standard_normal(data.shape) + 1j * rng.standard_normal(data.shape)), models
+    data = data + noise * (rng.standard_normal(data.shape) + 1j * rng.standard_normal(data.shape))
+    return data.astype(np.complex64), models
 
 
-def summed(data, models, slots, weight=1.0):
-    sums = direction_solver.empty(1, len(P), len(models))
-    weights = np.full(data[slots].shape, weight)
-    direction_solver.add(sums, data[slots], models[:, slots], weights, np.zeros(len(data[slots]), int))
+def summed(data, models):
+    sums = direction_solver.empty(len(data), len(P), len(models))
+    direction_solver.add(sums, data, models, np.ones(data.shape, np.float32))
     return sums
+
+
+def all_in_one(sums):
+    return np.zeros((len(FLUXES), len(sums.total)), int)
 
 
 @pytest.fixture
@@ -41,31 +45,78 @@ def phases(rng):
     return found - found[:1]
 
 
+def test_sums_are_those_of_the_products(rng, phases):
+    data, models = made(rng, 1.0, phases)
+    weight = rng.random(data.shape).astype(np.float32)
+    weight[2, 3] = 0
+    data[2, 3] = np.nan
+    sums = direction_solver.empty(len(data), len(P), len(models))
+    direction_solver.add(sums, data, models, weight)
+    used = np.where(weight > 0, data, 0)
+    cross = np.einsum("tbs,tbs,dtbs->tbd", weight, used, models.conj())
+    power = np.einsum("tbs,dtbs,etbs->tbde", weight, models.conj(), models)
+    np.testing.assert_allclose(sums.cross, cross, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(sums.power, power, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(sums.total, (weight * np.abs(used) ** 2).sum(axis=(1, 2)), rtol=1e-4)
+
+
 def test_phases_are_recovered(rng, phases):
     data, models = made(rng, 1.0, phases)
-    gains = direction_solver.solve(summed(data, models, slice(None)), BASELINES)[0]
-    error = np.angle(gains * np.conj(gains[:1]) * np.exp(-1j * phases))
+    sums = summed(data, models)
+    gains = direction_solver.solve(sums, all_in_one(sums), BASELINES)
+    assert np.array_equal(gains, np.broadcast_to(gains[:1], gains.shape))
+    error = np.angle(gains[0] * np.conj(gains[0, :1]) * np.exp(-1j * phases))
     assert np.abs(error[:, 0]).max() == 0
     assert error[:, 1].std() < 0.02
     assert error[:, 2].std() < 0.04
 
 
+def test_a_bright_direction_is_followed_from_slot_to_slot(rng, phases):
+    data, models = made(rng, 0.0, phases)
+    turns = rng.normal(0, 0.5, (12, STATIONS))
+    moved = np.exp(1j * (turns[:, P] - turns[:, Q]))[..., None]
+    still = np.exp(1j * (phases[P, 1] - phases[Q, 1]))[:, None]
+    data = data + models[1] * still * (moved - 1) + rng.normal(0, 1.0, data.shape)
+    sums = summed(data.astype(np.complex64), models)
+    intervals = all_in_one(sums)
+    intervals[1] = np.arange(12)
+    gains = direction_solver.solve(sums, intervals, BASELINES)
+    true = phases[:, 1] + turns - turns[:, :1]
+    error = np.angle(gains[..., 1] * np.conj(gains[:, :1, 1]) * np.exp(-1j * true))
+    assert error.std() < 0.08
+    assert np.array_equal(gains[..., 2], np.broadcast_to(gains[:1, :, 2], gains.shape[:2]))
+
+
 def test_residual_is_what_the_models_leave(rng, phases):
     data, models = made(rng, 1.0, phases)
-    sums = summed(data, models, slice(None))
-    gains = np.exp(1j * phases)[None]
-    left = data - (models * (gains[0][P] * np.conj(gains[0][Q])).T[:, None, :, None]).sum(axis=0)
-    assert direction_solver.residual(sums, gains, BASELINES)[0] == pytest.approx((np.abs(left) ** 2).sum(), rel=1e-9)
+    sums = summed(data, models)
+    gains = np.broadcast_to(np.exp(1j * phases), (12, STATIONS, len(FLUXES)))
+    left = direction_solver.residual(sums, gains, BASELINES)
+    for alone in range(-1, len(FLUXES)):
+        seen = np.exp(1j * np.where(np.arange(len(FLUXES)) == alone, 0, phases))
+        rest = data - (models * (seen[P] * np.conj(seen[Q])).T[:, None, :, None]).sum(axis=0)
+        assert left[1 + alone] == pytest.approx((np.abs(rest) ** 2).sum(), rel=1e-3)
 
 
 def test_held_out_slots_tell_phases_that_are_there_from_those_that_are_not(rng, phases):
     for there in (True, False):
-        data, models = made(rng, 30.0, phases if there else 0 * phases)
-        even, odd = (summed(data, models, slice(parity, None, 2)) for parity in (0, 1))
-        gains = direction_solver.solve(even, BASELINES)
-        ones = np.ones_like(gains)
-        left, without = (direction_solver.residual(odd, g, BASELINES)[0] for g in (gains, ones))
+        sums = summed(*made(rng, 30.0, phases if there else 0 * phases))
+        known = np.arange(12) % 2 == 0
+        gains = direction_solver.solve(sums, all_in_one(sums), BASELINES, known)[~known]
+        held = direction_solver.Sums(sums.cross[~known], sums.power[~known], sums.total[~known])
+        left, without = (direction_solver.residual(held, g, BASELINES)[0] for g in (gains, np.ones_like(gains)))
         assert (left < without) == there
+
+
+def test_gains_lie_on_lines_between_the_middles_of_their_intervals():
+    gains = np.repeat(np.exp(1j * np.array([0.0, 0.4, 0.8])), 4)[:, None, None]
+    intervals = np.repeat([0, 1, 2], 4)[None]
+    got = np.angle(direction_solver.between(gains, intervals, np.ones(12, bool), np.array([0.0, 1.5, 3.5, 11.0])))
+    np.testing.assert_allclose(got[:, 0, 0], [0, 0, 0.2, 0.8], atol=1e-6)
+
+
+def test_solutions_are_as_long_as_their_noise_asks_for():
+    assert direction_solver.slots_needed([0.1, 0.2, 0.5, 9.0], 0.2, 12) == [1, 1, 7, 12]
 
 
 def test_subbands_are_joined_as_one_ionosphere(rng):

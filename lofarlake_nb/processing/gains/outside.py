@@ -14,9 +14,8 @@ import numpy as np
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.parameters.quantities import quantity
-from lofarlake_nb.processing.gains import direction_solver, screen
+from lofarlake_nb.processing.gains import direction_solver, screen, solutions
 from lofarlake_nb.processing.gains.correcting import corrected
-from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.sky.predict import ENVELOPE, LIGHT_M_S, direction_cosines
@@ -33,21 +32,21 @@ class Outside:
     ----------
     model : SkyModel
         Sources outside of the field only.
-    gains : Gains or None
-        That differ between directions, of this Measurement Set.
+    direction_file : Path or None
+        Gains that differ between directions, of this Measurement Set.
     beam_interval : float or None
         Between evaluations of the station beams, s; None where there are none in the model.
     """
 
     model: SkyModel
-    gains: Gains | None
+    direction_file: Path | None
     beam_interval: float | None
 
 
 def chosen(
     model: SkyModel | ModelColumn,
     phase_centre: tuple[float, float],
-    gains: Gains | None,
+    direction_file: Path | None,
     parameters: CalibrationParameters,
     with_beam: bool,
 ) -> Outside | None:
@@ -59,7 +58,7 @@ def chosen(
         Of a column no source can be told apart.
     phase_centre : tuple of float
         Rad.
-    gains : Gains or None
+    direction_file : Path or None
     parameters : CalibrationParameters
         For the field.
     with_beam : bool
@@ -72,7 +71,7 @@ def chosen(
     if not away.any():
         return None
     interval = seconds("beam_interval", parameters.beam_interval) if with_beam else None
-    return Outside(model.chosen(away), gains, interval)
+    return Outside(model.chosen(away), direction_file, interval)
 
 
 @dataclass(frozen=True)
@@ -155,10 +154,10 @@ def _jones(outside: Outside, path: Path, layout: Layout, times: slice) -> np.nda
         places = np.stack([model.ra, model.dec], axis=-1)
         beams = beam.evaluate(path, layout, lm, places, outside.beam_interval, times)
         result[:] = [beams.at(float(moment)) for moment in moments]
-    if outside.gains is not None:
-        towards = screen.towards_all(outside.gains, model.ra, model.dec)
-        for i, gains in enumerate(towards):
-            result[:, :, i] *= direction_solver.line(outside.gains.times, gains, moments)[..., None, None]
+    if outside.direction_file is not None:
+        gains = solutions.read(outside.direction_file)
+        for i, one in enumerate(screen.towards_all(gains, model.ra, model.dec)):
+            result[:, :, i] *= direction_solver.line(gains.times, one, moments)[..., None, None]
     return result
 
 

@@ -36,7 +36,8 @@ def towards_all(gains: Gains, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     (other, interval, station) complex128
         At the first block of frequencies.
     """
-    phases = np.nan_to_num(gains.values[:, :, 0, :, 0], nan=1.0)
+    phases = gains.values[:, :, 0, :, 0]
+    phases = np.where(np.isfinite(phases), phases, 1)
     places = _offsets(gains, np.array([d.ra for d in gains.directions]), np.array([d.dec for d in gains.directions]))
     weight = weights(places[1:], _offsets(gains, ra, dec), _errors(gains), phases[1:])
     # As phasors, not as angles: no turn has to be undone, and what weights do not give is given to the centre's 1.

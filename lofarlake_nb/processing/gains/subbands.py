@@ -196,8 +196,8 @@ def apply(
     beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None
     futures = []
     for i, (path, output) in enumerate(zip(paths, outputs, strict=True)):
-        gains = solutions.read(direction_files[i]) if direction_files else None
-        away = outside.chosen(model, found.layouts[i].phase_centre, gains, parameters, found.with_beam)
+        file = direction_files[i] if direction_files else None
+        away = outside.chosen(model, found.layouts[i].phase_centre, file, parameters, found.with_beam)
         futures.append(
             client.submit(apply_one, path, output, files[i], found.solved[i].noise, beam_interval, away, pure=False)
         )
