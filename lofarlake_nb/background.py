@@ -17,9 +17,8 @@ from lofarlake_nb import run, steps
 from lofarlake_nb.errors import LofarlakeError, UsageError
 from lofarlake_nb.executing import Step
 from lofarlake_nb.lake.embedded import processes
-from lofarlake_nb.lake.results import KEEP_MIME
 from lofarlake_nb.lake.ticks import Sink, Tick
-from lofarlake_nb.steps import MADE_MIME
+from lofarlake_nb.steps import KEEP_MIME, MADE_MIME
 
 log = logging.getLogger(__name__)
 

@@ -158,12 +158,12 @@ def _add_process(commands: Any) -> None:
 
 
 def _process(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import stages
+    from lofarlake_nb import process
     from lofarlake_nb.quality.summary import in_words
 
     options = {name: getattr(chosen, name) for name in ("solve", "solutions", "data_column", "catalogue")}
     given = [[name, value] for name, value in options.items() if value is not None]
-    summary = stages.process(
+    summary = process.process(
         [Path(p) for p in chosen.paths],
         model=chosen.sky_model,
         output=chosen.output,
