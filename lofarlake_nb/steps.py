@@ -31,6 +31,11 @@ def key(*inputs: object) -> str:
     -------
     str
         16 hexadecimal digits.
+
+    Examples
+    --------
+    >>> key("flag", {"window": 3}) == key("flag", {"window": 3})
+    True
     """
     text = json.dumps([__version__, *map(_plain, inputs)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "DUCC0_NUM_THREADS": "1",
 }
 
 

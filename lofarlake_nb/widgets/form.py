@@ -49,9 +49,9 @@ def stage_form(notebook: str, *, follows: "StageForm | None" = None, **values: A
 
     Examples
     --------
-    >>> form = stage_form("1_ingest", observation="observation")
+    >>> form = stage_form("1_ingest", observation="../observation")
     >>> form.shell
-    'lofarlake run 1_ingest -p observation observation'
+    'lofarlake run 1_ingest -p observation ../observation'
     """
     return StageForm(notebook, values, follows)
 

@@ -57,6 +57,10 @@ def lake_browser(lake: str | Path = "", *, folder: str = "explore", name: str = 
     ------
     LakeNotRunning
         When the lake does not answer.
+
+    Examples
+    --------
+    >>> browser = lake_browser(home)
     """
     return LakeBrowser(browse.connect(lake), str(lake), folder=folder, name=name).widget
 

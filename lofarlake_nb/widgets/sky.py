@@ -34,6 +34,11 @@ def picture(lake: str | Path = "", *, projection: str = "all sky") -> Picture:
     -------
     Picture
         None, with a word why, where no dataset says where it was observed.
+
+    Examples
+    --------
+    >>> "observations of" in repr(picture(home))
+    True
     """
     found = observations(client.connect(lake))
     if not found:
@@ -65,6 +70,10 @@ def sky_view(lake: str | Path = "", *, name: str = "dataset") -> ipywidgets.Widg
     ------
     LakeNotRunning
         When the lake does not answer.
+
+    Examples
+    --------
+    >>> view = sky_view(home)
     """
     found = observations(client.connect(lake))
     return SkyView(found, name).widget if found else ipywidgets.HTML(html.escape(found.note))

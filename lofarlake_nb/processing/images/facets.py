@@ -280,7 +280,7 @@ def _patch_settings(chunk: Chunk, facet: Facet, geometry: Geometry, accuracy: fl
         "flip_u": True,
         "flip_v": True,
         "divide_by_n": False,
-        "nthreads": 1,
+        "nthreads": 0,  # as many as the worker was given (engines.variables)
     }
 
 

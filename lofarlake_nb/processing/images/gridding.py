@@ -183,7 +183,9 @@ def tree_sum(
     """
     level = list(futures)
     while len(level) > 1:
-        pairs = [client.submit(add, a, b, pure=False) for a, b in zip(level[::2], level[1::2], strict=False)]
+        pairs = [  # before what is still to be made, so that few arrays wait for their sum
+            client.submit(add, a, b, pure=False, priority=1) for a, b in zip(level[::2], level[1::2], strict=False)
+        ]
         level = pairs + ([level[-1]] if len(level) % 2 else [])
     return level[0]
 
@@ -202,6 +204,6 @@ def _settings(chunk: Chunk, geometry: Geometry, accuracy: float) -> dict[str, An
         "flip_u": True,
         "flip_v": True,
         "divide_by_n": False,
-        "nthreads": 1,
+        "nthreads": 0,  # as many as the worker was given (engines.variables)
         "mask": (chunk.weight > 0).astype(np.uint8),
     }
