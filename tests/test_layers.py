@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "run": {"errors", "steps", "executing"},
     "background": {"errors", "steps", "executing", "run", "lake"},
     "stages": {"errors", "steps", "executing", "run", "lake"},
+    "page": set(),
     "process": {"errors", "stages", "run", "processing", "observation", "quality"},
     "rehearsal": {"errors", "stages", "parameters", "run", "lake", "processing", "quality"},
     "lab": {"errors", "lake", "run"},
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "parameters",
         "run",
         "stages",
+        "page",
         "process",
         "rehearsal",
         "lab",
@@ -60,6 +62,7 @@ ONLY_IN = {
     "distributed": {"processing"},
     "numba": {"processing"},
     "papermill": {"run", "executing"},
+    "nbconvert": {"page"},
     "ipywidgets": {"widgets"},
 }
 
