@@ -101,8 +101,8 @@ def borrow(python: Path, environment: Path, clone: Path) -> None:
     program = environment / "bin/lofarlake"
     program.write_text(f'#!/bin/sh\nexec {environment}/bin/python -m lofarlake_nb "$@"\n')
     program.chmod(0o755)
-    shutil.copytree(python.parent.parent / "share/jupyter", environment / "share/jupyter", dirs_exist_ok=True)
-    shutil.copytree(python.parent.parent / "etc/jupyter", environment / "etc/jupyter", dirs_exist_ok=True)
+    for part in ("share/jupyter", "share/everybeam", "etc/jupyter"):
+        shutil.copytree(python.parent.parent / part, environment / part, dirs_exist_ok=True)
 
 
 def measured(folder: Path, clone: Path, environment: Path, ordinary: list[str], chosen: argparse.Namespace) -> dict:
