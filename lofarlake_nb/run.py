@@ -214,7 +214,8 @@ def run(
             engine_name=executing.ENGINE,
             watch=watch,
             progress_bar=False,
-            extra_arguments=["--log-level=40"],
+            # What cells show is in the copy: the kernel need not keep it, too (pictures hold what they were made from).
+            extra_arguments=["--log-level=40", "--InteractiveShell.cache_size=0"],
         )
     except PapermillExecutionError as error:
         raise _failure(error.ename, error.evalue, output) from error

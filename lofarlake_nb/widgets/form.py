@@ -14,7 +14,7 @@ import ipywidgets
 from lofarlake_nb import background, run
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake import client, holdings, live
-from lofarlake_nb.widgets import ticks
+from lofarlake_nb.widgets import folding, ticks
 
 _LOOK = 0.5  # seconds between two looks at a run
 _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"}
@@ -218,9 +218,7 @@ class StageForm:
         first, more = names[:_FEW], names[_FEW:]
         rows = [self.fields[name].widget for name in first]
         if more:
-            folded = ipywidgets.Accordion([ipywidgets.VBox([self.fields[name].widget for name in more])])
-            folded.set_title(0, f"{len(more)} more parameters")
-            rows.append(folded)
+            rows += folding.folded(f"{len(more)} more parameters", [self.fields[name].widget for name in more])
         buttons = ipywidgets.HBox([self.start, self.stop])
         return ipywidgets.VBox([*rows, buttons, self.code, self.status, self.links])
 

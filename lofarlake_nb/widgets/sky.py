@@ -96,6 +96,7 @@ class SkyView:
         self.canvas = interactive.canvas_of(self.figure)
         self.projection = ipywidgets.Dropdown(options=PROJECTIONS, description="Sky")
         self.choice = ipywidgets.Select(options=[], rows=6, layout={"width": "auto"})
+        self.choice.tooltip = "observations that are seen, to choose from"
         self.shown = ipywidgets.HTML("Click an observation in one of the plots.")
         self.code = ipywidgets.HTML()
         self.variable = variable.Use(lambda: self.did, name, self._say)

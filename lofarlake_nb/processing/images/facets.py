@@ -213,9 +213,10 @@ def left_of(
 ) -> np.ndarray:
     """Visibilities (row, frequency) complex64 less a model (npix, npix), Jy / pixel, its patches as they are seen."""
     facets, owner = take(file)
-    around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
-    left = chunk.visibilities - visibilities_of(around, chunk, geometry, accuracy)
-    left = left.astype(np.complex64, copy=False)
+    seen = visibilities_of(
+        through(beam, np.where(owner == 0, model, np.float32(0)), geometry), chunk, geometry, accuracy
+    )
+    left = (chunk.visibilities - seen).astype(np.complex64, copy=False)
     for i, facet in enumerate(facets, 1):
         patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
         if patch.any() and len(left):

@@ -102,8 +102,8 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
     kind = np.float64 if accuracy < FINE else np.float32
     if not len(chunk.uvw):
         return np.zeros(chunk.weight.shape, np.complex64)
-    dirty = from_sky(model).astype(kind, copy=False)
-    return ducc0.wgridder.dirty2vis(dirty=dirty, **_settings(chunk, geometry, accuracy))
+    model = from_sky(model).astype(kind, copy=False)  # what was given is let go of, for images are large
+    return ducc0.wgridder.dirty2vis(dirty=model, **_settings(chunk, geometry, accuracy))
 
 
 def psf(chunk: Chunk | OnDisk, geometry: Geometry, accuracy: float) -> np.ndarray:
@@ -144,8 +144,8 @@ def residual(
         The chunk's model.
     """
     opened = chunk.open()
-    model = through(beam, np.load(models, mmap_mode="r")[group], geometry)
-    left = opened.visibilities - visibilities_of(model, opened, geometry, accuracy)
+    model = np.load(models, mmap_mode="r")[group]
+    left = opened.visibilities - visibilities_of(through(beam, model, geometry), opened, geometry, accuracy)
     return through(beam, image_of(left, opened, geometry, accuracy), geometry)
 
 
