@@ -80,6 +80,9 @@ class Field:
             self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
         else:
             self.control = ipywidgets.Text(value=_text(value), **common)
+        if parameter.type != "bool":
+            # Sent once, when it is whole: of values that are sent key by key, a press of Run can overtake the last.
+            self.control.continuous_update = False
         self.control.layout.width = "26em"
         self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
         self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
