@@ -1,13 +1,11 @@
 """Dask workers: processes of this machine, or a scheduler that runs elsewhere."""
 
-import ctypes
-import gc
 import logging
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 import dask
 import distributed
@@ -173,9 +171,7 @@ class Session:
 
         What they left in this process, and nobody uses, goes back to the system.
         """
-        gc.collect()
-        with suppress(AttributeError):  # of glibc alone
-            ctypes.CDLL(None).malloc_trim(0)
+        engines.give_back()
         if self._owns_workers:
             self.client.restart(timeout=RESTART)
         return self.client

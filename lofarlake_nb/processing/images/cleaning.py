@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
 from lofarlake_nb.processing.images.facets import choose
@@ -81,6 +82,7 @@ def clean(
     logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
     stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
     seen = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
+    engines.give_back()
     found.residual[:] = seen.subtract(found.model)
     return deconvolve(found.residual, psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model), seen
 
