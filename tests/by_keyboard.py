@@ -9,19 +9,20 @@ FOCUSED = """() => {
   const named = element.getAttribute('aria-label') || labels.join(' ') || own || element.title;
   return {tag: element.tagName, name: (named || '').trim(), inside: !!element.closest('.jp-OutputArea')};
 }"""
-# Every control of the outputs, with the name that a screen reader says.
+# Every control of the outputs, with the name that a screen reader says; plots that take keys are ipympl's, without one.
 CONTROLS = """() => [...document.querySelectorAll(
   '.jp-OutputArea :is(button, input, select, textarea, summary, a[href], [role=button], [role=tab], [tabindex="0"])'
-)].filter(e => e.checkVisibility() && !e.closest('.jp-OutputPrompt')).map(e => {
+)].filter(e => e.checkVisibility() && !e.closest('.jp-OutputPrompt, .jupyter-matplotlib-canvas-div')).map(e => {
   const labels = [...(e.labels ?? [])].map(label => label.textContent).join(' ');
   const by = (e.getAttribute('aria-labelledby') ?? '').split(' ').map(id => document.getElementById(id)?.textContent);
   const own = e.tagName === 'SELECT' ? '' : e.textContent;
-  return (e.getAttribute('aria-label') || by.join('') || labels || own || e.title || '').trim();
+  const name = (e.getAttribute('aria-label') || by.join('') || labels || own || e.title || '').trim();
+  return name || `no name: ${e.outerHTML.slice(0, 300)}`;
 })"""
 
 
 def names(page) -> list[str]:
-    """Of all controls in the outputs that are seen; empty for one without."""
+    """Of all controls in the outputs that are seen; what begins with "no name" has none."""
     return page.evaluate(CONTROLS)
 
 

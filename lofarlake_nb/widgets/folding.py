@@ -29,7 +29,8 @@ def folded(title: str, widgets: Sequence[ipywidgets.Widget]) -> list[ipywidgets.
     >>> box.layout.display
     ''
     """
-    button = ipywidgets.ToggleButton(description=title, icon="chevron-right", layout={"width": "auto"})
+    button = ipywidgets.ToggleButton(description=title, icon="chevron-right")
+    button.layout.width, button.layout.align_self = "auto", "flex-start"
     box = ipywidgets.VBox(list(widgets), layout={"display": "none"})
 
     def turn(change: dict[str, bool]) -> None:
