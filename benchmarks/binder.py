@@ -3,6 +3,8 @@
 ``make bench-binder`` installs from the lock into an environment of its own (2 GB, some minutes); with
 ``ARGS="--python PATH"`` it takes one that is there. What it says: seconds until the landing page answers, of the whole
 rehearsal on the cores given, and the largest sum of the memory of its processes (PSS: what is shared is counted once).
+They are told that there is as much memory as on Binder (``--memory``), by the limit on the resident set, which Linux
+holds nobody to and Dask reads as it reads a container's.
 """
 
 import argparse
@@ -24,11 +26,12 @@ USER = 65534  # nobody, where this is run as root
 
 
 def memory(folder: Path) -> int:
-    """Bytes that the processes started from a folder hold together."""
-    total = 0
+    """Bytes that the processes started from a folder hold together; PostgreSQL's are known by where they work."""
+    total, name = 0, str(folder).encode()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if str(folder).encode() in (entry / "cmdline").read_bytes():
+            said = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            if name in said or name in os.readlink(entry / "cwd").encode():
                 pss = re.search(r"^Pss:\s+(\d+) kB", (entry / "smaps_rollup").read_text(), re.MULTILINE)
                 total += int(pss.group(1)) * 1024 if pss else 0
     return total
@@ -59,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", type=Path, help="of an environment to use, instead of running postBuild")
     parser.add_argument("--cores", default="0,1")
+    parser.add_argument("--memory", type=float, default=2.0, help="that the processes believe to have, GB (default 2)")
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="lofarlake-binder-"))
     folder.chmod(0o755)
@@ -75,9 +79,16 @@ def main() -> None:
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", f"{USER}:{USER}", folder], check=True)
             ordinary = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+            if not reachable(environment / "bin/python"):  # a Python of root's own: it may be read, no more than that
+                ordinary += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
         print(json.dumps(measured(folder, clone, environment, ordinary, chosen), indent=2))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def reachable(path: Path) -> bool:
+    """Whether everybody may pass through all folders to a file."""
+    return all(folder.stat().st_mode & 1 for folder in path.resolve().parents)
 
 
 def borrow(python: Path, environment: Path, clone: Path) -> None:
@@ -90,14 +101,14 @@ def borrow(python: Path, environment: Path, clone: Path) -> None:
     program = environment / "bin/lofarlake"
     program.write_text(f'#!/bin/sh\nexec {environment}/bin/python -m lofarlake_nb "$@"\n')
     program.chmod(0o755)
-    shutil.copytree(python.parent.parent / "share/jupyter", environment / "share/jupyter", dirs_exist_ok=True)
-    shutil.copytree(python.parent.parent / "etc/jupyter", environment / "etc/jupyter", dirs_exist_ok=True)
+    for part in ("share/jupyter", "share/everybeam", "etc/jupyter"):
+        shutil.copytree(python.parent.parent / part, environment / part, dirs_exist_ok=True)
 
 
 def measured(folder: Path, clone: Path, environment: Path, ordinary: list[str], chosen: argparse.Namespace) -> dict:
     """Run all of it."""
     variables = {"PATH": f"{environment}/bin:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
-    prefix = ["taskset", "-c", chosen.cores, *ordinary]
+    prefix = ["taskset", "-c", chosen.cores, "prlimit", f"--rss={round(1e9 * chosen.memory)}", *ordinary]
 
     def timed(*words: object) -> float:
         began = time.monotonic()

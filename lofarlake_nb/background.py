@@ -17,9 +17,8 @@ from lofarlake_nb import run, steps
 from lofarlake_nb.errors import LofarlakeError, UsageError
 from lofarlake_nb.executing import Step
 from lofarlake_nb.lake.embedded import processes
-from lofarlake_nb.lake.results import KEEP_MIME
 from lofarlake_nb.lake.ticks import Sink, Tick
-from lofarlake_nb.steps import MADE_MIME
+from lofarlake_nb.steps import KEEP_MIME, MADE_MIME
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +212,13 @@ class Recorder:
 
 
 def command(notebook: str, values: Mapping[str, Any], output: str | Path = "") -> list[str]:
-    """The words of the command that runs a notebook as `start` does, without `lofarlake` itself."""
+    """The words of the command that runs a notebook as `start` does, without `lofarlake` itself.
+
+    Examples
+    --------
+    >>> command("1_ingest", {"streams": 2}, "done.ipynb")
+    ['run', '1_ingest', '-p', 'streams', '2', '--output', 'done.ipynb']
+    """
     words = ["run", notebook]
     for name, value in values.items():
         words += ["-p", name, json.dumps(value) if isinstance(value, list | bool) else str(value)]
@@ -221,12 +226,24 @@ def command(notebook: str, values: Mapping[str, Any], output: str | Path = "") -
 
 
 def shell(notebook: str, values: Mapping[str, Any]) -> str:
-    """The line for a shell that does the same in the foreground."""
+    """The line for a shell that does the same in the foreground.
+
+    Examples
+    --------
+    >>> shell("1_ingest", {"observation": "my observation"})
+    "lofarlake run 1_ingest -p observation 'my observation'"
+    """
     return shlex.join(["lofarlake", *command(notebook, values)])
 
 
 def python(notebook: str, values: Mapping[str, Any]) -> str:
-    """The line of Python that does the same."""
+    """The line of Python that does the same.
+
+    Examples
+    --------
+    >>> python("1_ingest", {"observation": "there"})
+    "background.start('1_ingest', {'observation': 'there'})"
+    """
     return f"background.start({notebook!r}, {dict(values)!r})"
 
 
@@ -251,6 +268,12 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     ------
     UsageError
         Before anything runs, when there is no such notebook, or a parameter is unknown or ill-typed.
+
+    Examples
+    --------
+    >>> started = start("1_ingest", {"lake": home, "observation": "observation"})
+    >>> started.wait().state
+    'done'
     """
     found = run.find_notebook(str(notebook))
     checked = run.checked(found, dict(values))
@@ -271,7 +294,13 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
 
 
 def newest(notebook: str | Path, *, place: Path = PLACE) -> Run | None:
-    """The newest run of a notebook, running or not; None where there is none."""
+    """The newest run of a notebook, running or not; None where there is none.
+
+    Examples
+    --------
+    >>> newest("3_explore") is None  # none was started here
+    True
+    """
     stem = run.find_notebook(str(notebook)).stem
     found = sorted(path.parent for path in place.absolute().glob(f"{stem}-*/{_RUN}"))
     return Run(found[-1]) if found else None

@@ -121,6 +121,7 @@ def _add_run(commands: Any) -> None:
     run.add_argument("notebook", help="a path, or the name of a notebook that comes with lofarlake")
     run.add_argument("-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"))
     run.add_argument("--output", type=Path, help="the executed copy (default: NOTEBOOK.executed.ipynb here)")
+    run.add_argument("--html", action="store_true", help="write it as a page too, in one file that loads nothing else")
     run.add_argument("--record", type=Path, metavar="FILE", help="write down how far it is, as JSON, at each step")
 
 
@@ -133,7 +134,13 @@ def _run(chosen: argparse.Namespace) -> Answer:
     with recorder.ending():
         kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output, watch=recorder)
     value = {"notebook": str(output), "results": kept}
-    return value, "\n".join([f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]), 0
+    lines = [f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]
+    if chosen.html:
+        from lofarlake_nb import page
+
+        value["page"] = str(page.write(output))
+        lines.append(f"as a page: {value['page']}")
+    return value, "\n".join(lines), 0
 
 
 def _add_process(commands: Any) -> None:
@@ -158,12 +165,12 @@ def _add_process(commands: Any) -> None:
 
 
 def _process(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import stages
+    from lofarlake_nb import process
     from lofarlake_nb.quality.summary import in_words
 
     options = {name: getattr(chosen, name) for name in ("solve", "solutions", "data_column", "catalogue")}
     given = [[name, value] for name, value in options.items() if value is not None]
-    summary = stages.process(
+    summary = process.process(
         [Path(p) for p in chosen.paths],
         model=chosen.sky_model,
         output=chosen.output,

@@ -1,9 +1,14 @@
-"""The rehearsal: both stages, one after the other, on a lake of its own."""
+"""The rehearsal: both stages, one after the other, on a lake of its own.
+
+Who waits for the stages is small: the observation and the report are made in processes of their own, with all that they
+load.
+"""
 
 import json
 import logging
+import multiprocessing
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +17,7 @@ from lofarlake_nb import stages
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake.embedded import supervisor
 from lofarlake_nb.parameters import SimulationParameters
-from lofarlake_nb.processing import simulate
-from lofarlake_nb.quality import report, run_report, summary
+from lofarlake_nb.quality import report, summary
 from lofarlake_nb.run import find_notebook
 
 logger = logging.getLogger(__name__)
@@ -60,20 +64,34 @@ def rehearse(
     with _told("embedded lake"):
         supervisor.start(lake, protocol=protocol)
     with _told("observation"):
-        made = simulate.simulate(output / "observation", simulation or SimulationParameters())
+        truth = _apart(_simulated, output / "observation", simulation or SimulationParameters())
     with _told("stage 1: ingest"):
         ingest = {"lake": str(lake), "observation": str(output / "observation"), "report": str(output / "ingest.json")}
         stages.run_and_keep(find_notebook("1_ingest"), ingest, output / "1_ingest.ipynb")
     found = summary.read(output / "ingest.json")
     with _told("stage 2: flag, calibrate, image"):
-        given = {"lake": str(lake), "dataset": found["dataset"], "output": str(products), "truth": str(made.truth)}
-        process = {**(processing or {}), **given}
+        given = {"lake": str(lake), "dataset": found["dataset"], "output": str(products), "truth": str(truth)}
+        # One worker, whose gridder uses all cores: all of it then fits into the 2 GB of a Binder.
+        process = {"workers": 1, **(processing or {}), **given}
         stages.run_and_keep(find_notebook("2_process"), process, output / "2_process.ipynb")
     whole = summary.with_part(summary.read(products / "summary.json"), "ingest", found["ingest"])
     whole = summary.with_part(whole, "image", {**whole["image"], "file": f"products/{whole['image']['file']}"})
     summary.write(output / "summary.json", whole)
-    _report(output, whole)
+    _apart(_report, output, whole)
     return whole
+
+
+def _apart(function: Callable[..., Path], *arguments: Any) -> Path:
+    """What a function returns, by a process that ends with it, or is ended where this one is interrupted."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def _simulated(folder: Path, parameters: SimulationParameters) -> Path:
+    """Simulate an observation: the truth of it."""
+    from lofarlake_nb.processing import simulate
+
+    return simulate.simulate(folder, parameters).truth
 
 
 @contextmanager
@@ -85,6 +103,8 @@ def _told(what: str) -> Iterator[None]:
 
 
 def _report(output: Path, whole: dict[str, Any]) -> Path:
+    from lofarlake_nb.quality import run_report
+
     products = output / "products"
     quality = json.loads((products / "qa.json").read_text())
     return report.write(

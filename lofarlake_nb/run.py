@@ -44,6 +44,11 @@ def find_notebook(name: str) -> Path:
     ------
     UsageError
         When there is none.
+
+    Examples
+    --------
+    >>> find_notebook("1_ingest").name
+    '1_ingest.ipynb'
     """
     for path in (Path(name), Path(name + ".ipynb"), notebooks_folder() / name, notebooks_folder() / f"{name}.ipynb"):
         if path.is_file():
@@ -59,6 +64,11 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     ------
     UsageError
         When the file is no notebook, or a parameter has no type among str, int, float, bool and list.
+
+    Examples
+    --------
+    >>> parameters_of(find_notebook("2_process"))["robust"]
+    Parameter(name='robust', type='float', default=-0.5, help='Briggs weighting')
     """
     try:
         declared = papermill.inspect_notebook(str(notebook))
@@ -119,6 +129,11 @@ def checked(notebook: Path, values: dict[str, Any]) -> dict[str, Any]:
     ------
     UsageError
         For a parameter that the notebook does not declare, or a value that is not of its type.
+
+    Examples
+    --------
+    >>> checked(find_notebook("2_process"), {"robust": "0.5", "paths": "a.MS, b.MS"})
+    {'robust': 0.5, 'paths': ['a.MS', 'b.MS']}
     """
     declared = parameters_of(notebook)
     unknown = sorted(set(values) - set(declared))
@@ -199,7 +214,8 @@ def run(
             engine_name=executing.ENGINE,
             watch=watch,
             progress_bar=False,
-            extra_arguments=["--log-level=40"],
+            # What cells show is in the copy: the kernel need not keep it, too (pictures hold what they were made from).
+            extra_arguments=["--log-level=40", "--InteractiveShell.cache_size=0"],
         )
     except PapermillExecutionError as error:
         raise _failure(error.ename, error.evalue, output) from error

@@ -1,4 +1,7 @@
-"""Runs of a stage's notebook from the command line: where results go, and what becomes of the executed copy."""
+"""Runs of a stage's notebook from the command line: where results go, and what becomes of the executed copy.
+
+Who waits for a notebook is small: what the lake needs is loaded when the notebook's kernel is gone.
+"""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -8,15 +11,10 @@ from typing import Any
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.executing import Step
-from lofarlake_nb.lake import client, results
-from lofarlake_nb.observation import inventory, measurement_set
-from lofarlake_nb.processing import settings, sky_model
-from lofarlake_nb.quality import known, summary
+from lofarlake_nb.steps import KEEP_MIME
 
 # Marks a folder as made by lofarlake, so that it may be replaced.
 MARK = ".lofarlake"
-# Parameters of stage 2 that name a file.
-FILES = ("catalogue", "truth", "solutions", "strategy", "mask")
 
 
 def run_and_keep(
@@ -48,91 +46,13 @@ def run_and_keep(
         When the lake does not take the copy.
     """
     executed = run.run(notebook, dict(values), output, watch=watch)
-    requests = run.shown(executed, results.KEEP_MIME)
+    requests = run.shown(executed, KEEP_MIME)
+    if requests:
+        from lofarlake_nb.lake import client, results
     for request in requests:
         lake = client.connect(request["lake"])
         results.add_notebook(lake, executed, request["dataset"], rse=request["rse"], notebook=request["notebook"])
     return [request["dataset"] for request in requests]
-
-
-def process(
-    paths: Sequence[Path], *, model: str, output: Path, overwrite: bool, more: Mapping[str, str]
-) -> dict[str, Any]:
-    """Run ``2_process.ipynb`` on Measurement Sets on disk, without a lake.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Measurement Sets: folders, or tars that hold them.
-    model : str
-        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, or empty for the
-        calibrator at the phase centre.
-    output : Path
-        Folder for ``report.html``, images, pictures, ``summary.json``, ``qa.json`` and the executed notebook.
-    overwrite : bool
-        Replace the results of an earlier run.
-    more : mapping
-        Other parameters of the notebook, and of the steps (`settings.defaults`).
-
-    Returns
-    -------
-    dict
-        The summary.
-
-    Raises
-    ------
-    UsageError
-        When an option or a parameter is not usable.
-    NotebookFailed
-        When the data can't be calibrated or imaged; ``summary.json`` holds what is known.
-    """
-    own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
-    if own:
-        raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
-    model = str(Path(model).absolute()) if Path(model).is_file() else model
-    check_place(output, overwrite=overwrite, inputs=paths)
-    notebook = run.find_notebook("2_process")
-    values = {
-        **_given(more, set(run.parameters_of(notebook))),
-        "paths": [str(p.absolute()) for p in paths],
-        "sky_model": model,
-        "output": str(output.absolute()),
-    }
-    _check_inputs(paths, model, run.checked(notebook, values))
-    prepare(output, overwrite=overwrite, inputs=paths)
-    run.run(notebook, values, output / "2_process.ipynb")
-    return summary.read(output / "summary.json")
-
-
-def _given(more: Mapping[str, str], declared: set[str]) -> dict[str, Any]:
-    """Values for a notebook: files by their whole path, parameters of the steps that it does not declare in a list."""
-    values: dict[str, Any] = {}
-    further = []
-    for name, value in more.items():
-        if name in FILES and value:
-            if not Path(value).exists():
-                raise UsageError(f"{name}: no file {value}", "check the path")
-            value = str(Path(value).absolute())
-        if name not in declared and name in settings.defaults():
-            further.append(f"{name}={value}")
-        else:
-            values[name] = value
-    return {**values, "more": further} if further else values
-
-
-def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:
-    """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
-    chosen = settings.of({**values, "sky_model": model}).flag
-    known.references(values.get("truth", ""), values.get("catalogue", ""))
-    if model:
-        sky_model.load(model, (0.0, 0.0))
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
-        if path.is_dir():
-            for one in inventory.observation(path).paths:
-                layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
-                sky_model.load(model, layout.phase_centre)
 
 
 def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

@@ -14,6 +14,8 @@ from lofarlake_nb import __version__
 # made: ``{"dataset": DID, "files": [paths]}``, either of them.
 TICK_MIME = "application/vnd.lofarlake.tick+json"
 MADE_MIME = "application/vnd.lofarlake.made+json"
+# What a kept result shows, so that the executed notebook, once it is whole, can join the dataset.
+KEEP_MIME = "application/vnd.lofarlake.keep+json"
 
 
 def key(*inputs: object) -> str:
@@ -29,6 +31,11 @@ def key(*inputs: object) -> str:
     -------
     str
         16 hexadecimal digits.
+
+    Examples
+    --------
+    >>> key("flag", {"window": 3}) == key("flag", {"window": 3})
+    True
     """
     text = json.dumps([__version__, *map(_plain, inputs)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

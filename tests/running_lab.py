@@ -19,10 +19,11 @@ class Running:
 
     def __init__(self, home: Path, folder: Path, **arguments):
         self.home, self.folder = home, folder
-        self.user = folder / "user"
+        self.user, self.scratch = folder / "user", folder / "scratch"
         self.root = folder / "root"
         self.root.mkdir(parents=True)
         self.user.mkdir()
+        self.scratch.mkdir()
         shutil.rmtree(home / "jupyter" / "config" / "lab" / "workspaces", ignore_errors=True)
         given = {"root_dir": str(self.root), "open_browser": False, **arguments}
         words = ", ".join([f"Path({str(home)!r})", *(f"{name}={value!r}" for name, value in given.items())])
@@ -33,7 +34,7 @@ class Running:
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", LAB.format(arguments=words)],
-                env={"PATH": os.environ["PATH"], "HOME": str(self.user), **misleading},
+                env={"PATH": os.environ["PATH"], "HOME": str(self.user), "TMPDIR": str(self.scratch), **misleading},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from by_keyboard import names, tab_to
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     IN_KERNEL,
@@ -16,6 +17,7 @@ from test_lab_in_a_browser import (  # noqa: F401 - fixtures
 
 from lofarlake_nb.lake import client, metadata
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.widgets.lake import TREE
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
 
@@ -128,6 +130,25 @@ def test_the_lake_is_clicked_through(page, explored):
     output.get_by_role("button", name="Verify").click()
     output.get_by_text("files are right").wait_for(timeout=30_000)
     shots(page, "lake_browser", "lake_browser(lake")
+
+
+def test_the_lake_is_walked_through_by_the_keyboard(page, explored):
+    cell(page, "lake_browser(lake").get_by_label("Names like").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("lab_result")
+    page.keyboard.press("Enter")
+    tree = page.locator("select[size='22']")
+    page.wait_for_function(FILTERED, arg=tree.element_handle(), timeout=30_000)
+    tab_to(page, TREE)
+    page.keyboard.press("End")
+    page.locator(".jp-OutputArea").get_by_text("green, has").first.wait_for(timeout=30_000)
+    tab_to(page, "Verify")
+    page.keyboard.press("Space")
+    page.locator(".jp-OutputArea").get_by_text("files are right").wait_for(timeout=30_000)
+
+
+def test_every_control_has_a_name(page, explored):
+    assert [name for name in names(page) if name.startswith("no name")] == []
 
 
 def test_an_image_is_read_out(page, explored):

@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "executing": {"errors", "steps"},
     "run": {"errors", "steps", "executing"},
     "background": {"errors", "steps", "executing", "run", "lake"},
-    "stages": {"errors", "executing", "run", "lake", "processing", "observation", "quality"},
+    "stages": {"errors", "steps", "executing", "run", "lake"},
+    "page": set(),
+    "process": {"errors", "stages", "run", "processing", "observation", "quality"},
     "rehearsal": {"errors", "stages", "parameters", "run", "lake", "processing", "quality"},
     "lab": {"errors", "lake", "run"},
     "commands": {"errors", "lake"},
@@ -36,6 +38,8 @@ MAY_IMPORT = {
         "parameters",
         "run",
         "stages",
+        "page",
+        "process",
         "rehearsal",
         "lab",
         "lake",
@@ -58,6 +62,7 @@ ONLY_IN = {
     "distributed": {"processing"},
     "numba": {"processing"},
     "papermill": {"run", "executing"},
+    "nbconvert": {"page"},
     "ipywidgets": {"widgets"},
 }
 

@@ -83,6 +83,11 @@ def of(lake: Lake, did: DID | str) -> About:
     ------
     DIDNotFound
         When there is no such DID.
+
+    Examples
+    --------
+    >>> sorted(site.name for site in of(lake, "lofar:example.image.fits").sites)
+    ['JUELICH', 'SARA']
     """
     did = DID.parse(did)
     entry = tree.entry(lake, did)

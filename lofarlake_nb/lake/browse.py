@@ -245,6 +245,12 @@ def connect(lake: str | Path = "") -> Browser:
     ------
     LakeNotRunning
         When the lake does not answer.
+
+    Examples
+    --------
+    >>> browser = connect(home)
+    >>> "lofar" in browser.scopes()
+    True
     """
     browser = Browser(panel.of(extension.located(lake)), str(lake))
     browser.scopes()

@@ -202,6 +202,11 @@ def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
         When no lake is there, or it does not answer.
     LakeRefused
         When it does not know the account or the password.
+
+    Examples
+    --------
+    >>> connect(home).account
+    'lofar'
     """
     place = Path(lake).expanduser() if str(lake) else default_home()
     home = None if place.is_file() else place

@@ -68,6 +68,11 @@ def newest(lake: Lake, scope: str = "lofar", pattern: str = "*", kind: str = "co
     ------
     LakeError
         When the lake refuses.
+
+    Examples
+    --------
+    >>> [holding.did for holding in newest(lake, pattern="exampl*", kind="dataset")]
+    ['lofar:example']
     """
     names = lake.call("list_dids", scope, filters=[{"name": pattern}], did_type=kind)
     entries = [{"scope": scope, "name": name} for name in names]
@@ -99,6 +104,11 @@ def newest_product(lake: Lake, dataset: str = "", scope: str = "lofar", ending: 
     ------
     DIDNotFound
         When there is no such dataset, or it has no such file.
+
+    Examples
+    --------
+    >>> newest_product(lake, "lofar:example").file
+    'lofar:example.image.fits'
     """
     if dataset:
         did = DID.parse(dataset)

@@ -120,6 +120,14 @@ def ingest(
         When the lake has other bytes under the same name, or the storage has other bytes than were sent.
     TransferFailed, LakeRefused
         When the storage or the catalogue don't take it. Files that were sent are registered; run it again to finish.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.parameters import IngestParameters
+    >>> paths = sorted(Path("observation").glob("*.MS"))
+    >>> ingested = ingest(lake, paths, IngestParameters(dataset="lofar:L990100"))
+    >>> ingested.dataset, ingested.files
+    ('lofar:L990100', 1)
     """
     dataset = DID.parse(parameters.dataset)
     container = DID.parse(parameters.container) if parameters.container else None

@@ -87,6 +87,11 @@ def keep(
         When an input is not in the lake.
     LakeError
         When the lake does not take them.
+
+    Examples
+    --------
+    >>> keep("image.fits", lake=home, dataset="lofar:mine", inputs=["lofar:example"]).dataset
+    'lofar:mine'
     """
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     for file in files:
@@ -120,6 +125,11 @@ def shared(lake: Lake, did: DID | str) -> Shared:
     ------
     DIDNotFound
         When it is not in the lake.
+
+    Examples
+    --------
+    >>> shared(lake, "lofar:example").urls
+    ('rucio://lofar/example/image.fits',)
     """
     if not did:
         return Shared("", ())

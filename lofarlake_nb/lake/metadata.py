@@ -126,6 +126,11 @@ def read(lake: Lake, did: DID | str) -> dict[str, Any]:
     ------
     DIDNotFound
         When it is not there.
+
+    Examples
+    --------
+    >>> read(lake, "lofar:L990100")["target"]
+    '3C196'
     """
     did = DID.parse(did)
     lake.get(did)

@@ -13,9 +13,7 @@ from lofarlake_nb.lake import ingest, metadata, registration
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ingest import Ingested
-
-# What a kept result shows, so that the executed notebook, once it is whole, can join the dataset.
-KEEP_MIME = "application/vnd.lofarlake.keep+json"
+from lofarlake_nb.steps import KEEP_MIME
 
 # Whose versions decide what a product looks like.
 ENGINES = (

@@ -82,6 +82,12 @@ def inputs(
         When a tar can't be trusted.
     LofarlakeError
         As `retrieve`.
+
+    Examples
+    --------
+    >>> retrieved = inputs(lake, "lofar:L990100", [], to=Path("work"))
+    >>> [path.name for path in retrieved.paths]
+    ['L990100_SAP000_SB000_uv.MS']
     """
     if bool(dataset) == bool(paths):
         raise UsageError(
@@ -149,6 +155,11 @@ def retrieve(
         Before the first byte, when it does not fit.
     UsageError
         Before the first byte, when two files would have one name here.
+
+    Examples
+    --------
+    >>> retrieve(lake, "lofar:example", Path("here")).files
+    1
     """
     from lofarlake_nb.lake import journal, repair
     from lofarlake_nb.lake.asked import Asked

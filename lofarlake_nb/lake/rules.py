@@ -98,6 +98,11 @@ def replicate(lake: Lake, dataset: DID | str, rse_expression: str, lifetime: int
         When there is no such dataset.
     LakeError
         When no site fits the expression.
+
+    Examples
+    --------
+    >>> state(lake, replicate(lake, "lofar:example", "SARA")).state
+    'OK'
     """
     did = DID.parse(dataset)
     for rule in lake.call("list_did_rules", did.scope, did.name):
@@ -230,6 +235,12 @@ def wait(lake: Lake, rule_id: str, timeout: float = 600.0, progress: Sink | None
     ------
     TransferFailed
         When it is stuck for a minute, or not done in time: it names files and reasons.
+
+    Examples
+    --------
+    >>> rule = replicate(lake, "lofar:example", "JUELICH")
+    >>> wait(lake, rule).state
+    'OK'
     """
     start = time.monotonic()
     stuck_since: float | None = None

@@ -63,6 +63,12 @@ def find(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") ->
         When the query can't be understood.
     LakeError
         When the lake refuses.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.query import Query
+    >>> [found.did for found in find(lake, Query(target="3C196", cone="123.4deg 48.2deg 1deg"))]
+    ['lofar:L990100']
     """
     if kind not in KINDS:
         raise UsageError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")

@@ -112,6 +112,11 @@ def verify(
         When there is no such dataset, or it is empty.
     LakeNotRunning
         When the catalogue does not answer.
+
+    Examples
+    --------
+    >>> verify(lake, "lofar:example").ok
+    True
     """
     did = DID.parse(dataset)
     files = files_of(lake, did)

@@ -77,6 +77,11 @@ def observation(folder: str | Path) -> Observation:
     ------
     NotAMeasurementSet
         When there is none, or one of them can't be read.
+
+    Examples
+    --------
+    >>> [path.name for path in observation("observation").paths]
+    ['L990100_SAP000_SB000_uv.MS']
     """
     found = measurement_set.find(Path(folder).expanduser())
     if not found:

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
 CONNECT = "5s"
+RESTART = "60s"
 # In Dask's configuration: the port of the loopback on which JupyterLab looks for the dashboard.
 DASHBOARD = "lofarlake.dashboard"
 # Of glibc, in bytes: arrays below the first are cut from memory that a worker has had already, of which it keeps the
@@ -28,6 +29,8 @@ PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 32 << 20, "MALLOC_TRIM_THRESHOLD_": 128 << 20}
 # Python and the engines' libraries alone take most of it.
 LEAST_MEMORY = 500_000_000
+# Where there is less than this for each core's worker, there are fewer workers, and what can uses several threads.
+WORKER_MEMORY = 1_000_000_000
 
 
 @contextmanager
@@ -39,7 +42,8 @@ def start(
     Parameters
     ----------
     workers : int
-        Worker processes of one thread each (AOFlagger holds Python's lock); 0 for one a core.
+        Worker processes of one thread each (AOFlagger holds Python's lock); 0 for one a core, or as many as the
+        machine's or the container's memory allows.
     scheduler : str
         Address of a running scheduler (``tcp://host:8786``) whose workers have lofarlake installed and see the same
         files; then no workers are started.
@@ -68,7 +72,8 @@ def start(
         with _connected(scheduler) as client:
             yield client
         return
-    count = workers or engines.cores()
+    count = workers or affordable(engines.cores(), MEMORY_LIMIT)
+    variables["DUCC0_NUM_THREADS"] = str(max(1, engines.cores() // count))
     limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY_LIMIT / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     wanted = int(dask.config.get(DASHBOARD, 0))
@@ -95,6 +100,30 @@ def start(
             yield client
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def affordable(cores: int, memory: int) -> int:
+    """Workers for a machine: one a core, where each gets memory enough.
+
+    Parameters
+    ----------
+    cores : int
+    memory : int
+        Of the machine or the container, bytes.
+
+    Returns
+    -------
+    int
+        1 at least.
+
+    Examples
+    --------
+    >>> affordable(8, 64 * 10**9)
+    8
+    >>> affordable(2, 2 * 10**9)  # a Binder
+    1
+    """
+    return max(1, min(cores, int(MEMORY_SHARE * memory / WORKER_MEMORY)))
 
 
 def _free(port: int) -> int:
@@ -140,9 +169,19 @@ class Session:
     """
 
     def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False, memory: str = "") -> None:
-        self._stack = ExitStack()
+        self._stack, self._owns_workers = ExitStack(), not scheduler
         started = start(workers, scheduler=scheduler, dashboard=dashboard, memory=memory)
         self.client = self._stack.enter_context(started)
+
+    def renewed(self) -> distributed.Client:
+        """The client, after workers that were started here have begun anew: without what earlier steps left in them.
+
+        What they left in this process, and nobody uses, goes back to the system.
+        """
+        engines.give_back()
+        if self._owns_workers:
+            self.client.restart(timeout=RESTART)
+        return self.client
 
     def close(self) -> None:
         """Stop the workers that were started."""

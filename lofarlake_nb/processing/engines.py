@@ -1,7 +1,10 @@
 """What the engines need around them: variables that they read at their start, data files, threads."""
 
+import ctypes
+import gc
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lofarlake_nb.errors import ProcessingError
@@ -12,6 +15,7 @@ VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "DUCC0_NUM_THREADS": "1",
 }
 
 
@@ -40,6 +44,13 @@ def prepare() -> dict[str, str]:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def give_back() -> None:
+    """Give memory that this process took and does not use any more back to the system."""
+    gc.collect()
+    with suppress(AttributeError):  # of glibc alone
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def flagging_strategy(path: str = "") -> str:

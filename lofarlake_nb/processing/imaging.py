@@ -157,17 +157,23 @@ def _image(
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
     paths = calibrated.measurement_sets
     size, held, needed, beams = _held(paths, layouts, parameters, folder / "work", client)
+    origin = _origin(paths[0], layouts, held.frequency)
     wide = None
     try:
         if beams is not None:
             held, wide = seen_by(beams, held)
         dirty, psfs = held.dirty_and_psf()
-        psf = held.bands.mean(psfs)
-        beam = fit_beam(psf, size.cell)
+        beam = fit_beam(held.bands.mean(psfs), size.cell)
+        made = _Products(folder, size, origin, beam)
+        # Written before the clean, which needs the memory.
+        seen = None if wide is None else made.write("primary-beam", wide, unit="")
+        first = made.write("dirty", held.bands.mean(dirty)), made.write("psf", held.bands.mean(psfs))
+        del wide
         gains = [solutions.read(path) for path in calibrated.direction_files]
         # Gains that were solved without beams in the model have what beams do in themselves.
         facet_beams = beams if calibrated.beam_in_model or not gains else None
         found, held = clean(held, dirty, psfs, beam, facet_beams, gains)
+        del dirty, psfs
         circular = held.circular() if parameters.circular and _has_circular(layouts) else None
         detail = cut_out(held, found.model, paths, layouts, needed, beams) if parameters.cutout else None
     finally:
@@ -175,8 +181,6 @@ def _image(
     model, residual = held.bands.mean(found.model), held.bands.mean(found.residual)
     smooth = convolve(model, beam, size.cell)
     restored = (smooth + residual).astype(np.float32)
-    origin = _origin(paths[0], layouts, held.frequency)
-    made = _Products(folder, size, origin, beam)
     rms = image_figures.residual_rms(residual, smooth, beam, size.cell)
     thermal = held.thermal if calibrated.weights_are_noise else None
     brightest = image_figures.peak(restored, size)
@@ -185,17 +189,17 @@ def _image(
         image=made.write("image", restored),
         residual=made.write("residual", residual),
         model=made.write("model", model, unit="JY/PIXEL"),
-        psf=made.write("psf", psf),
-        dirty=made.write("dirty", held.bands.mean(dirty)),
-        primary_beam=None if wide is None else made.write("primary-beam", wide, unit=""),
-        corrected=None if wide is None else made.write("image-pb", corrected(restored, wide)),
+        psf=first[1],
+        dirty=first[0],
+        primary_beam=seen,
+        corrected=None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen))),
         circular=None if circular is None else made.write("circular", circular[0], stokes="V"),
         cutout=None if detail is None else _Products(folder, detail[0], origin, detail[1]).write("cutout", detail[2]),
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
         frequency_hz=origin.frequency,
         bandwidth_hz=origin.bandwidth,
-        channels=len(dirty),
+        channels=len(found.model),
         facets=len(held.facets),
         beam_arcsec=(_arcsec(beam.major), _arcsec(beam.minor)),
         beam_pa_deg=float(np.rad2deg(beam.position_angle)),

@@ -79,6 +79,11 @@ def of(values: Mapping[str, Any]) -> Settings:
     ------
     UsageError
         When a value is not usable, or ``more`` names a parameter that there is not.
+
+    Examples
+    --------
+    >>> of({"robust": 0.5, "resolution": "20 arcsec"}).image.robust
+    0.5
     """
     known = defaults()
     given = dict(values)
@@ -105,7 +110,13 @@ def of(values: Mapping[str, Any]) -> Settings:
 
 
 def defaults() -> dict[str, Any]:
-    """All parameters of the steps by the name that a notebook has for them, with their defaults."""
+    """All parameters of the steps by the name that a notebook has for them, with their defaults.
+
+    Examples
+    --------
+    >>> defaults()["rounds"]
+    0
+    """
     return {**{_called(kind, field.name): field.default for kind in KINDS for field in fields(kind)}, **OF_THE_RUN}
 
 

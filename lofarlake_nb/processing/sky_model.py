@@ -101,6 +101,11 @@ def calibrator(name: str) -> SkyModel:
     Returns
     -------
     SkyModel
+
+    Examples
+    --------
+    >>> calibrator("3C196").source
+    'Scaife & Heald (2012)'
     """
     components = CALIBRATORS[name]
     terms = max(len(c.index) for c in components)

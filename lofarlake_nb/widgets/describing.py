@@ -77,7 +77,8 @@ def _metadata(known: Mapping[str, Any]) -> str:
         f"<td style='text-align: left'>{html.escape(_value(known[key]))}</td></tr>"
         for key in keys
     )
-    return f"<details><summary>{len(keys)} entries</summary><table>{rows}</table></details>"
+    said = "1 entry" if len(keys) == 1 else f"{len(keys)} entries"
+    return f"<details><summary>{said}</summary><table>{rows}</table></details>"
 
 
 def _value(value: Any) -> str:

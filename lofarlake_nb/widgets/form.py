@@ -14,7 +14,7 @@ import ipywidgets
 from lofarlake_nb import background, run
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake import client, holdings, live
-from lofarlake_nb.widgets import ticks
+from lofarlake_nb.widgets import folding, ticks
 
 _LOOK = 0.5  # seconds between two looks at a run
 _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"}
@@ -49,9 +49,9 @@ def stage_form(notebook: str, *, follows: "StageForm | None" = None, **values: A
 
     Examples
     --------
-    >>> form = stage_form("1_ingest", observation="observation")
+    >>> form = stage_form("1_ingest", observation="../observation")
     >>> form.shell
-    'lofarlake run 1_ingest -p observation observation'
+    'lofarlake run 1_ingest -p observation ../observation'
     """
     return StageForm(notebook, values, follows)
 
@@ -80,6 +80,9 @@ class Field:
             self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
         else:
             self.control = ipywidgets.Text(value=_text(value), **common)
+        if parameter.type != "bool":
+            # Sent once, when it is whole: of values that are sent key by key, a press of Run can overtake the last.
+            self.control.continuous_update = False
         self.control.layout.width = "26em"
         self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
         self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
@@ -218,9 +221,7 @@ class StageForm:
         first, more = names[:_FEW], names[_FEW:]
         rows = [self.fields[name].widget for name in first]
         if more:
-            folded = ipywidgets.Accordion([ipywidgets.VBox([self.fields[name].widget for name in more])])
-            folded.set_title(0, f"{len(more)} more parameters")
-            rows.append(folded)
+            rows += folding.folded(f"{len(more)} more parameters", [self.fields[name].widget for name in more])
         buttons = ipywidgets.HBox([self.start, self.stop])
         return ipywidgets.VBox([*rows, buttons, self.code, self.status, self.links])
 

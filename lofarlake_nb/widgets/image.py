@@ -202,6 +202,10 @@ def picture(
         When the file is no FITS image of the sky.
     UsageError
         When there is no such stretch or interval, or `width` is no angle, or what is drawn on it can't be read.
+
+    Examples
+    --------
+    >>> drawn = picture("image.fits", stretch="log", width="0.5 deg")
     """
     if not str(path):
         return Picture(b"", "there is no image to look at")

@@ -25,6 +25,8 @@ def canvas_of(figure: Figure) -> Any:
     canvas.toolbar_position = "top"  # at the left it hides the labels of the axis
     canvas.toolbar_visible = True
     canvas.footer_visible = True
+    # As wide as the plot, or the toolbar stands at the far end of the cell.
+    canvas.layout.width, canvas.layout.align_self = "fit-content", "flex-start"
     return canvas
 
 

@@ -27,6 +27,10 @@ def keep_form(lake: str | Path = "", *, file: str = "", inputs: str = "") -> ipy
     -------
     Widget
         For a notebook.
+
+    Examples
+    --------
+    >>> form = keep_form(home, file="image.fits", inputs="lofar:example")
     """
     return KeepForm(lake, file or notebook(), inputs).widget
 

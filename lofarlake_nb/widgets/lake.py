@@ -17,10 +17,12 @@ from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import Listing
 from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.lake.tree import Entry
-from lofarlake_nb.widgets import describing, opening, variable
+from lofarlake_nb.widgets import describing, folding, opening, variable
 from lofarlake_nb.widgets.outline import Key, Outline, is_turn
 from lofarlake_nb.widgets.work import Work
 
+# What a screen reader calls the tree, which has no label beside it.
+TREE = "what the lake holds: scopes, datasets, files"
 _WIDE = {"description_width": "initial"}
 _PATIENCE = 0.3  # seconds that a level is waited for before its first page is shown as it is
 _KEPT = 6  # works that are shown, the newest
@@ -57,6 +59,10 @@ def lake_browser(lake: str | Path = "", *, folder: str = "explore", name: str = 
     ------
     LakeNotRunning
         When the lake does not answer.
+
+    Examples
+    --------
+    >>> browser = lake_browser(home)
     """
     return LakeBrowser(browse.connect(lake), str(lake), folder=folder, name=name).widget
 
@@ -85,6 +91,7 @@ class LakeBrowser:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="browse")
         self._future: Future[None] | None = None
         self.tree = ipywidgets.Select(options=self.outline.rows(), value=None, rows=22, layout={"width": "auto"})
+        self.tree.tooltip = TREE
         self.tree.observe(self._clicked, "value")
         self.filter = ipywidgets.Text(placeholder="part of a name, or with *", continuous_update=False)
         self.filter.description, self.filter.style = "Names like", _WIDE
@@ -137,7 +144,7 @@ class LakeBrowser:
     def _laid_out(self) -> ipywidgets.Widget:
         wrapped = {"flex_flow": "row wrap"}
         searching = ipywidgets.HBox([self.name, self.kind, *self.wanted.values(), self.look, self.back], layout=wrapped)
-        fold = ipywidgets.Accordion([searching], titles=["Search by name and metadata"], selected_index=None)
+        fold = folding.folded("Search by name and metadata", [searching])
         left = ipywidgets.VBox([ipywidgets.HBox([self.filter, self.close]), self.tree], layout={"flex": "1 1 26em"})
         some = self.actions
         here = ipywidgets.HBox([self.folder, some["retrieve"], some["open"], some["process"]], layout=wrapped)
@@ -146,7 +153,7 @@ class LakeBrowser:
             [self.shown, here, there, self.variable.widget], layout={"flex": "1 1 26em", "padding": "0 0 0 1em"}
         )
         body = ipywidgets.HBox([left, right], layout=wrapped)
-        return ipywidgets.VBox([fold, body, self.code, self.log, self.opened])
+        return ipywidgets.VBox([*fold, body, self.code, self.log, self.opened])
 
     def _enable(self) -> None:
         is_file = self._key not in self.outline.levels

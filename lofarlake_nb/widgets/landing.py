@@ -33,6 +33,11 @@ def status(lake: str | Path = "") -> Note:
     -------
     Note
         Also when it does not: what to do then.
+
+    Examples
+    --------
+    >>> "your account is lofar" in status(home).text
+    True
     """
     try:
         connected, browser = client.connect(lake), browse.connect(lake)
@@ -59,6 +64,11 @@ def newest(lake: str | Path = "", count: int = 20) -> Rows[holdings.Holding]:
     -------
     Rows of Holding
         None, with a word why, where the lake does not answer.
+
+    Examples
+    --------
+    >>> "lofar:example" in [holding.did for holding in newest(home)]
+    True
     """
     try:
         rows = holdings.newest(client.connect(lake))

@@ -34,6 +34,11 @@ def picture(lake: str | Path = "", *, projection: str = "all sky") -> Picture:
     -------
     Picture
         None, with a word why, where no dataset says where it was observed.
+
+    Examples
+    --------
+    >>> "observations of" in repr(picture(home))
+    True
     """
     found = observations(client.connect(lake))
     if not found:
@@ -65,6 +70,10 @@ def sky_view(lake: str | Path = "", *, name: str = "dataset") -> ipywidgets.Widg
     ------
     LakeNotRunning
         When the lake does not answer.
+
+    Examples
+    --------
+    >>> view = sky_view(home)
     """
     found = observations(client.connect(lake))
     return SkyView(found, name).widget if found else ipywidgets.HTML(html.escape(found.note))
@@ -87,6 +96,7 @@ class SkyView:
         self.canvas = interactive.canvas_of(self.figure)
         self.projection = ipywidgets.Dropdown(options=PROJECTIONS, description="Sky")
         self.choice = ipywidgets.Select(options=[], rows=6, layout={"width": "auto"})
+        self.choice.tooltip = "observations that are seen, to choose from"
         self.shown = ipywidgets.HTML("Click an observation in one of the plots.")
         self.code = ipywidgets.HTML()
         self.variable = variable.Use(lambda: self.did, name, self._say)

@@ -37,6 +37,10 @@ def view(path: str | Path, *others: str | Path, regions: str | Path = "", catalo
         When a file is no FITS image of the sky.
     UsageError
         When what is to be drawn on it can't be read.
+
+    Examples
+    --------
+    >>> viewer = view("image.fits")
     """
     if not str(path):
         return ipywidgets.HTML("there is no image to look at")

@@ -9,6 +9,7 @@ import fsspec
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, LakeRefused, NotInTheLake, TransferFailed
 from lofarlake_nb.lake import ingest
@@ -82,6 +83,16 @@ def test_astropy_reads_an_image_that_is_in_the_lake(request, kind):
 def test_fsspec_opens_what_the_url_names(lake_home, in_lake):
     with fsspec.open(f"rucio://lofar/{STEM}/table.csv", "rt", lake=str(lake_home)) as file:
         assert file.read() == (in_lake / "table.csv").read_text()
+
+
+@pytest.mark.parametrize("kind", ["files", "remote_files"])
+def test_tables_are_read_by_those_who_take_open_files(request, kind):
+    opened = request.getfixturevalue(kind)
+    with opened.open(f"lofar/{STEM}/table.csv") as file:
+        table = Table.read(file, format="ascii.csv")
+    assert (table["name"][0], table["flux"][0]) == ("3C196", 89.4)
+    with opened.open(f"lofar/{STEM}/table.csv", "rt") as file:
+        assert np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding=None)["flux"] == 89.4
 
 
 def test_it_is_known_to_fsspec_by_its_name():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
 from lofarlake_nb.processing.images.facets import choose
@@ -48,7 +49,7 @@ def clean(
     ----------
     held : Held
     dirty, psfs : (group, npix, npix) float32
-        Jy / beam.
+        Jy / beam. `dirty` is used up.
     beam : Beam
     beams : StationBeams or None
     gains : sequence of Gains
@@ -74,15 +75,16 @@ def clean(
         least = SHOWS * held.thermal / ((DIFFERENCE_OF_PHASES if gains else DIFFERENCE) * sidelobes)
     least = max(least, 5 * float(held.bands.mean(found.residual).std()))
     places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
+    del smooth
     if not places:
         rest = replace(parameters, major_cycles=max(1, parameters.major_cycles - found.major_cycles))
         return deconvolve(found.residual, psfs, held.subtract, rest, size, beam.major, held.bands, found.model), held
     logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
     stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
     seen = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
-    return deconvolve(
-        seen.subtract(found.model), psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model
-    ), seen
+    engines.give_back()
+    found.residual[:] = seen.subtract(found.model)
+    return deconvolve(found.residual, psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model), seen
 
 
 def cut_out(

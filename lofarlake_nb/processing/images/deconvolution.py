@@ -1,12 +1,15 @@
 """Clean: radler, WSClean's deconvolution, between subtractions from the visibilities."""
 
 import ctypes
+import hashlib
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 import radler
@@ -59,7 +62,7 @@ def deconvolve(
     Parameters
     ----------
     dirty, psf : (group, npix, npix) float32
-        Jy / beam; the psf's peak is 1, in pixel npix / 2.
+        Jy / beam; the psf's peak is 1, in pixel npix / 2. `dirty` becomes the residual, in place: images are large.
     subtract : callable
         From models (group, npix, npix) in Jy / pixel, the residual images of the visibilities less the models.
     parameters : ImageParameters
@@ -68,27 +71,43 @@ def deconvolve(
         FWHM of the psf's main lobe, rad.
     bands : Bands
     start : (group, npix, npix) float32, optional
-        A model that `dirty` is the residual of.
+        A model that `dirty` is the residual of; it becomes the model, in place.
 
     Returns
     -------
     Deconvolved
     """
-    residual = np.array(dirty, dtype=np.float32, order="C")
-    model = np.zeros_like(residual) if start is None else np.array(start, dtype=np.float32, order="C")
-    best, cycles = (model.copy(), residual.copy()), 0
+    residual = np.ascontiguousarray(dirty, np.float32)
+    model = np.zeros_like(residual) if start is None else np.ascontiguousarray(start, np.float32)
+    cycles, least = 0, bands.mean(residual).std()
     # Radler stops at a few times the noise that it saw when it began. What is cleaned takes its sidelobes with it and
     # the noise falls, so it begins anew while that helps; what made it worse (sidelobes taken for sources) is undone.
-    while parameters.iterations and cycles < parameters.major_cycles:
-        cycles += _round(
-            residual, model, psf, subtract, parameters, geometry, beam, bands, parameters.major_cycles - cycles
-        )
-        fall = bands.mean(residual).std() / bands.mean(best[1]).std()
-        if fall < 1:
-            best = (model.copy(), residual.copy())
-        if fall > FALLING:
-            break
-    return Deconvolved(*best, cycles)
+    with tempfile.TemporaryFile() as before:
+        while parameters.iterations and cycles < parameters.major_cycles:
+            _keep(before, model, residual)
+            most = parameters.major_cycles - cycles
+            cycles += _round(residual, model, psf, subtract, parameters, geometry, beam, bands, most)
+            rms = bands.mean(residual).std()
+            fall, least = rms / least, min(rms, least)
+            if not fall < 1:
+                _restore(before, model, residual)
+            if fall > FALLING:
+                break
+    return Deconvolved(model, residual, cycles)
+
+
+def _keep(file: IO[bytes], *arrays: np.ndarray) -> None:
+    """Write arrays into a file, where they take no memory."""
+    file.seek(0)
+    for array in arrays:
+        file.write(array.data)
+
+
+def _restore(file: IO[bytes], *arrays: np.ndarray) -> None:
+    """Fill arrays with what `_keep` wrote of them."""
+    file.seek(0)
+    for array in arrays:
+        file.readinto(array.data.cast("B"))  # type: ignore[attr-defined]
 
 
 def _round(
@@ -112,9 +131,9 @@ def _round(
     with _quiet():
         cleaner = _cleaner(residual, model, psf, parameters, geometry, beam, bands)
         while more and cycles < most:
-            before = model.copy()
+            before = _digest(model)
             more = cleaner.perform(cycles)
-            if np.array_equal(model, before):
+            if _digest(model) == before:
                 break
             cycles += 1
             residual[:] = subtract(model)
@@ -124,6 +143,10 @@ def _round(
             flux = bands.mean(model).sum()
             logger.info("major cycle: %.2f Jy cleaned, residual peak %.4f Jy/beam", flux, np.abs(mean).max())
     return cycles
+
+
+def _digest(array: np.ndarray) -> bytes:
+    return hashlib.blake2b(array.data).digest()
 
 
 def _cleaner(

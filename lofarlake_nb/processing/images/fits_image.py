@@ -78,6 +78,11 @@ def write(
     return path
 
 
+def read(path: Path) -> np.ndarray:
+    """Pixels (npix, npix) float32 of an image that `write` wrote."""
+    return fits.getdata(path)[0, 0].astype(np.float32)
+
+
 def _header(geometry: Geometry, origin: Origin) -> fits.Header:
     """What holds for every image: its axes and where it comes from."""
     header = fits.Header()

@@ -102,8 +102,8 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
     kind = np.float64 if accuracy < FINE else np.float32
     if not len(chunk.uvw):
         return np.zeros(chunk.weight.shape, np.complex64)
-    dirty = from_sky(model).astype(kind, copy=False)
-    return ducc0.wgridder.dirty2vis(dirty=dirty, **_settings(chunk, geometry, accuracy))
+    model = from_sky(model).astype(kind, copy=False)  # what was given is let go of, for images are large
+    return ducc0.wgridder.dirty2vis(dirty=model, **_settings(chunk, geometry, accuracy))
 
 
 def psf(chunk: Chunk | OnDisk, geometry: Geometry, accuracy: float) -> np.ndarray:
@@ -144,8 +144,8 @@ def residual(
         The chunk's model.
     """
     opened = chunk.open()
-    model = through(beam, np.load(models, mmap_mode="r")[group], geometry)
-    left = opened.visibilities - visibilities_of(model, opened, geometry, accuracy)
+    model = np.load(models, mmap_mode="r")[group]
+    left = opened.visibilities - visibilities_of(through(beam, model, geometry), opened, geometry, accuracy)
     return through(beam, image_of(left, opened, geometry, accuracy), geometry)
 
 
@@ -183,7 +183,9 @@ def tree_sum(
     """
     level = list(futures)
     while len(level) > 1:
-        pairs = [client.submit(add, a, b, pure=False) for a, b in zip(level[::2], level[1::2], strict=False)]
+        pairs = [  # before what is still to be made, so that few arrays wait for their sum
+            client.submit(add, a, b, pure=False, priority=1) for a, b in zip(level[::2], level[1::2], strict=False)
+        ]
         level = pairs + ([level[-1]] if len(level) % 2 else [])
     return level[0]
 
@@ -202,6 +204,6 @@ def _settings(chunk: Chunk, geometry: Geometry, accuracy: float) -> dict[str, An
         "flip_u": True,
         "flip_v": True,
         "divide_by_n": False,
-        "nthreads": 1,
+        "nthreads": 0,  # as many as the worker was given (engines.variables)
         "mask": (chunk.weight > 0).astype(np.uint8),
     }

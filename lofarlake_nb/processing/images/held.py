@@ -36,8 +36,8 @@ class Held:
         Which of the images over frequency each chunk belongs to.
     beams : list of ChunkBeam or None
         How each chunk sees the field.
-    power : (group, npix, npix) float32 or None
-        Weighted mean of the square of that; None where all see the same.
+    power : list of ChunkBeam or None
+        Weighted mean of the square of that, for each image over frequency; None where all see the same.
     parts : list of Part
         What the chunks were read from.
     cells : Future or None
@@ -60,7 +60,7 @@ class Held:
     chunks: list[distributed.Future]
     groups: list[int]
     beams: list[ChunkBeam | None]
-    power: np.ndarray | None
+    power: list[ChunkBeam] | None
     parts: list[Part]
     cells: distributed.Future | None
     geometry: Geometry
@@ -124,12 +124,16 @@ class Held:
             tree_sum(futures, self.client, gridding.add_pairs)
             for futures in self._submit(facet_tasks.residual, *arguments, grouped=True)
         ]
-        found = [
-            [np.asarray(part, np.float32) / total for part in future.result()]
-            for future, total in zip(sums, self.sums[:, 0].astype(np.float32), strict=True)
-        ]
-        images = self._even(np.stack([image for image, *_ in found]))
-        return np.stack([facets.inserted(i, f[1:], self.facets) for i, f in zip(images, found, strict=True)])
+        images = np.empty_like(model)
+        patches = []
+        for image, future, total in zip(images, sums, self.sums[:, 0].astype(np.float32), strict=True):
+            image[:], *parts = future.result()
+            image /= total
+            patches.append([np.asarray(part, np.float32) / total for part in parts])
+        images = self._even(images)
+        for image, its_own in zip(images, patches, strict=True):
+            facets.inserted(image, its_own, self.facets)
+        return images
 
     def with_facets(self, chosen: Sequence[Facet]) -> "Held":
         """The same visibilities, with patches that are seen through their own beams and gains.
@@ -181,15 +185,19 @@ class Held:
         return (image / sums[0], float(np.sqrt(sums[1]) / sums[0])) if sums[0] > 0 else None
 
     def _even(self, images: np.ndarray) -> np.ndarray:
-        """Images (group, npix, npix) that were seen twice through the chunks' beams, in the flux that all see."""
-        return images if self.power is None else images / self.power
+        """Images (group, npix, npix) that were seen twice through the chunks' beams, now in the flux that all see."""
+        for image, power in zip(images, self.power or [], strict=self.power is not None):
+            image /= primary_beam.over_image(power.ratio, power.step, self.geometry)
+        return images
 
     def _images(self, task, *arguments, grouped: bool = False) -> np.ndarray:  # type: ignore[no-untyped-def]
         """Sums of a task's images over the chunks of each group, divided by the sum of weights."""
         sums = [tree_sum(futures, self.client) for futures in self._submit(task, *arguments, grouped=grouped)]
-        images = np.stack([np.asarray(s.result(), np.float32) for s in sums])
-        images /= self.sums[:, 0].reshape(-1, *[1] * (images.ndim - 1)).astype(np.float32)
-        return images
+        images = []
+        for future, total in zip(sums, self.sums[:, 0].astype(np.float32), strict=True):
+            images.append(np.require(future.result(), np.float32, "W"))
+            images[-1] /= total
+        return images[0][None] if len(images) == 1 else np.stack(images)
 
     def _submit(self, task, *arguments, grouped: bool) -> list[list[distributed.Future]]:  # type: ignore[no-untyped-def]
         """A task on each chunk, by image over frequency."""
@@ -342,5 +350,5 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
         known[i] = ChunkBeam(ratio, beams.step)
         power[held.groups[i]] += total[i] * ratio**2
     power /= held.sums[:, 0, None, None]
-    over = np.stack([primary_beam.over_image(p, beams.step, held.geometry) for p in power])
-    return replace(held, beams=known, power=over), primary_beam.over_image(mean, beams.step, held.geometry)
+    seen = [ChunkBeam(p, beams.step) for p in power]
+    return replace(held, beams=known, power=seen), primary_beam.over_image(mean, beams.step, held.geometry)

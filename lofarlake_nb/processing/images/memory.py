@@ -21,7 +21,7 @@ GRIDDED = 18
 # Bytes of a pixel for the gridder's oversampled plane, the model, and the images that are summed (measured at 4096²).
 PIXEL = 48
 # What a worker takes before it holds anything: Python, the engines' libraries and their tables.
-BASE = 600_000_000
+BASE = 350_000_000
 # A worker of Dask's that passes 80 % of its limit takes no more tasks.
 SHARE = 0.8
 # A chunk's visibilities: at least, so that its overheads don't count, and at most, so that it fits a small machine.

@@ -25,6 +25,8 @@ LEAST = 0.05
 # there are few: each pair of them is gridded apart.
 ALIKE = 0.05
 MOST_CLASSES = 3
+# Rows of an image that a beam is computed for at once.
+ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ class ChunkBeam:
 
 def through(beam: ChunkBeam | None, image: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Image (npix, npix) as a chunk sees it: itself where all see the same."""
-    return image if beam is None else image * over_image(beam.ratio, beam.step, geometry)
+    if beam is None:
+        return image
+    seen = over_image(beam.ratio, beam.step, geometry)
+    return np.multiply(image, seen, out=seen if image.dtype == seen.dtype else None)
 
 
 def ratios(beams: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +225,11 @@ def over_image(grid: np.ndarray, step: float, geometry: Geometry) -> np.ndarray:
     axis = (np.arange(len(grid)) - len(grid) // 2) * step
     pixels = (np.arange(geometry.npix) - geometry.npix // 2) * geometry.cell
     spline = scipy.interpolate.RectBivariateSpline(axis, axis, grid)
-    return spline(geometry.centre[1] + pixels, pixels - geometry.centre[0]).astype(np.float32)
+    found = np.empty((len(pixels), len(pixels)), np.float32)
+    for start in range(0, len(pixels), ROWS):  # the spline is in double precision, and images are large
+        rows = slice(start, start + ROWS)
+        found[rows] = spline(geometry.centre[1] + pixels[rows], pixels - geometry.centre[0])
+    return found
 
 
 def corrected(image: np.ndarray, beam: np.ndarray) -> np.ndarray:

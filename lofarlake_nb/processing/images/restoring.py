@@ -11,6 +11,8 @@ from lofarlake_nb.errors import ProcessingError
 # Pixels of the main lobe above this part of the peak are fitted: below, it is no Gaussian.
 LOBE = 0.4
 REACH = 40
+# Rows of a transform that are multiplied at once.
+ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,13 @@ def convolve(model: np.ndarray, beam: Beam, cell: float) -> np.ndarray:
     -------
     (npix, npix) float32, Jy / beam
     """
+    transform = scipy.fft.rfft2(model)
     north = scipy.fft.fftfreq(model.shape[0])[:, None] / cell
     east = -scipy.fft.rfftfreq(model.shape[1])[None, :] / cell
     sin, cos = np.sin(beam.position_angle), np.cos(beam.position_angle)
-    along, across = east * sin + north * cos, east * cos - north * sin
-    fall = np.pi**2 / (4 * np.log(2)) * ((along * beam.major) ** 2 + (across * beam.minor) ** 2)
-    transform = (np.exp(-fall) * (beam.area / cell**2)).astype(np.float32)
-    return scipy.fft.irfft2(scipy.fft.rfft2(model) * transform, s=model.shape)
+    for start in range(0, len(north), ROWS):  # in double precision, and images are large
+        rows = slice(start, start + ROWS)
+        along, across = east * sin + north[rows] * cos, east * cos - north[rows] * sin
+        fall = np.pi**2 / (4 * np.log(2)) * ((along * beam.major) ** 2 + (across * beam.minor) ** 2)
+        transform[rows] *= (np.exp(-fall) * (beam.area / cell**2)).astype(np.float32)
+    return scipy.fft.irfft2(transform, s=model.shape, overwrite_x=True)

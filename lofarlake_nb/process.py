@@ -1,0 +1,95 @@
+"""Stage 2 on Measurement Sets on disk, without a lake."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lofarlake_nb import run
+from lofarlake_nb.errors import UsageError
+from lofarlake_nb.observation import inventory, measurement_set
+from lofarlake_nb.processing import settings, sky_model
+from lofarlake_nb.quality import known, summary
+from lofarlake_nb.stages import check_place, prepare
+
+# Parameters of stage 2 that name a file.
+FILES = ("catalogue", "truth", "solutions", "strategy", "mask")
+
+
+def process(
+    paths: Sequence[Path], *, model: str, output: Path, overwrite: bool, more: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run ``2_process.ipynb`` on Measurement Sets on disk, without a lake.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Measurement Sets: folders, or tars that hold them.
+    model : str
+        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, or empty for the
+        calibrator at the phase centre.
+    output : Path
+        Folder for ``report.html``, images, pictures, ``summary.json``, ``qa.json`` and the executed notebook.
+    overwrite : bool
+        Replace the results of an earlier run.
+    more : mapping
+        Other parameters of the notebook, and of the steps (`settings.defaults`).
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    UsageError
+        When an option or a parameter is not usable.
+    NotebookFailed
+        When the data can't be calibrated or imaged; ``summary.json`` holds what is known.
+    """
+    own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
+    if own:
+        raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
+    model = str(Path(model).absolute()) if Path(model).is_file() else model
+    check_place(output, overwrite=overwrite, inputs=paths)
+    notebook = run.find_notebook("2_process")
+    values = {
+        **_given(more, set(run.parameters_of(notebook))),
+        "paths": [str(p.absolute()) for p in paths],
+        "sky_model": model,
+        "output": str(output.absolute()),
+    }
+    _check_inputs(paths, model, run.checked(notebook, values))
+    prepare(output, overwrite=overwrite, inputs=paths)
+    run.run(notebook, values, output / "2_process.ipynb")
+    return summary.read(output / "summary.json")
+
+
+def _given(more: Mapping[str, str], declared: set[str]) -> dict[str, Any]:
+    """Values for a notebook: files by their whole path, parameters of the steps that it does not declare in a list."""
+    values: dict[str, Any] = {}
+    further = []
+    for name, value in more.items():
+        if name in FILES and value:
+            if not Path(value).exists():
+                raise UsageError(f"{name}: no file {value}", "check the path")
+            value = str(Path(value).absolute())
+        if name not in declared and name in settings.defaults():
+            further.append(f"{name}={value}")
+        else:
+            values[name] = value
+    return {**values, "more": further} if further else values
+
+
+def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:
+    """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
+    chosen = settings.of({**values, "sky_model": model}).flag
+    known.references(values.get("truth", ""), values.get("catalogue", ""))
+    if model:
+        sky_model.load(model, (0.0, 0.0))
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
+        if path.is_dir():
+            for one in inventory.observation(path).paths:
+                layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
+                sky_model.load(model, layout.phase_centre)
