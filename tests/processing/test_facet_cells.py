@@ -95,7 +95,8 @@ def source(chunk, facet, offset):
 
 def direct(chunk, facet, data, offset):
     """Value of the patch's image in a pixel, from every sample."""
-    turned = data * (seen(chunk, facet) * point(chunk, *place(facet, offset))).conj()
+    phase = seen(chunk, facet)
+    turned = data * (phase / np.abs(phase) * point(chunk, *place(facet, offset))).conj()
     return (chunk.weight * turned).sum(dtype=complex).real
 
 
@@ -157,8 +158,7 @@ def test_groups_of_channels_are_even_and_narrow():
 
 def test_means_of_what_is_seen_are_the_sums(chunk, facet, tmp_path):
     file = facets.put(tmp_path, [facet, facet], NPIX)
-    amplitude = np.abs(seen(chunk, facet))
-    expected = [(chunk.weight * amplitude).sum(), (chunk.weight * amplitude**2).sum()]
+    expected = (chunk.weight * np.abs(seen(chunk, facet))).sum()
     np.testing.assert_allclose(facet_tasks.means(chunk, file), [expected] * 2, rtol=1e-5)
 
 

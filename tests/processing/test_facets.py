@@ -77,7 +77,7 @@ def sky(chunk, tmp_path):
         data += flux * seen(chunk, facet) * gridding.point(chunk, *direction_of(x + 3, y - 5))
     filled = replace(chunk, visibilities=data.astype(np.complex64))
     means = facet_tasks.means(filled, facets.put(tmp_path, places, NPIX)) / chunk.weight.sum()
-    return filled, [replace(f, scale=float(a), power=float(b)) for f, (a, b) in zip(places, means, strict=True)]
+    return filled, [replace(f, scale=float(mean)) for f, mean in zip(places, means, strict=True)]
 
 
 def residual_of(chunk, places, model, folder):

@@ -1,6 +1,6 @@
 """Cells: neighbouring samples of a baseline that a patch sees as one.
 
-A patch is some ten beams wide. Turned to its centre and multiplied by the conjugate of what stations see of it, its
+A patch is some ten beams wide. Turned to its centre and back by the phase of what stations see of it, its
 visibilities change slowly with time and frequency: samples are summed, weighted, before they are gridded, and its model
 is computed once a cell. A sample then costs a complex product each way, 4 to 7 ns, where gridding takes 30 ns.
 
@@ -117,7 +117,7 @@ def subtract(
 def image_of(
     left: np.ndarray, chunk: Chunk, cells: Cells, facet: Facet, geometry: Geometry, accuracy: float
 ) -> np.ndarray:
-    """Image (size, size) of a patch, seen through the conjugate of what visibilities see of it, not normalised.
+    """Image (size, size) of a patch, visibilities turned back by the phase of what they see of it, not normalised.
 
     Parameters
     ----------
@@ -140,12 +140,12 @@ def image_of(
 
 
 def means(chunk: Chunk, facets: Sequence[Facet]) -> np.ndarray:
-    """Sums (facet, 2) of weight × what is seen of each patch, and × its square. Phases have no part in them."""
+    """Sums (facet,) of weight × amplitude of what is seen of each patch. Phases have no part in them."""
     slot, times = _slots(chunk)
     weight = chunk.weight.sum(axis=1, dtype=np.float64)
     stations = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
     each = [facet_kernels.mean(weight, slot, *stations, between(f.beam_times, f.jones, times)) for f in facets]
-    return np.array(each).reshape(-1, 2)
+    return np.array(each)
 
 
 def between(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -73,10 +73,13 @@ def _phasor(turns):  # type: ignore[no-untyped-def]
 def walk(  # type: ignore[no-untyped-def]
     subtracting, data, weight, cells, of_row, edges, uvw, lmn, slot, antenna1, antenna2, jones, turns, waves, slower
 ):
-    """Take cells (run, group), as each sample sees them, off the data; or add the data's weighted conjugate to them."""
+    """Take cells (run, group), as samples see them, off the data; or add the weighted data, turned back, to them."""
     for row in range(len(data)):
         at, p, q = slot[row], antenna1[row], antenna2[row]
         seen = _seen(jones, at, p, q)
+        if not subtracting:  # turned only: weights, and so noise and point spread function, stay those of the image
+            size = abs(seen)
+            seen = seen / size if size > 0 else seen
         turn = np.float64(turns[at, p] - turns[at, q])
         path = uvw[row, 0] * lmn[0] + uvw[row, 1] * lmn[1] + uvw[row, 2] * lmn[2]
         for group in range(len(edges) - 1):
@@ -102,10 +105,8 @@ def walk(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def mean(weight, slot, antenna1, antenna2, jones):  # type: ignore[no-untyped-def]
-    """Sums of weight × amplitude of what is seen, and × its square."""
-    first = second = 0.0
+    """Sum of weight × amplitude of what is seen."""
+    total = 0.0
     for row in range(len(weight)):
-        amplitude = abs(_seen(jones, slot[row], antenna1[row], antenna2[row]))
-        first += weight[row] * amplitude
-        second += weight[row] * amplitude**2
-    return first, second
+        total += weight[row] * abs(_seen(jones, slot[row], antenna1[row], antenna2[row]))
+    return total

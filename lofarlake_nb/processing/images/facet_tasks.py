@@ -15,7 +15,7 @@ from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
 
 
 def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
-    """Sums over a chunk (facet, 2): of weight × what is seen, and of weight × its square; a task."""
+    """Sums over a chunk (facet,) of weight × amplitude of what is seen; a task."""
     opened = chunk.open()
     facets, _ = take(file)
     return facet_cells.means(opened, facets)

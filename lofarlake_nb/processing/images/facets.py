@@ -2,9 +2,11 @@
 
 What a station sees of a source away from the phase centre depends on the station, the time and the direction, and one
 image of all visibilities has one flux for a source. So the model's patches are turned into visibilities apart, each
-multiplied by what its stations see; of what is left, each patch is imaged through the conjugate (van Weeren et al.
-2016, ApJS 223, 2). A patch's plane touches the sphere at its centre (Kogan and Greisen 2009, AIPS memo 113), so that
-it needs no w-terms while it is small, and neighbouring visibilities can be averaged for it (`facet_cells`).
+multiplied by what its stations see; of what is left, each patch is imaged with the visibilities turned back by the
+phase of that (van Weeren et al. 2016, ApJS 223, 2). Amplitudes stay, as in the image around it: so the noise is the
+same, and the point spread function is nearly the image's, which is what the clean works with. A patch's plane touches
+the sphere at its centre (Kogan and Greisen 2009, AIPS memo 113), so that it needs no w-terms while it is small, and
+neighbouring visibilities can be averaged for it (`facet_cells`).
 """
 
 import pickle
@@ -50,8 +52,6 @@ class Facet:
         Hz.
     scale : float
         Mean over the visibilities of what they see of it: flux in the image over flux on the sky.
-    power : float
-        Mean of the square.
     """
 
     x: int
@@ -65,7 +65,6 @@ class Facet:
     phases: np.ndarray | None = None
     frequency: float = 1.0
     scale: float = 1.0
-    power: float = 1.0
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -159,5 +158,5 @@ def inserted(image: np.ndarray, patches: Sequence[np.ndarray], facets: Sequence[
     owner = owners(facets, len(image))
     for i, (facet, patch) in enumerate(zip(facets, patches, strict=True), 1):
         mine = owner[facet.window] == i
-        image[facet.window][mine] = (patch * (facet.scale / facet.power))[mine]
+        image[facet.window][mine] = patch[mine]
     return image

@@ -141,12 +141,12 @@ class Held:
         Parameters
         ----------
         chosen : sequence of Facet
-            Their `scale` and `power` are set here.
+            Their `scale` is set here.
         """
         file = facets.put(self.folder, chosen, self.geometry.npix)
         futures = [self.client.submit(facet_tasks.means, chunk, file, pure=False) for chunk in self.chunks]
         means = tree_sum(futures, self.client).result() / self.sums[:, 0].sum()
-        known = tuple(replace(f, scale=float(m[0]), power=float(m[1])) for f, m in zip(chosen, means, strict=True))
+        known = tuple(replace(f, scale=float(m)) for f, m in zip(chosen, means, strict=True))
         facets.put(self.folder, known, self.geometry.npix)
         return replace(self, facets=known)
 

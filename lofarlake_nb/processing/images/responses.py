@@ -39,7 +39,7 @@ def facets(
     Returns
     -------
     list of Facet
-        Their `scale` and `power` still to be set.
+        Their `scale` still to be set.
     """
     found = []
     for place in places:
