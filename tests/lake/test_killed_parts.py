@@ -44,13 +44,15 @@ class Killing:
     def __init__(self, home, part):
         self.home, self.part, self.back = home, part, True
         self.thread = None
+        self.once = threading.Lock()  # files are sent several at a time
 
     def __call__(self):
-        if self.thread is None:
-            self.pid = self.find()
-            os.killpg(self.pid, signal.SIGKILL)  # with its workers, which would go on answering for a moment
-            self.thread = threading.Thread(target=self.start if self.back else int)
-            self.thread.start()
+        with self.once:
+            if self.thread is None:
+                self.pid = self.find()
+                os.killpg(self.pid, signal.SIGKILL)  # with its workers, which would go on answering for a moment
+                self.thread = threading.Thread(target=self.start if self.back else int)
+                self.thread.start()
 
     def find(self):
         [part] = [one for one in supervisor.status(self.home).parts if one.name == self.part]
