@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 # The lake that `make lab` opens: the rehearsal's where there is one, else one's own.
 LAKE ?= $(if $(wildcard rehearsal/lake),rehearsal/lake,)
 
-.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-binder gallery clean
+.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-field bench-binder gallery clean
 help:
 	@echo "make rehearsal   both stages, end to end, on a lake of its own in rehearsal/"
 	@echo "make test        the tests"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-binder  Binder's scripts and both stages in a clean folder: seconds, memory (ARGS=--python=PATH: no install)"
 	@echo "make gallery     the README's pictures, from the rehearsal's lake (needs chromium)"
 	@echo "make bench-process  stage 2 against DP3, AOFlagger and WSClean (ARGS='--quick --dp3 PATH')"
+	@echo "make bench-field  the image of the benchmark observation against its truth (12 GB, 40 minutes)"
 	@echo "make lint        formatting, types, spelling"
 	@echo "make lock        resolve the dependencies anew (needs uv)"
 	@echo "make clean       stop the rehearsal's lake; remove it and the environment"
@@ -42,6 +43,9 @@ gallery: $(READY)
 
 bench-process: $(READY)
 	@$(BIN)/python -m benchmarks.process $(ARGS)
+
+bench-field: $(READY)
+	@$(BIN)/python -m benchmarks.field $(ARGS)
 
 lab: $(READY)
 	@$(BIN)/lofarlake lab $(if $(LAKE),--home $(LAKE),)
