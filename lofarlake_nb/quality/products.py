@@ -106,10 +106,8 @@ def record_calibration(
     """
     for name in (*(f"{name}.fits" for name in IMAGES), "sources.fits", "sources.reg", *PICTURES_OF_IMAGES):
         (place / name).unlink(missing_ok=True)
-    for source in calibrated.solution_files:
+    for source in (*calibrated.solution_files, *calibrated.direction_files):
         _copy(source, place / source.name)
-    for source in calibrated.direction_files:
-        _copy(source, place / f"{source.stem}_directions.h5")
     value = _with_calibration(summary.empty(), flagged, calibrated)
     quality = qa.of_calibration(flagged, averaged, calibrated, provenance)
     return _written(place, value, quality, ())

@@ -3,7 +3,8 @@
 They are solved on what is corrected for the gains of all directions, for all Measurement Sets of about one frequency
 together, joined as phases of one ionosphere, and judged on held-out slots: phases of the even slots are held against
 the odd ones, and the other way round. A direction whose phases leave more of the held-out visibilities than no phases
-do gets none. Bright directions get new phases in every slot, faint ones as rarely as their noise asks for.
+do gets none; where all of them together do, none gets any. Bright directions get new phases in every slot, faint ones
+as rarely as their noise asks for.
 """
 
 import logging
@@ -256,6 +257,8 @@ def _judge(chosen: Plan, solved: list[Phases]) -> list[Judged]:
     for i, group in enumerate(chosen.its):
         gain = float((left[1 + i] - left[0]) / without) if without > 0 else 0.0
         reason = "" if gain > 0 else "held-out slots are no better"
+        if left[0] >= without:  # then one that seems to help does so by chance
+            reason = "held-out slots are no better with all directions together"
         if i == 0:
             reason = "the gains of all directions are its own"
         judged.append(Judged(group.direction.name, group.flux, gain, not reason, reason))
