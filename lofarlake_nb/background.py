@@ -174,6 +174,9 @@ class Recorder:
     def __call__(self, step: Step) -> None:
         """Take a step."""
         tick = Tick.of(step.tick) if step.tick else None
+        # A signal that comes while Python starts may get lost; what it was sent for is on the disk.
+        if not tick and self.path and (self.path.parent / _STOP).exists():
+            raise KeyboardInterrupt("stopped between two cells")
         if tick:
             self.show(tick)
         elif step.heading != self.now.heading:

@@ -142,6 +142,7 @@ def test_the_lake_is_walked_through_by_the_keyboard(page, explored):
     tab_to(page, TREE)
     page.keyboard.press("End")
     page.locator(".jp-OutputArea").get_by_text("green, has").first.wait_for(timeout=30_000)
+    page.locator(".jp-OutputArea button:not([disabled])", has_text="Verify").first.wait_for(timeout=30_000)
     tab_to(page, "Verify")
     page.keyboard.press("Space")
     page.locator(".jp-OutputArea").get_by_text("files are right").wait_for(timeout=30_000)

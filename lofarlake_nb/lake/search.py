@@ -67,8 +67,9 @@ def find(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") ->
     Examples
     --------
     >>> from lofarlake_nb.lake.query import Query
-    >>> [found.did for found in find(lake, Query(target="3C196", cone="123.4deg 48.2deg 1deg"))]
-    ['lofar:L990100']
+    >>> found = find(lake, Query(target="3C196", cone="123.4deg 48.2deg 1deg"))
+    >>> "lofar:L990100" in [one.did for one in found]
+    True
     """
     if kind not in KINDS:
         raise UsageError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")

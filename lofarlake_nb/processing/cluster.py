@@ -1,9 +1,11 @@
 """Dask workers: processes of this machine, or a scheduler that runs elsewhere."""
 
 import logging
+import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -20,6 +22,7 @@ logger = logging.getLogger(__name__)
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
 CONNECT = "5s"
+REMOVALS = 50
 RESTART = "60s"
 # In Dask's configuration: the port of the loopback on which JupyterLab looks for the dashboard.
 DASHBOARD = "lofarlake.dashboard"
@@ -99,7 +102,7 @@ def start(
             warming.warm(client)
             yield client
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _remove(scratch)
 
 
 def affordable(cores: int, memory: int) -> int:
@@ -124,6 +127,15 @@ def affordable(cores: int, memory: int) -> int:
     1
     """
     return max(1, min(cores, int(MEMORY_SHARE * memory / WORKER_MEMORY)))
+
+
+def _remove(scratch: str) -> None:
+    """Remove the workers' folder; those that were interrupted may still be leaving it."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not os.path.exists(scratch):
+            return
+        time.sleep(0.1)
 
 
 def _free(port: int) -> int:

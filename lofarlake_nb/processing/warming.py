@@ -5,7 +5,7 @@ Loading it takes a worker seconds; compiling it, once after an installation, man
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from distributed import Client, Worker, WorkerPlugin
@@ -19,35 +19,37 @@ def warm(client: Client) -> None:
     Parameters
     ----------
     client : distributed.Client
-        Returns at once: the workers take tasks meanwhile.
+        Returns once modules are imported; kernels are loaded while the workers take tasks.
     """
     client.register_plugin(Warming())
 
 
 class Warming(WorkerPlugin):
-    """Loads in a thread of the worker's own, beside the one that runs its tasks."""
+    """Imports, then loads kernels in a thread of the worker's own, beside the one that runs its tasks."""
 
     name = "lofarlake-warming"
 
     def setup(self, worker: Worker) -> None:
         """Begin."""
+        # Not in the thread: a task that imports at the same time would find half of a module. Nor with this module,
+        # which would keep the worker from its start.
+        from lofarlake_nb.processing import kernels
+
         self._stopped = threading.Event()
         # Workers that compile start at either end: each finds what the others have compiled already.
         backwards = isinstance(worker.name, int) and worker.name % 2 == 1
         # A daemon: a worker that is told to end doesn't wait for it.
-        threading.Thread(target=_load, args=(self._stopped, backwards), name=self.name, daemon=True).start()
+        threading.Thread(
+            target=_load, args=(kernels.PIECES, self._stopped, backwards), name=self.name, daemon=True
+        ).start()
 
     def teardown(self, worker: Worker) -> None:
         """End after what is being loaded."""
         self._stopped.set()
 
 
-def _load(stopped: threading.Event, backwards: bool) -> None:
+def _load(pieces: Sequence[Callable[[], Any]], stopped: threading.Event, backwards: bool) -> None:
     try:
-        # Here, in the thread: what is loaded at the import of this module would keep the worker from its start.
-        from lofarlake_nb.processing import kernels
-
-        pieces: list[Callable[[], Any]] = [*kernels.PIECES]
         for piece in reversed(pieces) if backwards else pieces:
             if stopped.is_set():
                 return
