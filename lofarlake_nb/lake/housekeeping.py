@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rucio.common.exception import RuleNotFound
+
 from lofarlake_nb.errors import DIDNotFound, LakeError, LakeRefused, UsageError
 from lofarlake_nb.lake import metadata, rules
 from lofarlake_nb.lake.client import Lake
@@ -149,7 +151,11 @@ def _ended(lake: Lake, did: DID) -> tuple[list[str], list[str]]:
                 raise LakeRefused(f"it is of {rule.did}")
             lake.call("update_replication_rule", rule.rule_id, {"lifetime": -10})  # deleting one waits for an hour
             ended.append(rule.rule_id)
-        except LakeRefused as error:
+        except LakeError as error:
+            if isinstance(error.__cause__, RuleNotFound):  # an earlier call had ended it, and now it has gone
+                continue
+            if not isinstance(error, LakeRefused):
+                raise
             holders.append(f"{rule.rule_id} at {rule.rse_expression}, {rule.account}: {error.message}")
     return ended, holders
 
