@@ -15,6 +15,7 @@ from papermill.log import logger as papermill_log
 from lofarlake_nb.steps import TICK_MIME
 
 ENGINE = "lofarlake"
+LEAVING = 60.0  # seconds that a kernel has to stop its Dask workers when a notebook ends; then it is killed
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ class Client(PapermillNotebookClient):
         self._watch = watch
         self._steps = steps_of(nb_man.nb)
         self._under_way = self._asked = self._passed_on = False
+
+    def create_kernel_manager(self) -> Any:
+        """Manager of a new kernel."""
+        manager = super().create_kernel_manager()
+        manager.shutdown_wait_time = LEAVING
+        return manager
 
     def execute(self, **more: Any) -> nbformat.NotebookNode:
         """Run all cells."""

@@ -140,9 +140,9 @@ def test_the_lake_is_walked_through_by_the_keyboard(page, explored):
     tree = page.locator("select[size='22']")
     page.wait_for_function(FILTERED, arg=tree.element_handle(), timeout=30_000)
     tab_to(page, TREE)
-    told = page.locator(".jp-OutputArea").get_by_text("green, has").first
+    told = page.locator(".jp-OutputArea").get_by_text("green, has it").first
     for _ in range(10):  # a tree that is drawn anew meanwhile forgets the key
-        page.keyboard.press("End")
+        page.keyboard.press("ArrowDown")
         page.wait_for_timeout(2_000)
         if told.is_visible():
             break

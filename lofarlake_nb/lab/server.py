@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ipykernel.kernelspec import write_kernel_spec
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.lab import programs
+from lofarlake_nb.lab import programs, shortcuts
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
 from lofarlake_nb.run import notebooks_folder
@@ -107,6 +107,7 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     dask = {"defaultURL": f"proxy/{dashboard}", "hideClusterManager": True}
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({**_SETTINGS, _DASK: dask}, indent=2) + "\n")
+    shortcuts.write(Path(environment["JUPYTERLAB_SETTINGS_DIR"]))
     _write_kernel(jupyter / "data" / "kernels" / "python3")
     return Configured(root, folder / notebook, environment)
 

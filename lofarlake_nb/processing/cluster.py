@@ -1,5 +1,6 @@
 """Dask workers: processes of this machine, or a scheduler that runs elsewhere."""
 
+import atexit
 import logging
 import os
 import shutil
@@ -174,6 +175,8 @@ def _connected(scheduler: str) -> Iterator[distributed.Client]:
 class Session:
     """Workers that stay until they are closed, for a notebook, whose cells can't share a ``with``.
 
+    Python's end closes them too: of a notebook that is stopped, the cell that would do it never runs.
+
     Parameters
     ----------
     workers, scheduler, dashboard, memory
@@ -184,6 +187,7 @@ class Session:
         self._stack, self._owns_workers = ExitStack(), not scheduler
         started = start(workers, scheduler=scheduler, dashboard=dashboard, memory=memory)
         self.client = self._stack.enter_context(started)
+        atexit.register(self.close)
 
     def renewed(self) -> distributed.Client:
         """The client, after workers that were started here have begun anew: without what earlier steps left in them.
@@ -197,4 +201,5 @@ class Session:
 
     def close(self) -> None:
         """Stop the workers that were started."""
+        atexit.unregister(self.close)
         self._stack.close()

@@ -102,6 +102,15 @@ def test_a_machine_that_loses_its_power(lake, lake_home, tmp_path, unique, numbe
 # ---- the movers
 
 
+@pytest.mark.parametrize("name", ["daemons", "server", "storage"])
+def test_a_part_that_was_killed_a_moment_ago_is_started_anew(lake_home, name):
+    """It answers until the kernel has taken it apart."""
+    [pid] = [part.pid for part in supervisor.status(lake_home).parts if part.name == name]
+    os.kill(pid, signal.SIGKILL)
+    again = {part.name: part for part in supervisor.start(lake_home).parts}
+    assert (again[name].up, again[name].pid != pid) == (True, True)
+
+
 def test_movers_that_die_while_they_copy(lake, lake_home, tmp_path, unique, number):
     [file] = made(tmp_path, unique, 1, 100_000_000)
     ingest.ingest(lake, [file], parameters(number))

@@ -14,6 +14,7 @@ from pathlib import Path
 from lofarlake_nb.lake.embedded.home import write_private
 
 START_LINE = "=== started"
+_EXITING = 0x4  # PF_EXITING of the kernel's sched.h, among the flags of /proc/PID/stat
 LOG_BYTES = 5_000_000  # a log that is longer is put aside at the next start
 
 
@@ -43,6 +44,17 @@ class Process:
         """Whether this very process still runs."""
         seen = _stat(self.pid)
         return seen is not None and seen[1] == self.started and self.boot == _boot() and seen[0] not in "ZX"
+
+    @property
+    def doomed(self) -> bool:
+        """Whether it was killed and has yet to end, which takes a large one a while."""
+        try:
+            flags = int(Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[6])
+            told = Path(f"/proc/{self.pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        pending = [int(line.split()[1], 16) for line in told.splitlines() if line.startswith(("SigPnd:", "ShdPnd:"))]
+        return self.alive and (bool(flags & _EXITING) or any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending))
 
 
 def start(

@@ -263,7 +263,8 @@ def _bury(home: Home) -> None:
     """See to the end of what parts that were killed left running, which may still hold their ports."""
     for name in parts.NAMES:
         process = processes.recorded(parts.record(home, name))
-        if process is None or not process.alive:
+        # One that was killed a moment ago still answers.
+        if process is None or process.doomed or not process.alive:
             _stop_parts(home, [name])
 
 
