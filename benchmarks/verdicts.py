@@ -52,7 +52,7 @@ def load(path: Path) -> Scan:
     return Scan(
         layout,
         {name: values[:, cross] for name, values in columns.items()},
-        Stations(nominal, sensitivity.element_power(path, layout)),
+        Stations(nominal, sensitivity.element_powers(path, [layout])[0]),
         sky_model.load("", layout.phase_centre),
     )
 

@@ -15,7 +15,8 @@ from papermill.log import logger as papermill_log
 from lofarlake_nb.steps import TICK_MIME
 
 ENGINE = "lofarlake"
-LEAVING = 60.0  # seconds that a kernel has to stop its Dask workers when a notebook ends; then it is killed
+# Seconds that a kernel has to stop its Dask workers when a notebook ends; then it is killed.
+LEAVING, LEAVING_AT_ONCE = 60.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class Client(PapermillNotebookClient):
 
         def asked(_number: int, _frame: Any) -> None:
             if self._asked:
+                if self.km is not None:
+                    self.km.shutdown_wait_time = LEAVING_AT_ONCE
                 raise KeyboardInterrupt("stopped at once: the cell under way was given no time to end")
             self._asked = True
             self._pass_on()

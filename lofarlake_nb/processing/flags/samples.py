@@ -63,6 +63,46 @@ def images(data: np.ndarray, level: np.ndarray, baselines: np.ndarray) -> np.nda
 
 
 @numba.njit(nogil=True, cache=True)
+def fill(spectra: np.ndarray, bad: np.ndarray) -> None:
+    """Put into bad samples what their nearest good neighbours have: in frequency, or else in time.
+
+    Parameters
+    ----------
+    spectra : (n, 2 × polarization, frequency, time) float32
+        From `images`; changed in place.
+    bad : (n, time, frequency) bool
+        Of the same baselines. A sample stays where neither its slot nor its channel has a good one.
+    """
+    n, n_part, n_channel, n_time = spectra.shape
+    for i in range(n):
+        for t in range(n_time):
+            for f in range(n_channel):
+                if not bad[i, t, f]:
+                    continue
+                low, high = f - 1, f + 1
+                while low >= 0 and bad[i, t, low]:
+                    low -= 1
+                while high < n_channel and bad[i, t, high]:
+                    high += 1
+                first, last = t, t
+                if low < 0 and high == n_channel:
+                    low, high, first, last = f, f, t - 1, t + 1
+                    while first >= 0 and bad[i, first, f]:
+                        first -= 1
+                    while last < n_time and bad[i, last, f]:
+                        last += 1
+                has_first = low >= 0 and first >= 0
+                has_last = high < n_channel and last < n_time
+                for p in range(n_part):
+                    if has_first and has_last:
+                        spectra[i, p, f, t] = (spectra[i, p, low, first] + spectra[i, p, high, last]) / 2
+                    elif has_first:
+                        spectra[i, p, f, t] = spectra[i, p, low, first]
+                    elif has_last:
+                        spectra[i, p, f, t] = spectra[i, p, high, last]
+
+
+@numba.njit(nogil=True, cache=True)
 def count(flag: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flagged samples by baseline, channel and slot.
 

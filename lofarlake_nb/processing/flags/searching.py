@@ -191,7 +191,10 @@ def _search(
         )
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
-            for k, (i, spectra) in enumerate(zip(batch, samples.images(part, level, batch), strict=True), start):
+            # What is known by now would hide the faint, and spread to its neighbours in AOFlagger's smooth background.
+            images = samples.images(part, level, batch)
+            samples.fill(images, common[start : start + BATCH])
+            for k, (i, spectra) in enumerate(zip(batch, images, strict=True), start):
                 found[:, i] |= flag_baseline(spectra, engine, loaded) | common[k]
 
 

@@ -11,14 +11,21 @@ import numpy as np
 FEWEST_BASELINES = 12
 MOST_CLASSES = 6
 # Interference of this many times the noise's power matters, where it is this many times the scatter.
-MATTERS = 0.35
+MATTERS = 0.25
 SURE = 5.0
+# From slot to slot the sky turns and the receivers drift, not by chance but now and then: more is asked for.
+SURE_IN_TIME = 10.0
 # Beside interference, a sample has a quarter of its residual power; at the edge of a block, three quarters.
 PEAK = 0.8
 FEWEST_SLOTS = 6
 # Where a class has interference, a sample of any other baseline with this many times its noise's power has it too:
 # noise alone reaches it once in 25 times with four hands.
 CONFIRMED = 2.0
+# What is found in all but this part of a stretch of slots is taken for all of it: another transmitter crosses it.
+GAPS = 0.3
+# Or where the mean of so many of its slots is above the noise's by this many times what chance gives.
+SPANS = (8, 32, 128)
+CHANCE = 3.5
 # Median of |z|² averaged over 1 or 2 hands, of complex Gaussian noise of power 1.
 MEDIAN = {1: 0.693, 2: 0.839}
 
@@ -70,7 +77,10 @@ def find(
             common = _above(usual / MEDIAN[min(n_polarization, 2)] - 1, 0 if over_time else 1)
             found[chosen] |= common
             everywhere |= common
+        if not over_time:
+            everywhere = _continued(everywhere)
         found[known] |= confirmed(data, flag, level, baselines[known], power[known], everywhere, over_time)
+        flag = flag | everywhere[:, None]  # what moves over the band is none of its neighbours' in time
     return found
 
 
@@ -85,7 +95,20 @@ def _above(excess: np.ndarray, axis: int) -> np.ndarray:
     around = np.zeros_like(along)
     around[1:] = along[:-1]
     around[:-1] = np.maximum(around[:-1], along[1:])
-    return (finite > max(MATTERS, SURE * scatter)) & (finite > PEAK * np.moveaxis(around, 0, axis))
+    sure = SURE_IN_TIME if axis == 0 else SURE
+    return (finite > max(MATTERS, sure * scatter)) & (finite > PEAK * np.moveaxis(around, 0, axis))
+
+
+def _continued(where: np.ndarray) -> np.ndarray:
+    """Samples (time, frequency) in a stretch of slots of which all but `GAPS`, its first and its last are there.
+
+    The scale-invariant rank operator (Offringa, van de Gronde & Roerdink 2012, A&A 539, A95), along time, inwards only.
+    """
+    count = np.zeros((len(where) + 1, where.shape[1]))
+    np.cumsum(where - (1 - GAPS), axis=0, out=count[1:])
+    lowest = np.minimum.accumulate(np.where(where, count[:-1], np.inf), axis=0)  # of all beginnings up to here
+    highest = np.maximum.accumulate(np.where(where, count[1:], -np.inf)[::-1], axis=0)[::-1]  # of all ends from here
+    return highest >= lowest
 
 
 @numba.njit(nogil=True, cache=True)
@@ -183,6 +206,8 @@ def confirmed(
 ) -> np.ndarray:
     """Samples whose own residual power is that of interference, at places where there is some.
 
+    Alone, or together with others of its channel at such places: a carrier that stays is seen over its minutes.
+
     Parameters
     ----------
     data, flag, level, baselines, noise, over_time
@@ -193,12 +218,39 @@ def confirmed(
     -------
     (n, time, frequency) bool
     """
-    found = np.zeros((len(baselines), data.shape[0], data.shape[2]), dtype=np.bool_)
-    rest = np.empty(data.shape[2], dtype=np.float32)
-    for t in range(data.shape[0]):
-        if where[t].any():
-            for i in range(len(baselines)):
-                _residuals(data, flag, level, t, baselines[i], over_time, 1, rest)
-                for f in range(data.shape[2]):
-                    found[i, t, f] = where[t, f] and rest[f] > CONFIRMED * noise[i]
+    n_time, n_channel = where.shape
+    found = np.zeros((len(baselines), n_time, n_channel), dtype=np.bool_)
+    rest = np.empty((n_time, n_channel), dtype=np.float32)
+    hands = data.shape[3]
+    for i in range(len(baselines)):
+        for t in range(n_time):
+            if where[t].any():
+                _residuals(data, flag, level, t, baselines[i], over_time, 1, rest[t])
+        for f in range(n_channel):
+            for t in range(n_time):
+                found[i, t, f] = where[t, f] and rest[t, f] > CONFIRMED * noise[i]
+            for span in SPANS:
+                _confirm_runs(rest[:, f], where[:, f], noise[i], hands, span, found[i, :, f])
     return found
+
+
+@numba.njit(nogil=True, cache=True)
+def _confirm_runs(rest: np.ndarray, where: np.ndarray, noise: float, hands: int, span: int, found: np.ndarray) -> None:
+    """Add the samples (time,) around which a span of residual powers is more than chance, where there is interference.
+
+    A mean of n powers of noise, of h hands each, is 1 ± 1 / √(n h).
+    """
+    total, count, first = 0.0, 0, 0
+    for t in range(len(rest)):
+        if t - first == span:
+            if where[first] and rest[first] >= 0:
+                total -= rest[first]
+                count -= 1
+            first += 1
+        if where[t] and rest[t] >= 0:
+            total += rest[t]
+            count += 1
+        full = t - first == span - 1 and count >= span // 2
+        if full and total / (count * noise) > 1 + CHANCE / np.sqrt(count * hands):
+            for k in range(first, t + 1):
+                found[k] |= where[k] and rest[k] >= 0

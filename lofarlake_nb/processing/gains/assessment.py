@@ -20,7 +20,7 @@ class Stations:
     nominal : (station,) float64
         SEFD towards the zenith, Jy, see `sensitivity.expected`; NaN where not known.
     power : float
-        See `sensitivity.element_power`; NaN where not known.
+        See `sensitivity.element_powers`; NaN where not known.
     """
 
     nominal: np.ndarray

@@ -6,6 +6,7 @@ shows. The published figures are those towards the zenith; elsewhere the dipoles
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,29 +84,33 @@ def expected(layout: Layout, antenna_set: str) -> np.ndarray:
     return float(np.interp(layout.frequencies.mean(), SEFD_HZ, SEFD_CORE_JY)) * CORE_TILES / tiles
 
 
-def element_power(path: Path, layout: Layout) -> float:
+def element_powers(path: Path, layouts: Sequence[Layout]) -> list[float]:
     """Power that a station's dipoles see towards the phase centre, relative to the zenith.
 
     Parameters
     ----------
     path : Path
         Measurement Set with LOFAR's antenna tables.
-    layout : Layout
+    layouts : sequence of Layout
+        Of Measurement Sets of the same stations.
 
     Returns
     -------
-    float
-        Mean of X and Y for an unpolarised source in the middle of the observation; NaN where EveryBeam doesn't know the
-        stations.
+    list of float
+        For each layout, mean of X and Y for an unpolarised source in the middle of the observation; NaN where EveryBeam
+        doesn't know the stations.
     """
     from lofarlake_nb.processing.sky import beam
 
-    found = beam.open_telescope(path)
+    found = beam.open_telescope(path)  # once: reading it takes longer than asking it
     if found is None:
-        return float("nan")
-    time = float(layout.times[len(layout.times) // 2])
-    jones = found.station_response(time, 0, float(layout.frequencies.mean()), *map(float, layout.phase_centre))
-    return float((np.abs(np.asarray(jones)) ** 2).sum() / 2)
+        return [float("nan")] * len(layouts)
+    powers = []
+    for layout in layouts:
+        time = float(layout.times[len(layout.times) // 2])
+        jones = found.station_response(time, 0, float(layout.frequencies.mean()), *map(float, layout.phase_centre))
+        powers.append(float((np.abs(np.asarray(jones)) ** 2).sum() / 2))
+    return powers
 
 
 def flux_scale(sefd: np.ndarray, nominal: np.ndarray, power: float) -> float | None:
@@ -118,7 +123,7 @@ def flux_scale(sefd: np.ndarray, nominal: np.ndarray, power: float) -> float | N
     nominal : (station,) float64
         From `expected`.
     power : float
-        From `element_power`; 1 where the model has the beam in it.
+        From `element_powers`; 1 where the model has the beam in it.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def gain_scale(gains: np.ndarray, nominal: np.ndarray, power: float, layout: Lay
     nominal : (station,) float64
         From `expected`.
     power : float
-        From `element_power`; 1 where the model has the beam in it.
+        From `element_powers`; 1 where the model has the beam in it.
     layout : Layout
 
     Returns

@@ -89,12 +89,10 @@ def solve(
                 for part in ranges
             ]
         )
-    stations = [  # while the workers solve
-        Stations(
-            nominal=sensitivity.expected(layout, measurement_set.antenna_set(path)),
-            power=_power(path, layout, model, with_beam),
-        )
-        for path, layout in zip(paths, layouts, strict=True)
+    powers = _powers(paths[0], layouts, model, with_beam)  # while the workers solve
+    stations = [
+        Stations(sensitivity.expected(layout, measurement_set.antenna_set(path)), power)
+        for path, layout, power in zip(paths, layouts, powers, strict=True)
     ]
     solved = [solving.joined(parts) for parts in client.gather(tasks)]
     known_bad = {station.name: station for station in averaged.bad_stations}
@@ -217,11 +215,11 @@ def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parame
     return known
 
 
-def _power(path: Path, layout: Layout, model: SkyModel | ModelColumn, with_beam: bool) -> float:
+def _powers(path: Path, layouts: list[Layout], model: SkyModel | ModelColumn, with_beam: bool) -> list[float]:
     """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
     if isinstance(model, ModelColumn):
-        return float("nan")  # whether beams are in it isn't known
-    return 1.0 if with_beam else sensitivity.element_power(path, layout)
+        return [float("nan")] * len(layouts)  # whether beams are in it isn't known
+    return [1.0] * len(layouts) if with_beam else sensitivity.element_powers(path, layouts)
 
 
 def _layout(path: Path, others: list[Layout]) -> Layout:
