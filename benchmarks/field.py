@@ -15,9 +15,13 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from benchmarks import field_truth
 from benchmarks.rows import HEADER, Row, compared, in_words, write
+from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.parameters import SimulationParameters
 from lofarlake_nb.processing import averaging, calibration, cluster, flagging, imaging, settings, sky_model
+from lofarlake_nb.processing.calibration import Calibrated
+from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.imaging import Imaged
 from lofarlake_nb.processing.settings import Settings
 from lofarlake_nb.processing.simulate import Truth, load_truth, simulate
@@ -64,14 +68,14 @@ def imperfect(sky: Path, path: Path) -> Path:
     return path
 
 
-def made(paths: list[Path], model: Path, chosen: Settings, work: Path) -> Imaged:
+def made(paths: list[Path], model: Path, chosen: Settings, work: Path) -> tuple[Flagged, Calibrated, Imaged]:
     """All of stage 2."""
     with cluster.start() as client:
         flagged = flagging.flag(paths, chosen.flag, work=work, client=client)
         averaged = averaging.average(flagged, chosen.average, work=work, client=client)
         sky = sky_model.load_for(paths, str(model), chosen.flag)
         calibrated = calibration.calibrate(averaged, sky, chosen.calibrate, work=work, client=client)
-        return imaging.image(calibrated, chosen.image, work=work, client=client)
+        return flagged, calibrated, imaging.image(calibrated, chosen.image, work=work, client=client)
 
 
 def sources(imaged: Imaged, truth: Truth) -> list[Compared]:
@@ -130,6 +134,21 @@ def rows(imaged: Imaged, compared_sources: list[Compared]) -> list[Row]:
     return [compared(name, float(ours), None, unit, bound, faster=False) for name, ours, unit, bound in figures]
 
 
+def before(flagged: Flagged, calibrated: Calibrated, truth: Truth, subbands: list[int]) -> list[Row]:
+    """Figures of flags and gains."""
+    layouts = [measurement_set.layout(path) for path in flagged.measurement_sets]
+    seen, noticed, clean = field_truth.flagged(flagged.flag_files, layouts, truth, subbands)
+    phase, amplitude = field_truth.gain_error(calibrated.solution_files, truth, subbands)
+    figures = [
+        ("interference of 10 sigma in all: missed", 100 * (1 - seen), "%", 5.0),
+        ("interference of 1 sigma a sample: missed", 100 * (1 - noticed), "%", None),
+        ("clean samples flagged", 100 * clean, "%", 1.0),
+        ("gains over 30 s: phase error", phase, "deg", 1.0),
+        ("gains over 30 s: amplitude error", 100 * amplitude, "%", 1.0),
+    ]
+    return [compared(name, float(ours), None, unit, bound, faster=False) for name, ours, unit, bound in figures]
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -146,12 +165,13 @@ def main() -> None:
         paths = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, chosen.subbands + 2).astype(int)[1:-1])]
         paths = every if chosen.subbands >= len(every) else paths
         model = imperfect(observation.sky_model, scratch / "imperfect.skymodel")
-        imaged = made(paths, model, settings.of({**WIDE, "more": OTHERS}), scratch / f"work-{len(paths)}")
-        found = sources(imaged, load_truth(observation.truth))
+        work, truth = scratch / f"work-{len(paths)}", load_truth(observation.truth)
+        flagged, calibrated, imaged = made(paths, model, settings.of({**WIDE, "more": OTHERS}), work)
+        found = sources(imaged, truth)
         for one in found:
             print(f"{one.name:<24} {one.flux:8.3f} Jy  × {one.ratio:.3f} ± {one.error:.3f}  {one.offset:.2f} arcsec")
         print(HEADER)
-        told = rows(imaged, found)
+        told = before(flagged, calibrated, truth, [every.index(path) for path in paths]) + rows(imaged, found)
         for row in told:
             print(in_words(row))
         write(chosen.output, told)

@@ -1,0 +1,92 @@
+"""Flags and gains of the benchmark observation against its truth."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.flags import flag_store
+from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.simulate import Truth
+
+# Interference that has so many times the noise in all its samples of a baseline can be seen by somebody who knows it.
+SEEN = 10.0
+# Gains are compared over intervals of so many seconds.
+INTERVAL = 30.0
+
+
+def interference(flag: np.ndarray, layout: Layout, truth: Truth, subband: int) -> np.ndarray:
+    """What is flagged, of what.
+
+    Parameters
+    ----------
+    flag : (time, baseline, frequency) bool
+    layout : Layout
+    truth : Truth
+    subband : int
+
+    Returns
+    -------
+    (3, 2) int
+        Flagged, and all: samples of events that are 10 σ in all on their baseline; of more than 1 σ; without any.
+    """
+    bad = truth.dead | truth.noisy | truth.swapped
+    wanted = layout.cross & ~bad[layout.antenna1] & ~bad[layout.antenna2]
+    first, second, flag = layout.antenna1[wanted], layout.antenna2[wanted], flag[:, wanted]
+    strength = truth.rfi_strength[subband]
+    lengths = np.linalg.norm(truth.positions[second] - truth.positions[first], axis=1)
+    seen = truth.interference(subband).attenuation(lengths) / truth.sigma(subband, first, second)
+    events, count = ndimage.label(strength > 0, np.ones((3, 3)))
+    power = ndimage.sum(strength.astype(float) ** 2, events, np.arange(count + 1))
+    strong = (np.sqrt(power)[:, None] * seen > SEEN)[events].transpose(0, 2, 1) & (strength > 0)[:, None]
+    noticed = strength[:, None] * seen[:, None] > 1
+    clean = np.broadcast_to((strength == 0)[:, None], flag.shape)
+    return np.array([[(flag & what).sum(), what.sum()] for what in (strong, noticed, clean)])
+
+
+def flagged(files: Sequence[Path], layouts: Sequence[Layout], truth: Truth, subbands: Sequence[int]) -> np.ndarray:
+    """Fractions (3,) that are flagged, of all subbands; see `interference`."""
+    counts = sum(
+        interference(flag_store.get(file, slice(None), len(layout.frequencies)), layout, truth, subband)
+        for file, layout, subband in zip(files, layouts, subbands, strict=True)
+    )
+    return counts[:, 0] / counts[:, 1]  # type: ignore[no-any-return]
+
+
+def gain_error(files: Sequence[Path], truth: Truth, subbands: Sequence[int]) -> tuple[float, float]:
+    """Rms error of gains towards the phase centre, of means over 30 s and a subband.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        h5parm of each subband, solved with beams in the model.
+    truth : Truth
+    subbands : sequence of int
+
+    Returns
+    -------
+    tuple of float
+        Degrees, after the reference; of the amplitude, the scale of all stations together taken out.
+    """
+    phases, sizes = [], []
+    for file, subband in zip(files, subbands, strict=True):
+        found = solutions.read(file)
+        names = list(solutions.stations(file))
+        here = np.array([names.index(str(name)) for name in truth.stations])
+        true = truth.gains(subband).transpose(0, 2, 1, 3)
+        slots = len(true) // len(found.times)
+        true = true[: slots * len(found.times)].reshape(-1, slots, *true.shape[1:]).mean(axis=1)
+        ratio = found.values[:, :, here] / true
+        ratio[..., truth.dead | truth.swapped, :] = np.nan
+        together = max(1, round(INTERVAL / float(np.median(np.diff(found.times)))))
+        whole = ratio[: len(ratio) // together * together].reshape(-1, together, *ratio.shape[1:])
+        mean = np.nanmean(whole, axis=(1, 2))  # (interval, station, polarization)
+        reference = np.flatnonzero(np.isfinite(mean).all(axis=(0, 2)))[0]
+        turned = np.angle(mean * np.exp(-1j * np.angle(mean[:, reference : reference + 1])))
+        turned = np.delete(turned, reference, axis=1)
+        phases.append(np.nanmean(turned**2))
+        size = np.abs(mean)
+        sizes.append(np.nanmean((size / np.nanmedian(size) - 1) ** 2))
+    return float(np.rad2deg(np.sqrt(np.mean(phases)))), float(np.sqrt(np.mean(sizes)))
