@@ -31,8 +31,8 @@ def predict(path: Path, model: Path, interval: float, client: distributed.Client
     """
     layout = measurement_set.layout(path)
     blocks = [(start, min(start + BLOCK, len(layout.times))) for start in range(0, len(layout.times), BLOCK)]
+    writer.add_column(path, "MODEL_DATA")  # before anybody reads: it changes what a table is made of
     futures = {client.submit(block, path, model, interval, *ends, pure=False): ends[0] for ends in blocks}
-    writer.add_column(path, "MODEL_DATA")
     for future, found in distributed.as_completed(futures, with_results=True):
         writer.put(path, layout, "MODEL_DATA", futures[future], found)
 
