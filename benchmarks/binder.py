@@ -3,15 +3,20 @@
 ``make bench-binder`` installs from the lock into an environment of its own (2 GB, some minutes); with
 ``ARGS="--python PATH"`` it takes one that is there. What it says: seconds until the landing page answers, of the whole
 rehearsal on the cores given, and the largest sum of the memory of its processes (PSS: what is shared is counted once).
+From then on there is no network but the loopback, where the kernel lets us have one of our own.
 They are told that there is as much memory as on Binder (``--memory``), by the limit on the resident set, which Linux
 holds nobody to and Dask reads as it reads a container's.
 """
 
 import argparse
+import ctypes
+import fcntl
 import json
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,6 +28,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 USER = 65534  # nobody, where this is run as root
+# Of Linux's sched.h and if.h: a network of our own, as root or as who is root in a world of their own; an interface's
+# flags, and that it is up.
+NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
+SET_FLAGS, UP = 0x8914, 1
 
 
 def memory(folder: Path) -> int:
@@ -118,6 +127,7 @@ def measured(folder: Path, clone: Path, environment: Path, ordinary: list[str], 
     found: dict = {}
     if not chosen.python:
         found["postBuild_s"] = timed("bash", clone / "binder/postBuild")
+    found["offline"] = offline()
     began = time.monotonic()
     port = 18899
     lab = ["python", "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
@@ -142,6 +152,18 @@ def measured(folder: Path, clone: Path, environment: Path, ordinary: list[str], 
             server.wait(60)
             timed(environment / "bin/lofarlake", "lake", "reset", "--yes")
     return {**found, "largest_gb": round(watched.largest / 1e9, 2)}
+
+
+def offline() -> bool:
+    """Leave the network, this process and all that it starts; whether that could be done."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEW_NETWORK) and libc.unshare(NEW_USER | NEW_NETWORK):
+        return False
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SET_FLAGS, struct.pack("16sh22x", b"lo", UP))
+    with suppress(OSError), socket.create_connection(("192.0.2.1", 80), timeout=1):
+        return False
+    return True
 
 
 def answers(port: int) -> bool:
