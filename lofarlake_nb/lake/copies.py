@@ -96,6 +96,7 @@ class Parts:
     ) -> None:
         self._info, self._storages, self._places = info, storages, places
         self._left = list(places())
+        self._failures: list[LofarlakeError] = []
         self._spool: IO[bytes] | None = None
 
     def read(self, start: int, end: int) -> bytes:
@@ -106,7 +107,6 @@ class Parts:
         ChecksumMismatch, TransferFailed, LakeRefused
             When no copy is good.
         """
-        failures: list[LofarlakeError] = []
         while self._left:
             address = self._left[0]
             storage = self._storages().of(address)
@@ -119,9 +119,9 @@ class Parts:
                     return data
                 raise TransferFailed(f"{address}: {len(data)} bytes came of {end - start} from {start} on")
             except (TransferFailed, LakeRefused) as error:
-                failures.append(error)
+                self._failures.append(error)
                 del self._left[0]
-        raise _none_good(self._info, failures)
+        raise _none_good(self._info, self._failures)
 
     def close(self) -> None:
         """Forget what was read."""
@@ -133,7 +133,11 @@ class Parts:
         """From a copy here, of storages that give whole files only; it is verified."""
         if self._spool is None:
             spool = tempfile.TemporaryFile(prefix="lofarlake-")  # noqa: SIM115 - closed with this
-            whole(self._storages(), self._places(), self._info, lambda blocks: _rewritten(spool, blocks))
+            try:
+                whole(self._storages(), self._places(), self._info, lambda blocks: _rewritten(spool, blocks))
+            except BaseException:
+                spool.close()
+                raise
             self._spool = spool
         self._spool.seek(start)
         return self._spool.read(end - start)
