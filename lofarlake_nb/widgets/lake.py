@@ -222,7 +222,7 @@ class LakeBrowser:
     def _search(self) -> None:
         question = self.search.question()
         self.shown.value = '<div role="status">searching …</div>'
-        self._line(question.call)
+        self._say(question.line(self.lake))
 
         def do(turn: int) -> None:
             rows = question.ask(self.browser)

@@ -74,7 +74,7 @@ class Actions:
     def _begin(self, title: str, call: str, do: Callable[[Sink], str], after: Callable[[], None] | None = None) -> None:
         self._say(call_of(self.lake, call))
         self.works.append(Work(title, do, after))
-        self.log.children = [one.widget for one in self.works[:-_KEPT:-1]]
+        self.log.children = [one.widget for one in self.works[: -_KEPT - 1 : -1]]
 
     def _retrieve(self) -> None:
         did, folder = self._chosen(), self.folder.value or "."

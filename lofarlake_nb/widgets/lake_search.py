@@ -8,6 +8,7 @@ import ipywidgets
 
 from lofarlake_nb.lake import browse, search
 from lofarlake_nb.widgets import controls, folding
+from lofarlake_nb.widgets.lake_actions import call_of
 
 # What a search by metadata takes, with an example.
 _WORDS = {
@@ -38,13 +39,13 @@ class Question:
     kind: str
     wanted: dict[str, str]
 
-    @property
-    def call(self) -> str:
-        """Call of a `Browser` that asks the same."""
+    def line(self, lake: str) -> str:
+        """The line of code that asks a lake the same."""
         if not self.wanted:
-            return f"search({self._pattern!r}, kind={self.kind!r})"
+            return call_of(lake, f"search({self._pattern!r}, kind={self.kind!r})")
         given = "".join(f", {word}={text!r}" for word, text in self.wanted.items())
-        return f"find(kind={self.kind!r}{given})"
+        found = call_of(lake, f"find(kind={self.kind!r}{given})")
+        return f"browse.like({found}, {self.name!r})" if self.name else found
 
     def ask(self, browser: browse.Browser) -> browse.Rows[Any]:
         """Rows that fit all that is given."""

@@ -12,6 +12,7 @@ from lofarlake_nb.lake import browse, client, ingest
 from lofarlake_nb.lake.ticks import Tick
 from lofarlake_nb.widgets import landing
 from lofarlake_nb.widgets.lake import LakeBrowser, lake_browser
+from lofarlake_nb.widgets.lake_search import Question
 from lofarlake_nb.widgets.work import Work
 
 RESULT = "lofar:widget_result"
@@ -136,6 +137,20 @@ def test_what_the_lake_refuses_is_said_in_the_widget(clicked):
     choose(clicked, "lofar:gone_meanwhile")
     assert "lofar:gone_meanwhile" in words(clicked.shown.value)
     assert any(text.startswith("✖") for text in texts(clicked))
+
+
+def test_a_search_by_metadata_and_name_is_told_with_both():
+    asked = Question("L66*", "dataset", {"target": "3C196"})
+    assert asked.line("home") == "browse.like(browse.connect('home').find(kind='dataset', target='3C196'), 'L66*')"
+
+
+def test_the_newest_six_works_are_shown(clicked):
+    for n in range(8):
+        clicked.actions._begin(f"work {n}", "work()", lambda sink: "done")
+    clicked.wait()
+    assert [words(one.value).split(":")[0][-6:] for one in clicked.actions.log.children] == [
+        f"work {n}" for n in (7, 6, 5, 4, 3, 2)
+    ]
 
 
 def test_retrieve_brings_it_here(clicked, tmp_path):
