@@ -89,11 +89,11 @@ def session(home: Path, stem: str, count: int) -> list[Row]:
     end = f"lofar:{catalogue.name_of(stem, count - 1)}"
     click("its size, checksum, sites and rules", lambda: choose(end), lambda: "adler32" in seen.shown.value)
     seen.wait()
-    seen.wanted["target"].value, seen.wanted["min_frequency"].value = "3C190", "150 MHz"
-    click("a search of datasets by metadata", seen.look.click, lambda: "found" in seen.shown.value)
-    seen.kind.value = "file"
-    seen.wanted["max_frequency"].value = "151 MHz"
-    click("a search of files is taken up", seen.look.click, lambda: "search" in seen.shown.value)
+    seen.search.wanted["target"].value, seen.search.wanted["min_frequency"].value = "3C190", "150 MHz"
+    click("a search of datasets by metadata", seen.search.look.click, lambda: "found" in seen.shown.value)
+    seen.search.kind.value = "file"
+    seen.search.wanted["max_frequency"].value = "151 MHz"
+    click("a search of files is taken up", seen.search.look.click, lambda: "search" in seen.shown.value)
     begin = time.monotonic()
     seen.wait()
     rows.append(_row(f"(it has looked through {count} files)", time.monotonic() - begin, bound=False))

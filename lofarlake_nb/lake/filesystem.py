@@ -1,37 +1,25 @@
 """The lake as files, for whatever opens files by fsspec: ``rucio://scope/dataset/file``.
 
-A part of a path is a DID's name; in a dataset, what a file's name has in common with the dataset's may be left out
-(``rucio://lofar/RESULTS/image.fits`` is ``lofar:RESULTS.image.fits``). A name's slashes are written ``%2F``, and
-what is of another scope than what it lies in ``scope:name``. Files of a lake never change, so nothing is written here.
+How paths are written: `urls`. Files of a lake never change, so nothing is written here.
 """
 
 import os
-import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
-from urllib.parse import unquote
+from typing import Any, TypeVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from fsspec.utils import isfilelike
 
-from lofarlake_nb.errors import (
-    ChecksumMismatch,
-    DIDNotFound,
-    LakeNotRunning,
-    LakeRefused,
-    LofarlakeError,
-    NotInTheLake,
-    TransferFailed,
-)
-from lofarlake_nb.lake import client, replicas, tree
-from lofarlake_nb.lake.counted import Counted
+from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, LakeRefused, NotInTheLake
+from lofarlake_nb.lake import client, copies, tree, urls
+from lofarlake_nb.lake.copies import Parts
 from lofarlake_nb.lake.did import DID
-from lofarlake_nb.lake.storage import Ranged, Storages
+from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.tree import Entry
 from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.partial import building
@@ -177,7 +165,7 @@ class RucioFileSystem(AbstractFileSystem):
             When that is nowhere: copies on tape must be brought first.
         """
         did = DID.parse(self._file(path)["did"])
-        return self._ask(lambda lake: self._addresses(lake, did))
+        return self._ask(lambda lake: copies.addresses(lake, self.storages, did))
 
     def _open(
         self, path: str, mode: str = "rb", block_size: Any = None, cache_options: Any = None, **options: Any
@@ -216,14 +204,11 @@ class RucioFileSystem(AbstractFileSystem):
         scope, _, rest = path.partition("/")
         if not rest:
             self._info(lake, path)
-            return sorted((_row(path, e, e.did.name) for e in tree.collections(lake, scope)), key=_by_name)
-        found = self._found(lake, path)
+            return _rows(path, None, tree.collections(lake, scope))
+        found = urls.entry(lake, path)
         if found.is_file:
-            return [self._info(lake, path)]
-        entries = list(tree.contents(lake, found))
-        full = {_written(found.did, entry.did) for entry in entries}
-        rows = [_row(path, entry, _shown(found.did, entry.did, full)) for entry in entries]
-        rows.sort(key=_by_name)
+            return [_described(path, found)]
+        rows = _rows(path, found.did, tree.contents(lake, found))
         if found.type == "dataset" and not found.open:
             self.dircache[path] = rows
         return rows
@@ -233,31 +218,7 @@ class RucioFileSystem(AbstractFileSystem):
             if path and path not in tree.scopes(lake):
                 raise NotInTheLake(f"rucio://{path}: the lake has no scope {path}", "see which there are: fs.ls('')")
             return _folder(path)
-        found = self._found(lake, path)
-        return _described(path, found)
-
-    def _found(self, lake: client.Lake, path: str) -> Entry:
-        """What a path leads to, from collection to collection."""
-        scope, *names = path.split("/")
-        try:
-            found = tree.entry(lake, DID(scope, unquote(names[0])))
-            for name in names[1:]:
-                found = self._inside(lake, found, name)
-        except DIDNotFound as error:
-            raise NotInTheLake(f"rucio://{path} is not in the lake: {error.message}", error.hint) from error
-        except ValueError as error:  # no name that a lake has
-            raise NotInTheLake(f"rucio://{path} is not in the lake: {error}") from error
-        return found
-
-    @staticmethod
-    def _inside(lake: client.Lake, parent: Entry, written: str) -> Entry:
-        scope, colon, name = unquote(written).rpartition(":")
-        scope = scope if colon else parent.did.scope
-        for candidate in (name, f"{parent.did.name}.{name}"):
-            did = DID(scope, candidate)
-            if lake.find(did) is not None and parent.did in tree.parents(lake, did):
-                return tree.entry(lake, did)
-        raise DIDNotFound(f"{parent.did} has no {written}", f"see what it has: fs.ls('{parent.did.scope}/...')")
+        return _described(path, urls.entry(lake, path))
 
     def _file(self, path: str) -> dict[str, Any]:
         info = self.info(path)
@@ -265,31 +226,9 @@ class RucioFileSystem(AbstractFileSystem):
             raise IsADirectoryError(f"rucio://{info['name']} is a collection: list it, or name a file in it")
         return info
 
-    def _addresses(self, lake: client.Lake, did: DID) -> list[str]:
-        storages, usable, states = self.storages, [], []
-        for replica in replicas.replicas_of(lake, [did]).get(did, ()):
-            settings = lake.rse(replica.rse)
-            on_tape = settings.get("rse_type") == "TAPE" or settings["attributes"].get("QOS") == "TAPE"
-            address = storages.best(replica.rse, replica.addresses)
-            states.append(f"{replica.rse} {replica.state}{' on tape' if on_tape else ''}")
-            if replica.state == "AVAILABLE" and address and (address.startswith("file:") or not on_tape):
-                usable.append(address)
-        if not usable:
-            raise TransferFailed(
-                f"{did}: no copy can be read from here (copies: {', '.join(states) or 'none'})",
-                f"bring it here, from tape too: lofarlake retrieve {did} --to DIR",
-            )
-        return sorted(usable, key=lambda address: (not address.startswith("file:"), address))
-
     def _whole(self, info: dict[str, Any], use: Callable[[Iterator[Block]], Answer]) -> Answer:
         """What becomes of all bytes of a file, from the first copy that is good."""
-        failures: list[LofarlakeError] = []
-        for address in self.addresses(info["name"]):
-            try:
-                return use(verified(self.storages.of(address).read(address), info, address))
-            except (TransferFailed, ChecksumMismatch, LakeRefused) as error:
-                failures.append(error)
-        raise _no_copy(info, failures)
+        return copies.whole(self.storages, self.addresses(info["name"]), info, use)
 
 
 class RucioFile(AbstractBufferedFile):
@@ -299,8 +238,7 @@ class RucioFile(AbstractBufferedFile):
 
     def __init__(self, fs: RucioFileSystem, path: str, mode: str = "rb", **options: Any) -> None:
         self._info = fs._file(path)
-        self._copies = fs.addresses(path)
-        self._spool: IO[bytes] | None = None
+        self._parts = Parts(self._info, lambda: fs.storages, lambda: fs.addresses(path))
         self._summed, self._adler32 = 0, 1
         super().__init__(fs, path, mode, size=self._info["size"], **options)
 
@@ -308,43 +246,14 @@ class RucioFile(AbstractBufferedFile):
         end = min(end, self.size)
         if start >= end:
             return b""
-        data = self._range(start, end)
+        data = self._parts.read(start, end)
         self._sum(start, data)
         return data
 
     def close(self) -> None:
         """Forget what was read."""
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        self._parts.close()
         super().close()
-
-    def _range(self, start: int, end: int) -> bytes:
-        failures: list[LofarlakeError] = []
-        while self._copies:
-            address = self._copies[0]
-            storage = self.fs.storages.of(address)
-            try:
-                if isinstance(storage, Ranged):
-                    data = storage.read_range(address, start, end)
-                else:
-                    data = self._from_spool(start, end)
-                if len(data) == end - start:
-                    return data
-                raise TransferFailed(f"{address}: {len(data)} bytes came of {end - start} from {start} on")
-            except (TransferFailed, LakeRefused) as error:
-                failures.append(error)
-                del self._copies[0]
-        raise _no_copy(self._info, failures)
-
-    def _from_spool(self, start: int, end: int) -> bytes:
-        """From a copy here, of storages that give whole files only; it is verified."""
-        if self._spool is None:
-            spool = tempfile.TemporaryFile(prefix="lofarlake-")  # noqa: SIM115 - closed with this file
-            self.fs._whole(self._info, lambda blocks: _rewritten(spool, blocks))
-            self._spool = spool
-        self._spool.seek(start)
-        return self._spool.read(end - start)
 
     def _sum(self, start: int, data: bytes) -> None:
         """Go on with the checksum where what came goes on; at the end of the file it must be right."""
@@ -359,51 +268,8 @@ class RucioFile(AbstractBufferedFile):
             )
 
 
-def verified(blocks: Iterator[Block], info: dict[str, Any], address: str) -> Iterator[Block]:
-    """The same blocks; an error in the place of their end when they are not the file's.
-
-    Parameters
-    ----------
-    blocks : iterator of bytes
-        Of a copy.
-    info : dict
-        From `RucioFileSystem.info`.
-    address : str
-        Of the copy, for the error.
-
-    Raises
-    ------
-    ChecksumMismatch
-        When they are others.
-    """
-    counted = Counted(blocks)
-    yield from counted
-    if (counted.size, counted.adler32) != (info["size"], info["adler32"]):
-        raise ChecksumMismatch(
-            f"{address} has {counted.size} bytes with adler32 {counted.adler32}, "
-            f"expected {info['size']} bytes with adler32 {info['adler32']}",
-            f"mend it: lofarlake verify --deep --repair {info['did']}",
-        )
-
-
-def _rewritten(file: IO[bytes], blocks: Iterator[Block]) -> None:
-    file.seek(0)
-    file.truncate()
-    for block in blocks:
-        file.write(block)
-
-
-def _no_copy(info: dict[str, Any], failures: list[LofarlakeError]) -> LofarlakeError:
-    said = "; ".join(error.message for error in failures)
-    return type(failures[-1])(f"{info['did']}: no copy is good: {said}", failures[-1].hint)
-
-
 def _folder(name: str) -> dict[str, Any]:
     return {"name": name, "size": 0, "type": "directory", "did": "", "adler32": ""}
-
-
-def _row(path: str, entry: Entry, shown: str) -> dict[str, Any]:
-    return _described(f"{path}/{shown.replace('/', '%2F')}", entry)
 
 
 def _described(path: str, entry: Entry) -> dict[str, Any]:
@@ -412,16 +278,9 @@ def _described(path: str, entry: Entry) -> dict[str, Any]:
     return {"name": path, "size": size, "type": kind, "did": str(entry.did), "adler32": entry.adler32}
 
 
-def _written(parent: DID, did: DID) -> str:
-    return did.name if did.scope == parent.scope else str(did)
-
-
-def _shown(parent: DID, did: DID, full: set[str]) -> str:
-    """Name in a collection: without the collection's own, unless that is another's name."""
-    written, start = _written(parent, did), f"{parent.name}."
-    short = written.removeprefix(start)
-    return short if did.scope == parent.scope and short and short[0].isalnum() and short not in full else written
-
-
-def _by_name(row: dict[str, Any]) -> str:
-    return row["name"]
+def _rows(path: str, parent: DID | None, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """What is in a collection, or in a scope, by name."""
+    known = list(entries)
+    names = urls.names([entry.did for entry in known], parent)
+    rows = [_described(f"{path}/{name}", entry) for name, entry in zip(names, known, strict=True)]
+    return sorted(rows, key=lambda row: row["name"])

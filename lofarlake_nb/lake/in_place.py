@@ -3,8 +3,10 @@
 Rucio's word for such a site is non-deterministic: it has its files under paths that are not of Rucio's making.
 """
 
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -15,14 +17,15 @@ from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.counted import adler32_of
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.journal import Journal
-from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.plan import Item
 from lofarlake_nb.lake.registration import Known, Stored
 from lofarlake_nb.lake.replicas import replicas_of
 from lofarlake_nb.lake.sending import Entry, Sending
 from lofarlake_nb.lake.storage import Storages, path_of
-from lofarlake_nb.lake.ticks import Progress
 from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.parameters import IngestParameters
+
+log = logging.getLogger(__name__)
 
 _SITE = "make the folder a site first: lofarlake lake site NAME --folder DIR; of another lake, ask its administrator"
 
@@ -173,6 +176,29 @@ def check_moved(
             )
 
 
+def check_lifetime(lake: Lake, parameters: IngestParameters) -> None:
+    """Refuse a rule whose end would take somebody's own files with it.
+
+    Raises
+    ------
+    UsageError
+        When the rule is to end, and the site deletes what no rule holds.
+    """
+    if not lake.is_in_place(parameters.rse) or not lake.deletes_at(parameters.rse):
+        return
+    if parameters.lifetime:
+        raise UsageError(
+            f"lifetime: {parameters.rse} deletes what no rule holds, so your own files would go after "
+            f"{parameters.lifetime}",
+            "leave out the lifetime, or ask the lake's administrator to close the site for deletion",
+        )
+    log.warning(
+        "%s deletes what no rule holds: whoever ends this dataset's rules there deletes the files themselves",
+        parameters.rse,
+    )
+
+
+@dataclass(eq=False)
 class Registering(Sending):
     """Files that stay where they are: each is read once, for its checksum, and is then known to be at the site.
 
@@ -184,20 +210,7 @@ class Registering(Sending):
         Address of each file for the catalogue.
     """
 
-    def __init__(
-        self,
-        storages: Storages,
-        rse: str,
-        addresses: Mapping[DID, str],
-        known: Mapping[DID, Known],
-        book: Journal,
-        progress: Progress,
-        patience: Patience,
-        arrived: Callable[[Stored], None],
-        pfns: Mapping[DID, str],
-    ) -> None:
-        super().__init__(storages, rse, addresses, known, book, progress, patience, arrived)
-        self.pfns = pfns
+    pfns: Mapping[DID, str]
 
     def _one(self, item: Item) -> Entry:
         address, known = self.addresses[item.did], self.known.get(item.did)

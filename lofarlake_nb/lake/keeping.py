@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.lake import ingest, names, results
+from lofarlake_nb.lake import ingest, names, results, urls
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink
@@ -135,10 +135,9 @@ def shared(lake: Lake, did: DID | str) -> Shared:
         return Shared("", ())
     did = DID.parse(did)
     lake.get(did)
-    rows = sorted(row["name"] for row in lake.stream("list_files", did.scope, did.name))
-    start = f"rucio://{did.scope}/{did.name.replace('/', '%2F')}"
-    inside = [name.removeprefix(f"{did.name}.").replace("/", "%2F") for name in rows]
-    return Shared(str(did), tuple(f"{start}/{name}" for name in inside) or (start,))
+    files = sorted(DID(row["scope"], row["name"]) for row in lake.stream("list_files", did.scope, did.name))
+    start = f"rucio://{did.scope}/{urls.names([did])[0]}"
+    return Shared(str(did), tuple(f"{start}/{name}" for name in urls.names(files, did)) or (start,))
 
 
 def _check(files: Sequence[Path]) -> None:

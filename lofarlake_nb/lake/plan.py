@@ -9,9 +9,11 @@ from typing import Any
 from lofarlake_nb.errors import NotAMeasurementSet, UsageError
 from lofarlake_nb.lake import metadata, names
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.observation import archive, measurement_set, naming
 from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.measurement_set import Description
+from lofarlake_nb.parameters import IngestParameters
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,23 @@ class Item:
     def blocks(self) -> Iterator[Block]:
         """Its bytes."""
         return self.packing.blocks() if self.packing else archive.blocks_of(self.source, self.size)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one ingest is asked for."""
+
+    items: list[Item]
+    parameters: IngestParameters
+    dataset: DID
+    container: DID | None
+    about: Mapping[str, Any]  # metadata of the dataset
+    pfns: Mapping[DID, str] | None = None  # of files that are registered in place, where each lies
+
+    @property
+    def patience(self) -> Patience:
+        """With servers that fail."""
+        return Patience(self.parameters.patience_s)
 
 
 def observation(paths: Sequence[str | Path], scope: str) -> list[Item]:

@@ -3,10 +3,16 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 
-from lofarlake_nb.lake.client import BULK
-from lofarlake_nb.lake.registration import Stored
+from lofarlake_nb.lake import metadata, registration, rules
+from lofarlake_nb.lake.client import BULK, Lake
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.journal import Journal
+from lofarlake_nb.lake.lease import Lease
+from lofarlake_nb.lake.plan import Item, Order
+from lofarlake_nb.lake.registration import Known, Stored
 
 _AGE = 10.0  # seconds that a file waits for others, where the batches would be many
 _BATCHES = 50  # at most about so many, however long the files take: three calls each
@@ -75,3 +81,36 @@ class Registrar:
             self.done += len(batch)
         except BaseException as error:
             self.failure = error
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the catalogue is told of one ingest; the journal notes how far that is."""
+
+    lake: Lake
+    order: Order
+    book: Journal
+    lease: Lease
+    known: Mapping[DID, Known]
+    attached: Set[DID]
+    items: Mapping[DID, Item]
+
+    def register(self, stored: Sequence[Stored]) -> None:
+        """Tell of files that are safe at the site; each step holds for what was done before it."""
+        self.lease.check()
+        dids = [one.did for one in stored]
+        registration.add_replicas(self.lake, self.order.parameters.rse, stored, self.known)
+        self.book.advance(dids, "registered")
+        registration.attach(self.lake, self.order.dataset, [did for did in dids if did not in self.attached])
+        self.book.advance(dids, "attached")
+        new = [did for did in dids if not (did in self.known and self.book.is_described(self.items[did]))]
+        metadata.write(self.lake, {did: self.items[did].metadata for did in new})
+        self.book.advance(dids, "described")
+
+    def hold(self, elsewhere: str) -> tuple[str, ...]:
+        """Describe the dataset, when all of it is there, and ask for its rules; their ids."""
+        metadata.write(self.lake, {self.order.dataset: self.order.about})
+        parameters = self.order.parameters
+        expressions = [parameters.rse, *([elsewhere] if elsewhere else [])]
+        lifetime = parameters.lifetime_s
+        return tuple(rules.replicate(self.lake, self.order.dataset, one, lifetime) for one in expressions)

@@ -1,7 +1,6 @@
 """Retrieve: the best copy to this disk, one stream a file, verified and unpacked in flight, whole or not at all."""
 
 import logging
-import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -9,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lofarlake_nb.errors import NoSpace, NotAMeasurementSet, UsageError
-from lofarlake_nb.lake import records
+from lofarlake_nb.errors import NotAMeasurementSet, UsageError
+from lofarlake_nb.lake import records, space
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Progress, Sink
 from lofarlake_nb.observation import archive, measurement_set, naming, unpacking
@@ -18,8 +17,6 @@ from lofarlake_nb.observation import archive, measurement_set, naming, unpacking
 if TYPE_CHECKING:  # local files need no lake, and no Rucio
     from lofarlake_nb.lake.client import Lake
     from lofarlake_nb.lake.replicas import File
-
-_SPARE = 64 << 20  # bytes that stay free
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +170,7 @@ def retrieve(
     files = sorted(files_of(lake, did), key=lambda file: file.did)  # by subband: the catalogue has no order
     targets = _targets(files, original_names(lake, [file.did for file in files]), to, unpack)
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
-    _check_space(to, sum(file.size for file in missing))
+    space.check_here(to, sum(file.size for file in missing))
     told = Progress("retrieve", len(missing), progress, total_bytes=sum(file.size for file in missing))
     storages = Storages(lake)
     staging = Staging(storages, told, Asked(journal.place(lake, to)), patience)
@@ -210,18 +207,6 @@ def _distinct(targets: dict[DID, Path]) -> dict[DID, Path]:
         if owners.setdefault(target, did) != did:
             raise UsageError(f"{owners[target]} and {did} would both be {target}", "retrieve them to two folders")
     return targets
-
-
-def _check_space(to: Path, needed: int) -> None:
-    place = to
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if needed and needed + _SPARE > free:
-        raise NoSpace(
-            f"{to}: {free / 1e6:.0f} MB are free, the dataset needs {needed / 1e6:.0f} MB",
-            "free some space, or choose a folder on another disk",
-        )
 
 
 def _local(paths: Sequence[Path], to: Path) -> Retrieved:

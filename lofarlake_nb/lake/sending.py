@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lofarlake_nb.errors import ChecksumMismatch, LofarlakeError, ObservationError, TransferFailed
 from lofarlake_nb.lake import journal, registration
@@ -31,6 +31,7 @@ class Entry:
     state: str  # "new"; "registered": its bytes were there, its replica was not; "already there"
 
 
+@dataclass(eq=False)
 class Sending:
     """Files on their way to a site, several at a time; those that arrived are known whatever happens.
 
@@ -54,21 +55,16 @@ class Sending:
         Takes each file whose bytes are safe at the site, from several threads.
     """
 
-    def __init__(
-        self,
-        storages: Storages,
-        rse: str,
-        addresses: Mapping[DID, str],
-        known: Mapping[DID, Known],
-        book: Journal,
-        progress: Progress,
-        patience: Patience,
-        arrived: Callable[[Stored], None],
-    ) -> None:
-        self.storages, self.rse, self.addresses, self.known = storages, rse, addresses, known
-        self.book, self.progress, self.patience, self.arrived = book, progress, patience, arrived
-        self.entries: list[Entry] = []
-        self.stop = threading.Event()
+    storages: Storages
+    rse: str
+    addresses: Mapping[DID, str]
+    known: Mapping[DID, Known]
+    book: Journal
+    progress: Progress
+    patience: Patience
+    arrived: Callable[[Stored], None]
+    entries: list[Entry] = field(default_factory=list, init=False)
+    stop: threading.Event = field(default_factory=threading.Event, init=False)
 
     def run(self, items: Sequence[Item], streams: int) -> BaseException | None:
         """Send all; the first failure is returned. One of a single file does not keep the others from being sent."""

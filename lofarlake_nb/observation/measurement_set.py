@@ -7,40 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lofarlake_nb.errors import NotAMeasurementSet
-from lofarlake_nb.observation.rows import baselines, one_interval, row_of, slots
-from lofarlake_nb.observation.tables import (
-    TABLE_FILE,
-    ask,
-    broken_told,
-    cells,
-    first_row,
-    open_checked,
-    opened,
-    selected,
-    text_of,
-    visibility_columns,
-)
-
-# Stokes codes of casacore.
-CORRELATIONS = {
-    1: "I",
-    2: "Q",
-    3: "U",
-    4: "V",
-    5: "RR",
-    6: "RL",
-    7: "LR",
-    8: "LL",
-    9: "XX",
-    10: "XY",
-    11: "YX",
-    12: "YY",
-}
+from lofarlake_nb.observation.layout import Layout, layout_of
+from lofarlake_nb.observation.tables import TABLE_FILE, broken_told, first_row, open_checked, opened, selected, text_of
+from lofarlake_nb.observation.visibilities import block_of
 
 
 @dataclass(frozen=True)
@@ -71,30 +44,6 @@ class Description:
     correlations: tuple[str, ...]
     stations: tuple[str, ...]
     columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the rows of a Measurement Set map to time and baseline."""
-
-    times: np.ndarray  # (time,) MJD UTC seconds, centre of the slot, ascending
-    antenna1: np.ndarray  # (baseline,) int, in the order of first appearance
-    antenna2: np.ndarray  # (baseline,) int
-    rows: np.ndarray  # (time, baseline) int64, -1 where the row is missing
-    frequencies: np.ndarray  # (frequency,) Hz, as stored
-    stations: tuple[str, ...]
-    positions: np.ndarray  # (station, 3) m, ITRF
-    phase_centre: tuple[float, float]  # ra, dec in rad, J2000
-    interval: float  # s
-    channel_width: float  # Hz
-    correlations: tuple[str, ...] = ("XX", "XY", "YX", "YY")
-    window: int = 0  # rows of SPECTRAL_WINDOW and FIELD
-    field: int = 0
-
-    @property
-    def cross(self) -> np.ndarray:
-        """(baseline,) bool, True where the two stations differ."""
-        return self.antenna1 != self.antenna2
 
 
 def find(path: Path) -> list[Path]:
@@ -149,8 +98,13 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
     ObservationError
         When it holds several spectral windows or fields, and none is chosen.
     """
-    found = layout(path, spectral_window, field)
-    observation, window_name, field_name, columns, rows = _metadata(path, spectral_window, field)
+    with opened(path) as ms:
+        chosen = selected(ms, spectral_window, field)
+        found = layout_of(ms, path, chosen)
+        observation = first_row(ms, "OBSERVATION")
+        window_name = str(first_row(ms, "SPECTRAL_WINDOW", chosen.window).get("NAME", ""))
+        field_name = str(first_row(ms, "FIELD", chosen.field).get("NAME", ""))
+        columns, rows = tuple(sorted(ms.colnames())), ms.nrows()
     names = f"{observation.get('LOFAR_FILENAME', '')} {Path(path).resolve().name}"
     half = 0.5 * found.channel_width
     return Description(
@@ -211,38 +165,7 @@ def layout(path: Path, spectral_window: int | None = None, field: int | None = N
         of different intervals.
     """
     with opened(path) as ms:
-        chosen = selected(ms, spectral_window, field)
-        interval, antenna1, antenna2, time = (
-            np.asarray(ms.getcol(c)) if chosen.rows is None else np.asarray(ms.getcol(c))[chosen.rows]
-            for c in ("INTERVAL", "ANTENNA1", "ANTENNA2", "TIME")
-        )
-        usual = one_interval(interval, path)
-        stations, positions = _stations(ms, int(max(antenna1.max(), antenna2.max())))
-        if min(antenna1.min(), antenna2.min()) < 0:
-            raise NotAMeasurementSet(f"{path}: a row names a station below 0")
-        times, slot = slots(time, usual, path)
-        first, baseline = baselines(antenna1.astype(np.int64) * len(stations) + antenna2)
-        rows = row_of(slot, baseline, (len(times), len(first)), path)
-        if chosen.rows is not None:
-            rows = np.where(rows >= 0, chosen.rows[rows], -1)
-        frequencies, width = _frequencies(ms, chosen.window)
-        correlations = _correlations(ms, chosen.description)
-        centre = np.asarray(ask(ms, "FIELD", lambda t: t.getcell("PHASE_DIR", chosen.field))).reshape(-1, 2)[0]
-    return Layout(
-        times=times,
-        antenna1=antenna1[first].astype(np.int64),
-        antenna2=antenna2[first].astype(np.int64),
-        rows=rows,
-        frequencies=frequencies,
-        stations=stations,
-        positions=positions,
-        phase_centre=(float(centre[0]), float(centre[1])),
-        interval=usual,
-        channel_width=width,
-        correlations=correlations,
-        window=chosen.window,
-        field=chosen.field,
-    )
+        return layout_of(ms, path, selected(ms, spectral_window, field))
 
 
 def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
@@ -297,107 +220,12 @@ def reading(path: Path, layout: Layout) -> Iterator[Callable[[Sequence[str], sli
 
     def get(columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
         with broken_told(path):
-            return _read(ms, layout, columns, times)
+            return block_of(ms, layout, columns, times)
 
     try:
         yield get
     finally:
         ms.close()
-
-
-def _read(ms: Any, layout: Layout, columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
-    missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
-    if missing:
-        raise NotAMeasurementSet(
-            f"{ms.name()}: no column {missing[0]}, it has {', '.join(sorted(ms.colnames()))}",
-            f"visibilities are in {', '.join(visibility_columns(ms))}",
-        )
-    block = {name: _read_rows(ms, name, layout.rows[times], layout) for name in columns}
-    for name in columns:
-        if (np.iscomplexobj(block[name]) or name == "WEIGHT_SPECTRUM") and not _surely_finite(block[name]):
-            good = np.isfinite(block[name])
-            block[name][~good] = 0
-            if "FLAG" in block:
-                block["FLAG"] |= ~good
-    return block
-
-
-def _surely_finite(values: np.ndarray) -> bool:
-    """Whether all are finite numbers, or False when in doubt: their sum is not where one of them is not."""
-    with np.errstate(all="ignore"):
-        return bool(np.isfinite(values.view(values.real.dtype).sum()))
-
-
-def _metadata(
-    path: Path, spectral_window: int | None, field: int | None
-) -> tuple[dict[str, Any], str, str, tuple[str, ...], int]:
-    """OBSERVATION's first row, names of spectral window and field, columns, number of rows."""
-    with opened(path) as ms:
-        chosen = selected(ms, spectral_window, field)
-        return (
-            first_row(ms, "OBSERVATION"),
-            str(first_row(ms, "SPECTRAL_WINDOW", chosen.window).get("NAME", "")),
-            str(first_row(ms, "FIELD", chosen.field).get("NAME", "")),
-            tuple(sorted(ms.colnames())),
-            ms.nrows(),
-        )
-
-
-def _stations(ms: Any, last: int) -> tuple[tuple[str, ...], np.ndarray]:
-    names, positions = ask(ms, "ANTENNA", lambda t: (t.getcol("NAME"), t.getcol("POSITION")))
-    if last >= len(names):
-        raise NotAMeasurementSet(f"{ms.name()}: rows name station {last}, the ANTENNA table has {len(names)}")
-    named = [text_of(name) or f"station{i:03d}" for i, name in enumerate(names)]
-    # Two of one name (a telescope's pads, say) must not be taken for one.
-    unique = [f"{name}_{i}" if named.count(name) > 1 else name for i, name in enumerate(named)]
-    return tuple(unique), np.asarray(positions, dtype=np.float64)
-
-
-def _frequencies(ms: Any, window: int) -> tuple[np.ndarray, float]:
-    frequencies, widths = ask(
-        ms, "SPECTRAL_WINDOW", lambda t: (t.getcell("CHAN_FREQ", window), t.getcell("CHAN_WIDTH", window))
-    )
-    frequencies = np.asarray(frequencies, dtype=np.float64)
-    if frequencies.size == 0 or not (np.isfinite(frequencies).all() and (frequencies > 0).all()):
-        raise NotAMeasurementSet(f"{ms.name()}: channel frequencies that are no positive numbers")
-    return frequencies, float(abs(np.median(widths)))
-
-
-def _correlations(ms: Any, description: int) -> tuple[str, ...]:
-    setup = int(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcell("POLARIZATION_ID", description)))
-    codes = ask(ms, "POLARIZATION", lambda t: t.getcell("CORR_TYPE", setup))
-    return tuple(CORRELATIONS.get(int(code), str(int(code))) for code in codes)
-
-
-def _read_rows(ms: Any, name: str, rows: np.ndarray, layout: Layout) -> np.ndarray:
-    """Column for a (time, baseline) array of row numbers."""
-    present = rows >= 0
-    wanted = rows[present]
-    if name == "WEIGHT_SPECTRUM" and not _defined(ms, name, wanted):
-        values = _plain_weights(ms, wanted, layout)
-    else:
-        values = cells(ms, name, wanted)
-    if name == "FLAG":
-        whole = cells(ms, "FLAG_ROW", wanted)
-        if whole.any():
-            values[whole] = True
-    if present.all():
-        return values.reshape(rows.shape + values.shape[1:])
-    block = np.full(rows.shape + values.shape[1:], name == "FLAG", dtype=values.dtype)
-    block[present] = values
-    return block
-
-
-def _defined(ms: Any, name: str, rows: np.ndarray) -> bool:
-    return name in ms.colnames() and (rows.size == 0 or bool(ms.iscelldefined(name, int(rows[0]))))
-
-
-def _plain_weights(ms: Any, rows: np.ndarray, layout: Layout) -> np.ndarray:
-    """Weights (row, frequency, polarization) without a spectrum."""
-    shape = (len(rows), len(layout.frequencies), len(layout.correlations))
-    if not _defined(ms, "WEIGHT", rows):
-        return np.ones(shape, dtype=np.float32)
-    return np.broadcast_to(cells(ms, "WEIGHT", rows)[:, None, :], shape).astype(np.float32)
 
 
 def _says_measurement_set(folder: Path) -> bool:

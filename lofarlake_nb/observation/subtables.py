@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from casacore.tables import makearrcoldesc, makescacoldesc, maketabdesc, table
 
-from lofarlake_nb.observation.measurement_set import CORRELATIONS, Layout
+from lofarlake_nb.observation.layout import CORRELATIONS, Layout
 from lofarlake_nb.observation.stations import StationField
 
 # Made anew from the layout, or no longer true of other visibilities.

@@ -11,7 +11,7 @@ from casacore.tables import default_ms, makearrcoldesc, maketabdesc, table
 
 from lofarlake_nb.errors import LofarlakeError, NoSpace, ObservationError
 from lofarlake_nb.observation import subtables
-from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.observation.layout import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.observation.tables import first_row, opened

@@ -48,10 +48,15 @@ class IngestParameters:
         """Lifetime of the rules in s; None when they have none."""
         return math.ceil(seconds("lifetime", self.lifetime)) if self.lifetime else None
 
+    @property
+    def patience_s(self) -> float:
+        """Patience with a server in s."""
+        return float(quantity("patience", self.patience, u.s).value)
+
     def __post_init__(self) -> None:
         if self.lifetime:
             seconds("lifetime", self.lifetime)
         if self.streams < 1:
             raise UsageError(f"streams: expected 1 or more, got {self.streams}")
-        if not quantity("patience", self.patience, u.s).value >= 0:
+        if not self.patience_s >= 0:
             raise UsageError(f"patience: expected 0 s or more, got {self.patience!r}")

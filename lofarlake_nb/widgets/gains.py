@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.widgets import interactive
-from lofarlake_nb.widgets.image import Picture
+from lofarlake_nb.widgets.picture import Picture, picture_of
 
 _ALL = "all stations"
 _MJD_S = 86400.0
@@ -172,7 +172,7 @@ def picture(path: str | Path, station: str = _ALL) -> Picture:
     found = read(path)
     figure = _figure(found, station)
     draw(figure, found, station)
-    return interactive.picture_of(figure, f"gains of {len(found.stations)} stations, {len(found.times)} intervals")
+    return picture_of(figure, f"gains of {len(found.stations)} stations, {len(found.times)} intervals")
 
 
 def view(path: str | Path) -> ipywidgets.Widget:

@@ -1,12 +1,8 @@
-"""A figure that zooms, pans and is saved in JupyterLab, and the same as a picture for batch."""
+"""A figure that zooms, pans and is saved in JupyterLab."""
 
-import io
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from lofarlake_nb.widgets.image import Picture
 
 
 def canvas_of(figure: Figure) -> Any:
@@ -28,10 +24,3 @@ def canvas_of(figure: Figure) -> Any:
     # As wide as the plot, or the toolbar stands at the far end of the cell.
     canvas.layout.width, canvas.layout.align_self = "fit-content", "flex-start"
     return canvas
-
-
-def picture_of(figure: Figure, text: str) -> Picture:
-    """A figure as a picture that stays in an executed notebook, with words for who can't see it."""
-    png = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png)
-    return Picture(png.getvalue(), text)

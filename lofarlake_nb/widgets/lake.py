@@ -12,30 +12,18 @@ from typing import Any
 import ipywidgets
 
 from lofarlake_nb.errors import LofarlakeError
-from lofarlake_nb.lake import browse, search
+from lofarlake_nb.lake import browse
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import Listing
-from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.lake.tree import Entry
-from lofarlake_nb.widgets import describing, folding, opening, variable
+from lofarlake_nb.widgets import controls, describing, lake_actions, variable
+from lofarlake_nb.widgets.lake_actions import Actions
+from lofarlake_nb.widgets.lake_search import Search
 from lofarlake_nb.widgets.outline import Key, Outline, is_turn
-from lofarlake_nb.widgets.work import Work
 
 # What a screen reader calls the tree, which has no label beside it.
 TREE = "what the lake holds: scopes, datasets, files"
-_WIDE = {"description_width": "initial"}
 _PATIENCE = 0.3  # seconds that a level is waited for before its first page is shown as it is
-_KEPT = 6  # works that are shown, the newest
-
-# What a search by metadata takes, with an example.
-_WORDS = {
-    "target": "3C196",
-    "min_frequency": "130 MHz",
-    "max_frequency": "150 MHz",
-    "since": "2018-09-01",
-    "until": "2018-12-31",
-    "cone": "123.4deg 48.2deg 2deg",
-}
 
 
 def lake_browser(lake: str | Path = "", *, folder: str = "explore", name: str = "dataset") -> ipywidgets.Widget:
@@ -83,7 +71,6 @@ class LakeBrowser:
     def __init__(self, browser: browse.Browser, lake: str, *, folder: str = "explore", name: str = "dataset") -> None:
         self.browser, self.lake = browser, lake
         self.did = ""
-        self.works: list[Work] = []
         self.outline = Outline(browser.listing, browser.scopes())
         self._key: Key = ()
         self._drawing = False
@@ -94,75 +81,40 @@ class LakeBrowser:
         self.tree.tooltip = TREE
         self.tree.observe(self._clicked, "value")
         self.filter = ipywidgets.Text(placeholder="part of a name, or with *", continuous_update=False)
-        self.filter.description, self.filter.style = "Names like", _WIDE
+        self.filter.description, self.filter.style = "Names like", controls.WHOLE_LABEL
         self.filter.observe(self._filtered, "value")
-        self.close = _button("Close", "close the level that is chosen, and all below it", self._close)
+        self.close = controls.button("Close", "close the level that is chosen, and all below it", self._close)
         self.shown = ipywidgets.HTML("Choose a scope; what is in it opens below.")
         self.code = ipywidgets.HTML()
-        self.log = ipywidgets.VBox()
-        self.opened = ipywidgets.VBox()
-        self._make_search()
-        self._make_actions(folder, name)
+        self.search = Search(self._search, self._all)
+        self.actions = Actions(browser, lake, lambda: self.did, self._say, self._changed, folder)
+        self.variable = variable.Use(lambda: self.did, name, self._say)
+        self._enable()
         self.widget = self._laid_out()
 
     def wait(self) -> None:
         """Until all that was clicked is done."""
-        for work in self.works:
-            work.wait()
+        self.actions.wait()
         while self._future is not None and not self._future.done():
             self._future.result()
 
     # ---- what is shown
 
-    def _make_search(self) -> None:
-        self.name = ipywidgets.Text(placeholder="lofar:L66*", description="Name", style=_WIDE)
-        self.kind = ipywidgets.Dropdown(options=list(search.KINDS), description="Kind", style=_WIDE)
-        self.wanted = {
-            word: ipywidgets.Text(placeholder=example, description=word.replace("_", " ").capitalize(), style=_WIDE)
-            for word, example in _WORDS.items()
-        }
-        self.look = _button("Search", "search the lake by name and metadata: all that is given must fit", self._search)
-        self.look.button_style = "primary"
-        self.back = _button("All scopes", "back to the tree of all scopes", self._all)
-        for control in (self.name, self.kind, *self.wanted.values()):
-            control.layout.width = "15em"
-
-    def _make_actions(self, folder: str, name: str) -> None:
-        self.folder = ipywidgets.Text(value=folder, description="Folder", style=_WIDE, layout={"width": "14em"})
-        self.site = ipywidgets.Dropdown(options=self.browser.sites(), description="Site", style=_WIDE)
-        self.site.layout.width = "11em"
-        self.variable = variable.Use(lambda: self.did, name, lambda line: self._say(line))
-        self.actions = {
-            "retrieve": _button("Retrieve", "bring it to the folder, verified", self._retrieve),
-            "open": _button("Open", "bring it to the folder, and look at it below", self._open),
-            "replicate": _button("Replicate", "ask for a copy at the site, and wait for it", self._replicate),
-            "verify": _button("Verify", "compare the checksums of all copies", self._verify),
-            "process": _button("Process", "flag, calibrate and image it: stage 2, from a form", self._process),
-        }
-        self._enable()
-
     def _laid_out(self) -> ipywidgets.Widget:
-        wrapped = {"flex_flow": "row wrap"}
-        searching = ipywidgets.HBox([self.name, self.kind, *self.wanted.values(), self.look, self.back], layout=wrapped)
-        fold = folding.folded("Search by name and metadata", [searching])
-        left = ipywidgets.VBox([ipywidgets.HBox([self.filter, self.close]), self.tree], layout={"flex": "1 1 26em"})
-        some = self.actions
-        here = ipywidgets.HBox([self.folder, some["retrieve"], some["open"], some["process"]], layout=wrapped)
-        there = ipywidgets.HBox([self.site, some["replicate"], some["verify"]], layout=wrapped)
+        wrapped, half = {"flex_flow": "row wrap"}, {"flex": "1 1 26em"}
+        left = ipywidgets.VBox([ipywidgets.HBox([self.filter, self.close]), self.tree], layout=half)
         right = ipywidgets.VBox(
-            [self.shown, here, there, self.variable.widget], layout={"flex": "1 1 26em", "padding": "0 0 0 1em"}
+            [self.shown, *self.actions.rows, self.variable.widget], layout={**half, "padding": "0 0 0 1em"}
         )
         body = ipywidgets.HBox([left, right], layout=wrapped)
-        return ipywidgets.VBox([*fold, body, self.code, self.log, self.opened])
+        return ipywidgets.VBox([*self.search.widgets, body, self.code, self.actions.log, self.actions.opened])
 
     def _enable(self) -> None:
-        is_file = self._key not in self.outline.levels
-        for name, button in self.actions.items():
-            button.disabled = not self.did or (name == "process" and is_file)
+        self.actions.enable(is_file=self._key not in self.outline.levels)
         self.variable.button.disabled = not self.did
 
     def _line(self, call: str) -> None:
-        self._say(f"browse.connect({self.lake!r}).{call}")
+        self._say(lake_actions.call_of(self.lake, call))
 
     def _say(self, line: str) -> None:
         self.code.value = f"<code>{html.escape(line)}</code>"
@@ -268,20 +220,12 @@ class LakeBrowser:
         self._draw()
 
     def _search(self) -> None:
-        wanted = {word: text.value.strip() for word, text in self.wanted.items() if text.value.strip()}
-        name, kind = self.name.value.strip(), self.kind.value
+        question = self.search.question()
         self.shown.value = '<div role="status">searching …</div>'
-        if wanted:
-            given = "".join(f", {word}={text!r}" for word, text in wanted.items())
-            self._line(f"find(kind={kind!r}{given})")
-        else:
-            name = name if ":" in name else f"lofar:{name or '*'}"
-            self._line(f"search({name!r}, kind={kind!r})")
+        self._say(question.line(self.lake))
 
         def do(turn: int) -> None:
-            rows = self.browser.find(kind=kind, **wanted) if wanted else self.browser.search(name, kind=kind)
-            if wanted and name:
-                rows = browse.like(rows, name)
+            rows = question.ask(self.browser)
             if turn == self._turn:
                 self._show_roots([Entry(DID.parse(r.did), r.type, r.bytes, getattr(r, "files", None)) for r in rows])
                 said = f"{len(rows)} found" + (f"; {rows.note}" if rows.note else "")
@@ -289,67 +233,6 @@ class LakeBrowser:
 
         self._submit(do)
 
-    # ---- what is done
-
-    def _begin(self, title: str, call: str, do: Callable[[Sink], str], after: Callable[[], None] | None = None) -> None:
-        self._line(call)
-        work = Work(title, do, after)
-        self.works.append(work)
-        self.log.children = [one.widget for one in self.works[:-_KEPT:-1]]
-
-    def _again(self) -> None:
+    def _changed(self) -> None:
         """Sites and rules of what is chosen may be others now."""
         self._submit(self._told)
-
-    def _retrieve(self) -> None:
-        did, folder = self.did, self.folder.value or "."
-
-        def do(sink: Sink) -> str:
-            found = self.browser.retrieve(did, folder, sink)
-            return f"{found.files} files are in {folder}, verified"
-
-        self._begin(f"retrieve {did}", f"retrieve({did!r}, {folder!r})", do)
-
-    def _open(self) -> None:
-        did, folder = self.did, self.folder.value or "."
-
-        def do(sink: Sink) -> str:
-            found = self.browser.retrieve(did, folder, sink)
-            self.opened.children = [opening.look(path) for path in found.paths[:1]]
-            more = f"; the first of {len(found.paths)} is shown" if found.paths[1:] else ""
-            return f"{found.paths[0]}{more}"
-
-        self._begin(f"open {did}", f"retrieve({did!r}, {folder!r})", do)
-
-    def _replicate(self) -> None:
-        did, site = self.did, self.site.value
-
-        def do(sink: Sink) -> str:
-            return f"{self.browser.replicate(did, site, sink).ok} files are at {site}"
-
-        self._begin(f"replicate {did} to {site}", f"replicate({did!r}, {site!r})", do, self._again)
-
-    def _verify(self) -> None:
-        did = self.did
-
-        def do(sink: Sink) -> str:
-            found = self.browser.verify(did, sink).require()
-            return f"{len(found.rows)} copies of {found.files} files are right"
-
-        self._begin(f"verify {did}", f"verify({did!r})", do)
-
-    def _process(self) -> None:
-        from lofarlake_nb.widgets.form import stage_form
-
-        given: dict[str, Any] = {"dataset": self.did} | ({"lake": self.lake} if self.lake else {})
-        self._say(f"stage_form('2_process', {', '.join(f'{k}={v!r}' for k, v in given.items())})")
-        try:
-            self.opened.children = [stage_form("2_process", **given).widget]
-        except LofarlakeError as error:
-            self.opened.children = [ipywidgets.HTML(describing.problem(error))]
-
-
-def _button(text: str, tooltip: str, do: Callable[[], None]) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=text, tooltip=tooltip, layout={"width": "auto"})
-    button.on_click(lambda _: do())
-    return button

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lofarlake_nb.lake import client
 from lofarlake_nb.lake.observations import Observation, observations
 from lofarlake_nb.widgets import interactive, variable
-from lofarlake_nb.widgets.image import Picture
+from lofarlake_nb.widgets.picture import Picture, picture_of
 
 PROJECTIONS = ("all sky", "zoomed")
 _COLOUR, _CHOSEN = "#0072B2", "#D55E00"  # Okabe and Ito's; what is chosen is larger and hollow too
@@ -46,9 +46,7 @@ def picture(lake: str | Path = "", *, projection: str = "all sky") -> Picture:
     figure = Figure(figsize=(9, 7), layout="constrained")
     draw(figure, found, projection)
     targets = sorted({one.target for one in found if one.target})
-    return interactive.picture_of(
-        figure, f"{len(found)} observations of {', '.join(targets[:10]) or 'unnamed targets'}"
-    )
+    return picture_of(figure, f"{len(found)} observations of {', '.join(targets[:10]) or 'unnamed targets'}")
 
 
 def sky_view(lake: str | Path = "", *, name: str = "dataset") -> ipywidgets.Widget:

@@ -1,5 +1,6 @@
 """Look at FITS images in a notebook: zoom, read-out, colour scales, blinking, cuts, regions and catalogues, offline."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from lofarlake_nb.errors import LofarlakeError
-from lofarlake_nb.widgets import describing, image, interactive, overlays
-from lofarlake_nb.widgets.image import Image
+from lofarlake_nb.widgets import colour_scale, describing, fits_image, image, interactive, overlays
+from lofarlake_nb.widgets.fits_image import Image
 
 _MOST = 8  # planes to blink between
 _PACE = 800  # milliseconds between two images that blink
@@ -44,9 +45,8 @@ def view(path: str | Path, *others: str | Path, regions: str | Path = "", catalo
     """
     if not str(path):
         return ipywidgets.HTML("there is no image to look at")
-    found = [
-        image.read(Path(one), plane) for one in (path, *others) for plane in range(min(image.planes(Path(one)), _MOST))
-    ]
+    files = [Path(one) for one in (path, *others)]
+    found = [fits_image.read(one, plane) for one in files for plane in range(min(fits_image.planes(one), _MOST))]
     viewer = Viewer(found[:_MOST])
     for file, kind in ((regions, "regions"), (catalogue, "catalogue")):
         if str(file):
@@ -65,14 +65,15 @@ class Viewer:
 
     def __init__(self, images: list[Image]) -> None:
         first = images[0]
-        self.images = [first, *(Image(image.aligned(i, first), first.wcs, i.unit, i.title, i.beam) for i in images[1:])]
+        others = [replace(one, values=fits_image.aligned(one, first), wcs=first.wcs) for one in images[1:]]
+        self.images = [first, *others]
         self.figure = Figure(figsize=(7.5, 6.5), layout="constrained")
         self.canvas = interactive.canvas_of(self.figure)
         self.drawn = image.draw(self.figure, first)
         self.axes: Any = self.drawn.axes
         self.axes.format_coord = self.readout  # type: ignore[method-assign]
-        self.stretch = _dropdown("Stretch", list(image.STRETCHES))
-        self.interval = _dropdown("Interval", list(image.INTERVALS))
+        self.stretch = _dropdown("Stretch", list(colour_scale.STRETCHES))
+        self.interval = _dropdown("Interval", list(colour_scale.INTERVALS))
         self.which = ipywidgets.Dropdown(
             options=[(f"{n + 1}: {one.title}", n) for n, one in enumerate(images)], value=0, description="Image"
         )
@@ -98,7 +99,7 @@ class Viewer:
 
     def readout(self, x: float, y: float) -> str:
         """What is under the pointer."""
-        return image.readout(self.shown, x, y)
+        return fits_image.readout(self.shown, x, y)
 
     def overlay(self, kind: str, file: str | Path) -> None:
         """Draw a file's ``regions``, or its ``catalogue``.
@@ -117,7 +118,7 @@ class Viewer:
     def cut(self, start: tuple[float, float], stop: tuple[float, float]) -> None:
         """Draw a line, and below the image the values along it."""
         self._over += self.axes.plot(*zip(start, stop, strict=True), color=overlays._COLOUR, lw=1.2)
-        distance, values = image.cut(self.shown, start, stop)
+        distance, values = fits_image.cut(self.shown, start, stop)
         figure = Figure(figsize=(7.5, 2.6), layout="constrained")
         canvas = interactive.canvas_of(figure)
         axes = figure.add_subplot()
@@ -145,7 +146,7 @@ class Viewer:
     def _redraw(self, _change: object) -> None:
         step = max(1, -(-max(self.shown.values.shape) // image.DRAWN))
         self.drawn.set_data(self.shown.values[::step, ::step])
-        self.drawn.set_norm(image.norm_of(self.shown.values, self.stretch.value, self.interval.value))
+        self.drawn.set_norm(colour_scale.norm_of(self.shown.values, self.stretch.value, self.interval.value))
         self.axes.set_title(self.shown.title)
         self.canvas.draw_idle()
 

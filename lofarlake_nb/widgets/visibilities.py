@@ -12,7 +12,7 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import measurement_set, uvw
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.widgets import interactive
-from lofarlake_nb.widgets.image import Picture
+from lofarlake_nb.widgets.picture import Picture, picture_of
 
 LIGHT = 299_792_458.0  # m/s
 _SLOTS, _BASELINES = 120, 2000  # that the uv plane is drawn from
@@ -141,7 +141,7 @@ def picture(path: str | Path, what: str = "uv", baseline: tuple[str, str] | None
         dynamic_spectrum(figure, Path(path), layout, _index(layout, baseline))
     else:
         raise UsageError(f"what: {what!r} is no plot of visibilities", "it is uv or spectrum")
-    return interactive.picture_of(figure, f"{Path(path).name}: {figure.axes[0].get_title()}")
+    return picture_of(figure, f"{Path(path).name}: {figure.axes[0].get_title()}")
 
 
 def view(path: str | Path) -> ipywidgets.Widget:

@@ -12,6 +12,7 @@ from lofarlake_nb.lake import browse, client, ingest
 from lofarlake_nb.lake.ticks import Tick
 from lofarlake_nb.widgets import landing
 from lofarlake_nb.widgets.lake import LakeBrowser, lake_browser
+from lofarlake_nb.widgets.lake_search import Question
 from lofarlake_nb.widgets.work import Work
 
 RESULT = "lofar:widget_result"
@@ -61,7 +62,7 @@ def words(shown: str) -> str:
 def test_only_scopes_are_read_at_first(clicked):
     assert "▸ lofar\u2003scope" in texts(clicked)
     assert clicked.outline.levels == {}
-    assert all(button.disabled for button in clicked.actions.values())
+    assert all(button.disabled for button in clicked.actions.buttons.values())
 
 
 def test_each_level_opens_below_what_it_is_in(clicked):
@@ -105,27 +106,27 @@ def test_a_level_is_closed(clicked):
 
 
 def test_a_search_by_name_replaces_the_tree_until_all_scopes_are_wanted(clicked):
-    clicked.name.value = "widget_res*"
-    clicked.look.click()
+    clicked.search.name.value = "widget_res*"
+    clicked.search.look.click()
     clicked.wait()
     assert [key for _, key in clicked.tree.options] == [(RESULT,)]
     assert [row.did for row in eval(line(clicked), {"browse": browse})] == [RESULT]
     choose(clicked, RESULT)
     assert "· summary.json\u200313 B" in texts(clicked)
-    clicked.back.click()
+    clicked.search.back.click()
     assert "▸ lofar\u2003scope" in texts(clicked)
 
 
 def test_a_search_without_result_says_so(clicked):
-    clicked.name.value = "lofar:no_such_*"
-    clicked.look.click()
+    clicked.search.name.value = "lofar:no_such_*"
+    clicked.search.look.click()
     clicked.wait()
     assert "nothing in the lake matches" in clicked.shown.value
 
 
 def test_a_search_by_metadata_that_is_not_understood_says_why(clicked):
-    clicked.wanted["cone"].value = "here"
-    clicked.look.click()
+    clicked.search.wanted["cone"].value = "here"
+    clicked.search.look.click()
     clicked.wait()
     assert "cone: 'here' is not a right ascension" in words(clicked.shown.value)
 
@@ -138,51 +139,65 @@ def test_what_the_lake_refuses_is_said_in_the_widget(clicked):
     assert any(text.startswith("✖") for text in texts(clicked))
 
 
+def test_a_search_by_metadata_and_name_is_told_with_both():
+    asked = Question("L66*", "dataset", {"target": "3C196"})
+    assert asked.line("home") == "browse.like(browse.connect('home').find(kind='dataset', target='3C196'), 'L66*')"
+
+
+def test_the_newest_six_works_are_shown(clicked):
+    for n in range(8):
+        clicked.actions._begin(f"work {n}", "work()", lambda sink: "done")
+    clicked.wait()
+    assert [words(one.value).split(":")[0][-6:] for one in clicked.actions.log.children] == [
+        f"work {n}" for n in (7, 6, 5, 4, 3, 2)
+    ]
+
+
 def test_retrieve_brings_it_here(clicked, tmp_path):
     choose(clicked, "lofar", RESULT)
-    clicked.actions["retrieve"].click()
+    clicked.actions.buttons["retrieve"].click()
     clicked.wait()
     assert (tmp_path / "here" / "widget_result.summary.json").read_text() == '{"rms": 0.25}'
-    assert "2 files are in" in words(clicked.works[0].widget.value)
+    assert "2 files are in" in words(clicked.actions.works[0].widget.value)
     assert line(clicked).endswith(f".retrieve({RESULT!r}, {str(tmp_path / 'here')!r})")
 
 
 def test_open_shows_a_text(clicked):
     choose(clicked, "lofar", RESULT, f"{RESULT}.summary.json")
-    clicked.actions["open"].click()
+    clicked.actions.buttons["open"].click()
     clicked.wait()
-    assert "&quot;rms&quot;: 0.25" in clicked.opened.children[0].value
+    assert "&quot;rms&quot;: 0.25" in clicked.actions.opened.children[0].value
 
 
 def test_open_says_what_is_no_image(clicked):
     choose(clicked, "lofar", RESULT, f"{RESULT}.cube.fits")
-    clicked.actions["open"].click()
+    clicked.actions.buttons["open"].click()
     clicked.wait()
-    assert "expected an image" in words(clicked.opened.children[0].value)
+    assert "expected an image" in words(clicked.actions.opened.children[0].value)
 
 
 def test_replicate_waits_for_the_copy_and_shows_it(clicked):
     choose(clicked, "lofar", RESULT)
-    assert {"JUELICH", "POZNAN", "SARA"} <= set(clicked.site.options)  # other tests may have made sites
-    clicked.site.value = "JUELICH"
-    clicked.actions["replicate"].click()
+    assert {"JUELICH", "POZNAN", "SARA"} <= set(clicked.actions.site.options)  # other tests may have made sites
+    clicked.actions.site.value = "JUELICH"
+    clicked.actions.buttons["replicate"].click()
     clicked.wait()
-    assert "2 files are at JUELICH" in words(clicked.works[0].widget.value)
+    assert "2 files are at JUELICH" in words(clicked.actions.works[0].widget.value)
     assert "JUELICH: green, has all 2 files" in words(clicked.shown.value)
 
 
 def test_verify_counts_the_copies_that_are_right(clicked):
     choose(clicked, "lofar", RESULT)
-    clicked.actions["verify"].click()
+    clicked.actions.buttons["verify"].click()
     clicked.wait()
-    assert "copies of 2 files are right" in words(clicked.works[0].widget.value)
+    assert "copies of 2 files are right" in words(clicked.actions.works[0].widget.value)
 
 
 def test_process_opens_the_form_of_stage_2_with_the_dataset(clicked):
     choose(clicked, "lofar", RESULT)
-    clicked.actions["process"].click()
+    clicked.actions.buttons["process"].click()
     assert "stage_form('2_process', dataset='lofar:widget_result'" in line(clicked)
-    assert len(clicked.opened.children) == 1
+    assert len(clicked.actions.opened.children) == 1
 
 
 def test_a_chosen_dataset_becomes_a_variable(clicked):

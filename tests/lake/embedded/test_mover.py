@@ -1,27 +1,13 @@
 import os
-import ssl
 import time
 import zlib
 
 import pytest
 
 from lofarlake_nb.errors import ChecksumMismatch, TransferFailed
-from lofarlake_nb.lake.embedded.home import Home
 from lofarlake_nb.lake.embedded.mover import File, Mover, by_https, copy
 
 SIZE = 10_000_001  # several blocks and a bit
-
-
-@pytest.fixture(scope="module")
-def home(lake_home):
-    return Home(lake_home)
-
-
-@pytest.fixture(scope="module")
-def context(home):
-    context = ssl.create_default_context(cafile=home.certificates / "ca.pem")
-    context.load_cert_chain(home.certificates / "client.pem")
-    return context
 
 
 @pytest.fixture

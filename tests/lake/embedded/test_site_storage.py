@@ -13,19 +13,6 @@ from lofarlake_nb.lake.embedded.home import Home
 from lofarlake_nb.lake.embedded.storage import Storage
 
 
-@pytest.fixture(scope="module")
-def home(lake_home):
-    return Home(lake_home)
-
-
-@pytest.fixture(scope="module")
-def context(home):
-    """TLS of one who may use the storage."""
-    context = ssl.create_default_context(cafile=home.certificates / "ca.pem")
-    context.load_cert_chain(home.certificates / "client.pem")
-    return context
-
-
 @pytest.fixture
 def ask(home, context):
     """Send a request, the path just as given; status, headers, body."""

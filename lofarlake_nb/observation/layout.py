@@ -1,0 +1,133 @@
+"""How the rows of a Measurement Set map to time and baseline, and what its axes are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lofarlake_nb.errors import NotAMeasurementSet
+from lofarlake_nb.observation.rows import baselines, one_interval, row_of, slots
+from lofarlake_nb.observation.tables import Selection, ask, text_of
+
+# Stokes codes of casacore.
+CORRELATIONS = {
+    1: "I",
+    2: "Q",
+    3: "U",
+    4: "V",
+    5: "RR",
+    6: "RL",
+    7: "LR",
+    8: "LL",
+    9: "XX",
+    10: "XY",
+    11: "YX",
+    12: "YY",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a Measurement Set map to time and baseline."""
+
+    times: np.ndarray  # (time,) MJD UTC seconds, centre of the slot, ascending
+    antenna1: np.ndarray  # (baseline,) int, in the order of first appearance
+    antenna2: np.ndarray  # (baseline,) int
+    rows: np.ndarray  # (time, baseline) int64, -1 where the row is missing
+    frequencies: np.ndarray  # (frequency,) Hz, as stored
+    stations: tuple[str, ...]
+    positions: np.ndarray  # (station, 3) m, ITRF
+    phase_centre: tuple[float, float]  # ra, dec in rad, J2000
+    interval: float  # s
+    channel_width: float  # Hz
+    correlations: tuple[str, ...] = ("XX", "XY", "YX", "YY")
+    window: int = 0  # rows of SPECTRAL_WINDOW and FIELD
+    field: int = 0
+
+    @property
+    def cross(self) -> np.ndarray:
+        """(baseline,) bool, True where the two stations differ."""
+        return self.antenna1 != self.antenna2
+
+
+def layout_of(ms: Any, path: Path, chosen: Selection) -> Layout:
+    """Layout of the chosen rows of an open Measurement Set, in whatever order they are stored.
+
+    Parameters
+    ----------
+    ms : casacore.tables.table
+        From `tables.opened`.
+    path : Path
+        Its folder, for errors.
+    chosen : Selection
+        Of one spectral window and field.
+
+    Returns
+    -------
+    Layout
+        Baselines in the order of their first appearance.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When stations, times or frequencies make no sense.
+    ObservationError
+        When a baseline is twice in one slot, or baselines have different intervals.
+    """
+    interval, antenna1, antenna2, time = (
+        np.asarray(ms.getcol(c)) if chosen.rows is None else np.asarray(ms.getcol(c))[chosen.rows]
+        for c in ("INTERVAL", "ANTENNA1", "ANTENNA2", "TIME")
+    )
+    usual = one_interval(interval, path)
+    stations, positions = _stations(ms, int(max(antenna1.max(), antenna2.max())))
+    if min(antenna1.min(), antenna2.min()) < 0:
+        raise NotAMeasurementSet(f"{path}: a row names a station below 0")
+    times, slot = slots(time, usual, path)
+    first, baseline = baselines(antenna1.astype(np.int64) * len(stations) + antenna2)
+    rows = row_of(slot, baseline, (len(times), len(first)), path)
+    if chosen.rows is not None:
+        rows = np.where(rows >= 0, chosen.rows[rows], -1)
+    frequencies, width = _frequencies(ms, chosen.window)
+    centre = np.asarray(ask(ms, "FIELD", lambda t: t.getcell("PHASE_DIR", chosen.field))).reshape(-1, 2)[0]
+    return Layout(
+        times=times,
+        antenna1=antenna1[first].astype(np.int64),
+        antenna2=antenna2[first].astype(np.int64),
+        rows=rows,
+        frequencies=frequencies,
+        stations=stations,
+        positions=positions,
+        phase_centre=(float(centre[0]), float(centre[1])),
+        interval=usual,
+        channel_width=width,
+        correlations=_correlations(ms, chosen.description),
+        window=chosen.window,
+        field=chosen.field,
+    )
+
+
+def _stations(ms: Any, last: int) -> tuple[tuple[str, ...], np.ndarray]:
+    names, positions = ask(ms, "ANTENNA", lambda t: (t.getcol("NAME"), t.getcol("POSITION")))
+    if last >= len(names):
+        raise NotAMeasurementSet(f"{ms.name()}: rows name station {last}, the ANTENNA table has {len(names)}")
+    named = [text_of(name) or f"station{i:03d}" for i, name in enumerate(names)]
+    # Two of one name (a telescope's pads, say) must not be taken for one.
+    unique = [f"{name}_{i}" if named.count(name) > 1 else name for i, name in enumerate(named)]
+    return tuple(unique), np.asarray(positions, dtype=np.float64)
+
+
+def _frequencies(ms: Any, window: int) -> tuple[np.ndarray, float]:
+    frequencies, widths = ask(
+        ms, "SPECTRAL_WINDOW", lambda t: (t.getcell("CHAN_FREQ", window), t.getcell("CHAN_WIDTH", window))
+    )
+    frequencies = np.asarray(frequencies, dtype=np.float64)
+    if frequencies.size == 0 or not (np.isfinite(frequencies).all() and (frequencies > 0).all()):
+        raise NotAMeasurementSet(f"{ms.name()}: channel frequencies that are no positive numbers")
+    return frequencies, float(abs(np.median(widths)))
+
+
+def _correlations(ms: Any, description: int) -> tuple[str, ...]:
+    setup = int(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcell("POLARIZATION_ID", description)))
+    codes = ask(ms, "POLARIZATION", lambda t: t.getcell("CORR_TYPE", setup))
+    return tuple(CORRELATIONS.get(int(code), str(int(code))) for code in codes)

@@ -1,0 +1,61 @@
+"""Colour scales of images: which values they span, and how colours are spread over them."""
+
+from collections.abc import Callable
+
+import numpy as np
+from astropy.stats import mad_std
+from astropy.visualization import (
+    AsinhStretch,
+    BaseStretch,
+    ImageNormalize,
+    LinearStretch,
+    LogStretch,
+    MinMaxInterval,
+    PercentileInterval,
+    SqrtStretch,
+    ZScaleInterval,
+)
+
+from lofarlake_nb.errors import UsageError
+
+# Each from the part of the scale that the noise takes: asinh is linear up to some times of that.
+STRETCHES: dict[str, Callable[[float], BaseStretch]] = {
+    "asinh": lambda noise: AsinhStretch(min(max(5 * noise, 1e-5), 1.0)),
+    "linear": lambda noise: LinearStretch(),
+    "log": lambda noise: LogStretch(),
+    "sqrt": lambda noise: SqrtStretch(),
+}
+INTERVALS = {
+    "99.9 %": PercentileInterval(99.9),
+    "99 %": PercentileInterval(99.0),
+    "zscale": ZScaleInterval(),
+    "minmax": MinMaxInterval(),
+}
+
+
+def norm_of(values: np.ndarray, stretch: str, interval: str) -> ImageNormalize:
+    """Colour scale of an image.
+
+    Parameters
+    ----------
+    values : (y, x) float
+        In any unit.
+    stretch : str
+        One of `STRETCHES`.
+    interval : str
+        Of the values that it spans: one of `INTERVALS`.
+
+    Raises
+    ------
+    UsageError
+        When there is no such stretch or interval.
+    """
+    if stretch not in STRETCHES:
+        raise UsageError(f"stretch: {stretch!r} is none", f"it is one of {', '.join(STRETCHES)}")
+    if interval not in INTERVALS:
+        raise UsageError(f"interval: {interval!r} is none", f"it is one of {', '.join(INTERVALS)}")
+    finite = np.asarray(values)[np.isfinite(values)]
+    low, high = INTERVALS[interval].get_limits(finite)
+    high = high if high > low else low + 1
+    noise = float(mad_std(finite)) / (high - low)
+    return ImageNormalize(vmin=low, vmax=high, stretch=STRETCHES[stretch](noise))

@@ -1,0 +1,94 @@
+"""The lake browser's search by name and metadata: its controls, what they ask the lake, and the line that asks it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+from lofarlake_nb.lake import browse, search
+from lofarlake_nb.widgets import controls, folding
+from lofarlake_nb.widgets.lake_actions import call_of
+
+# What a search by metadata takes, with an example.
+_WORDS = {
+    "target": "3C196",
+    "min_frequency": "130 MHz",
+    "max_frequency": "150 MHz",
+    "since": "2018-09-01",
+    "until": "2018-12-31",
+    "cone": "123.4deg 48.2deg 2deg",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was filled in when a search began.
+
+    Parameters
+    ----------
+    name : str
+        Pattern of a DID, with or without its scope; empty for all.
+    kind : str
+        One of `search.KINDS`.
+    wanted : dict
+        Of the metadata; without any the search is by name.
+    """
+
+    name: str
+    kind: str
+    wanted: dict[str, str]
+
+    def line(self, lake: str) -> str:
+        """The line of code that asks a lake the same."""
+        if not self.wanted:
+            return call_of(lake, f"search({self._pattern!r}, kind={self.kind!r})")
+        given = "".join(f", {word}={text!r}" for word, text in self.wanted.items())
+        found = call_of(lake, f"find(kind={self.kind!r}{given})")
+        return f"browse.like({found}, {self.name!r})" if self.name else found
+
+    def ask(self, browser: browse.Browser) -> browse.Rows[Any]:
+        """Rows that fit all that is given."""
+        if not self.wanted:
+            return browser.search(self._pattern, kind=self.kind)
+        rows = browser.find(kind=self.kind, **self.wanted)
+        return browse.like(rows, self.name) if self.name else rows
+
+    @property
+    def _pattern(self) -> str:
+        return self.name if ":" in self.name else f"lofar:{self.name or '*'}"
+
+
+class Search:
+    """The controls, folded away at first.
+
+    Parameters
+    ----------
+    start : callable
+        Called when a search is wanted.
+    end : callable
+        Called when all scopes are wanted again.
+    """
+
+    def __init__(self, start: Callable[[], None], end: Callable[[], None]) -> None:
+        style = controls.WHOLE_LABEL
+        self.name = ipywidgets.Text(placeholder="lofar:L66*", description="Name", style=style)
+        self.kind = ipywidgets.Dropdown(options=list(search.KINDS), description="Kind", style=style)
+        self.wanted = {
+            word: ipywidgets.Text(placeholder=example, description=word.replace("_", " ").capitalize(), style=style)
+            for word, example in _WORDS.items()
+        }
+        tooltip = "search the lake by name and metadata: all that is given must fit"
+        self.look = controls.button("Search", tooltip, start)
+        self.look.button_style = "primary"
+        self.back = controls.button("All scopes", "back to the tree of all scopes", end)
+        filled = [self.name, self.kind, *self.wanted.values()]
+        for control in filled:
+            control.layout.width = "15em"
+        row = ipywidgets.HBox([*filled, self.look, self.back], layout={"flex_flow": "row wrap"})
+        self.widgets = folding.folded("Search by name and metadata", [row])
+
+    def question(self) -> Question:
+        """What is filled in."""
+        wanted = {word: text.value.strip() for word, text in self.wanted.items() if text.value.strip()}
+        return Question(self.name.value.strip(), self.kind.value, wanted)
