@@ -31,6 +31,8 @@ DASHBOARD = "lofarlake.dashboard"
 # second. By Dask's settings each array is memory that the kernel clears first: half of what calibrating took.
 PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 32 << 20, "MALLOC_TRIM_THRESHOLD_": 128 << 20}
+# Beams and gains go to the workers with the tasks that need them: Dask would warn of ten megabytes of that.
+LARGE_GRAPH = {"distributed.admin.large-graph-warning-threshold": "200MB"}
 # Python and the engines' libraries alone take most of it.
 LEAST_MEMORY = 500_000_000
 # Where there is less than this for each core's worker, there are fewer workers, and what can uses several threads.
@@ -84,7 +86,7 @@ def start(
     scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")
     try:
         with (
-            dask.config.set({PRE_SPAWN: {**dask.config.get(PRE_SPAWN), **MALLOC}}),
+            dask.config.set({PRE_SPAWN: {**dask.config.get(PRE_SPAWN), **MALLOC}, **LARGE_GRAPH}),
             distributed.LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
@@ -166,7 +168,7 @@ def _connected(scheduler: str) -> Iterator[distributed.Client]:
         client = distributed.Client(scheduler, timeout=CONNECT)
     except (OSError, ValueError) as error:
         raise ProcessingError(f"no Dask scheduler answers at {scheduler}", "check the address") from error
-    with client:
+    with client, dask.config.set(LARGE_GRAPH):
         client.run(engines.prepare)
         warming.warm(client)
         yield client
