@@ -1,5 +1,6 @@
 """JupyterLab on a lake: configured and logged in, nothing in HOME, working copies that stay a person's own."""
 
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -92,6 +93,22 @@ def test_two_lakes_have_two_labs_side_by_side(running, lake_home, empty_lake, tm
     finally:
         assert second.stop() == 0
     assert browse.connect(empty_lake).via == "the Rucio extension, in this process"
+
+
+def test_it_lives_below_a_hubs_prefix(empty_lake, tmp_path):
+    hub = Running(empty_lake, tmp_path / "lab", arguments=["--ServerApp.base_url=/user/ann/"])
+    try:
+        assert hub.server["url"].endswith("/user/ann/")
+        landing = hub.get("")
+        assert landing.ok
+        assert re.search(r"/user/ann/lab/tree/[^/]+/0_start_here\.ipynb$", landing.url)
+        assert hub.get("rucio-jupyterlab/instances").json()["active_instance"] == extension.name(empty_lake)
+        assert hub.server["url"] in browse.connect(empty_lake).via
+        assert hub.get("custom/custom.css").ok
+        dashboard = hub.get("lab/api/settings/dask-labextension:plugin").json()["schema"]["properties"]["defaultURL"]
+        assert dashboard["default"].startswith("proxy/")  # of this server, wherever it lives
+    finally:
+        assert hub.stop() == 0
 
 
 @pytest.mark.parametrize("name", ["0_start_here", "3_explore"])
