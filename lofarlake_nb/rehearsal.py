@@ -71,8 +71,7 @@ def rehearse(
     found = summary.read(output / "ingest.json")
     with _told("stage 2: flag, calibrate, image"):
         given = {"lake": str(lake), "dataset": found["dataset"], "output": str(products), "truth": str(truth)}
-        # One worker, whose gridder uses all cores: all of it then fits into the 2 GB of a Binder.
-        process = {"workers": 1, **(processing or {}), **given}
+        process = {**(processing or {}), **given}
         stages.run_and_keep(find_notebook("2_process"), process, output / "2_process.ipynb")
     whole = summary.with_part(summary.read(products / "summary.json"), "ingest", found["ingest"])
     whole = summary.with_part(whole, "image", {**whole["image"], "file": f"products/{whole['image']['file']}"})
