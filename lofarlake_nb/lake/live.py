@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
-from lofarlake_nb.lake.ticks import Failure, Site, Tick
+from lofarlake_nb.lake.ticks import Failure, Moving, Site, Tick
 
 MARKS = {"green": "●", "yellow": "▲", "red": "✖"}  # told apart without their colours
 _CODES = {"green": "36", "yellow": "33", "red": "1;31"}  # cyan, not green: red and green look the same to many
@@ -45,6 +45,12 @@ def failure_words(failure: Failure) -> str:
     """A failure in one line, with its reason."""
     at = f" at {failure.site}" if failure.site else ""
     return f"{failure.what}{at}: {failure.reason}"
+
+
+def moving_words(file: Moving) -> str:
+    """A file on its way in one line."""
+    whole = f" of {size(file.size)}, {100 * min(file.bytes / file.size, 1.0):.0f} %" if file.size else ""
+    return f"{file.what}: {size(file.bytes)}{whole}"
 
 
 def size(count: float) -> str:
