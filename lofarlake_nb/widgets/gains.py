@@ -195,7 +195,7 @@ def view(path: str | Path) -> ipywidgets.Widget:
 
     redraw()
     station.observe(redraw, "value")
-    return ipywidgets.VBox([station, canvas])
+    return ipywidgets.VBox([station, interactive.named(canvas)])
 
 
 def _figure(found: Solutions, station: str) -> Figure:

@@ -109,7 +109,7 @@ class SkyView:
         chosen = ipywidgets.VBox(
             [self.shown, self.choice, self.variable.widget, self.code], layout={"flex": "1 1 22em"}
         )
-        plots = ipywidgets.VBox([self.projection, self.canvas])
+        plots = ipywidgets.VBox([self.projection, interactive.named(self.canvas)])
         self.widget = ipywidgets.HBox([plots, chosen], layout={"flex_flow": "row wrap"})
 
     def near(self, indices: Sequence[int]) -> None:

@@ -185,7 +185,7 @@ def view(path: str | Path) -> ipywidgets.Widget:
     for control in (baseline, polarization, column, what):
         control.observe(redraw, "value")
     chosen = ipywidgets.HBox([baseline, polarization, column], layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([what, chosen, canvas])
+    return ipywidgets.VBox([what, chosen, interactive.named(canvas)])
 
 
 def _pair(layout: Layout, baseline: int) -> str:
