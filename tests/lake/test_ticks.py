@@ -2,7 +2,7 @@ import io
 import json
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -121,6 +121,8 @@ def test_on_a_terminal_the_lines_are_replaced_and_no_name_moves_the_cursor():
     assert second.startswith("\x1b[5F\x1b[J")
     assert "\x1b[2J" not in first
     assert "✖" in first
+    sink(replace(RUNNING, moving=(Moving("b\x1b[2J.tar", "SARA", 25, 100),)))
+    assert "    b?[2J.tar: 25 B of 100 B, 25 %\n" in stream.getvalue()
     assert "JUELICH: red" in first
     assert "● " not in first.partition("JUELICH")[0]
 
