@@ -101,6 +101,12 @@ def write(lake: Lake, abouts: Mapping[DID, Mapping[str, Any]]) -> None:
         Where they are.
     abouts : mapping
         Of each DID its metadata; empty ones are left out.
+
+    Examples
+    --------
+    >>> write(lake, {DID("lofar", "L990100"): {"weather": "thunder"}})
+    >>> lake.call("get_metadata", "lofar", "L990100", plugin="ALL")["weather"]
+    'thunder'
     """
     entries = [{**did.parts, "meta": dict(about)} for did, about in abouts.items() if about]
     for some in batches(entries):

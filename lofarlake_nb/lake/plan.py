@@ -66,6 +66,11 @@ def observation(paths: Sequence[str | Path], scope: str) -> list[Item]:
         When the scope has characters that the lake refuses; in names they are encoded.
     UsageError
         When there are no paths, or two would have the same name in the lake.
+
+    Examples
+    --------
+    >>> [item.did.name[:26] for item in observation(["observation"], "lofar")]
+    ['L990100_SAP000_SB000_uv.MS']
     """
     items = []
     for path in map(Path, paths):

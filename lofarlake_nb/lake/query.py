@@ -33,6 +33,11 @@ class Query:
         ISO dates or times, UTC: what was observed at some time between.
     where : str
         An expression of metadata keys: ``n_stations >= 50 and (subband < 10 or "CS001HBA0" in stations)``.
+
+    Examples
+    --------
+    >>> Query(target="3C*", min_frequency="120 MHz", since="2018-09-01").target
+    '3C*'
     """
 
     target: str = ""

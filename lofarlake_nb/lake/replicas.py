@@ -58,6 +58,12 @@ def files_of(lake: Lake, did: DID | str) -> list[File]:
     ------
     DIDNotFound
         When it is not there, or holds nothing.
+
+    Examples
+    --------
+    >>> (file,) = files_of(lake, "lofar:L990100")
+    >>> "SARA" in [replica.rse for replica in file.replicas]
+    True
     """
     did = DID.parse(did)
     kind = lake.get(did)["type"]

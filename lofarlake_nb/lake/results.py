@@ -102,6 +102,12 @@ def keep(
     ------
     LakeError
         When the lake does not take them.
+
+    Examples
+    --------
+    >>> kept = keep(home, [Path("image.fits")], dataset="lofar:L990100", parameters={}, notebook="2_process.ipynb")
+    >>> kept.dataset.startswith("lofar:L990100_2_process_")
+    True
     """
     if not dataset:
         return Kept("")

@@ -156,6 +156,13 @@ class Storages:
         Whose sites; its configuration says which certificate to show.
     patience : Patience, optional
         With servers that fail.
+
+    Examples
+    --------
+    >>> storages = Storages(lake)
+    >>> (address,) = storages.addresses("SARA", [DID("lofar", "a.fits")]).values()
+    >>> address.startswith("file:"), storages.of(address).size(address) is None
+    (True, True)
     """
 
     def __init__(self, lake: Lake, patience: Patience | None = None) -> None:

@@ -98,6 +98,11 @@ class Tick:
         The newest ones, oldest first.
     moving : tuple of Moving
         Files on their way, the first to set out first.
+
+    Examples
+    --------
+    >>> Tick("ingest", 1, 4, 2_000_000, 1e6, total_bytes=8_000_000, seconds=2.0).left
+    6.0
     """
 
     stage: str
@@ -190,6 +195,14 @@ class Progress:
         Takes each `Tick`.
     total_bytes : int
         To be moved; 0 when it is not known.
+
+    Examples
+    --------
+    >>> with Progress("ingest", 1) as progress:
+    ...     moved = sum(len(block) for block in progress.count([b"1234", b"567"], "SARA"))
+    ...     progress.finished("SARA")
+    >>> moved, progress.bytes, progress.done
+    (7, 7, 1)
     """
 
     def __init__(self, stage: str, total: int, sink: Sink | None = None, *, total_bytes: int = 0) -> None:

@@ -41,7 +41,13 @@ class Entry:
 
 
 def scopes(lake: Lake) -> list[str]:
-    """Scopes of a lake, sorted."""
+    """Scopes of a lake, sorted.
+
+    Examples
+    --------
+    >>> "lofar" in scopes(lake)
+    True
+    """
     return sorted(lake.call("list_scopes"))
 
 
@@ -52,6 +58,11 @@ def entry(lake: Lake, did: DID | str) -> Entry:
     ------
     DIDNotFound
         When there is none.
+
+    Examples
+    --------
+    >>> entry(lake, "lofar:L990100").type
+    'dataset'
     """
     did = DID.parse(did)
     told = lake.get(did)
@@ -80,6 +91,11 @@ def contents(lake: Lake, parent: Entry) -> Iterator[Entry]:
     ------
     DIDNotFound
         When it is gone.
+
+    Examples
+    --------
+    >>> [str(one.did) for one in contents(lake, entry(lake, "lofar:example"))]
+    ['lofar:example.image.fits']
     """
     scope, name = parent.did.scope, parent.did.name
     if parent.type == "container":

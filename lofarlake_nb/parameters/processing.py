@@ -86,6 +86,11 @@ class AverageParameters:
         strong, ``auto`` for the same where it costs less than a third of the data, or ``none``.
     ateam_level : float
         Strength in Jy above which a sample is clipped; 0 for 5 Jy, and 50 Jy below 100 MHz.
+
+    Examples
+    --------
+    >>> AverageParameters(interval="8 s", channel="48.83 kHz").interval
+    '8 s'
     """
 
     interval: str = "4 s"
@@ -139,6 +144,11 @@ class CalibrationParameters:
         Time of one such solution at the most; bright directions get them as often as there are slots.
     field : str
         Width of the field to be imaged: the model's sources outside of it are subtracted. Empty for none.
+
+    Examples
+    --------
+    >>> CalibrationParameters(solve="full", minimum_uv=500.0).slots
+    1
     """
 
     solve: str = "diagonal"
@@ -218,6 +228,11 @@ class ImageParameters:
         are subtracted; empty for none.
     cutout_centre : str
         Its centre, as ``"08h13m36s +48d13m03s"``; empty for the phase centre.
+
+    Examples
+    --------
+    >>> ImageParameters(field="3 deg", resolution="20 arcsec").robust
+    -0.5
     """
 
     field: str = "5 deg"

@@ -28,6 +28,11 @@ def quantity(name: str, value: str | u.Quantity, unit: u.UnitBase) -> u.Quantity
     ------
     UsageError
         When it is no number with such a unit.
+
+    Examples
+    --------
+    >>> quantity("field", "30 arcmin", u.deg)
+    <Quantity 0.5 deg>
     """
     try:
         return u.Quantity(value).to(unit)

@@ -53,6 +53,11 @@ def read(path: str | Path) -> Solutions:
     ------
     UsageError
         When it is no h5parm with gains.
+
+    Examples
+    --------
+    >>> read("gains.h5").amplitude.shape
+    (5, 2, 3, 2)
     """
     try:
         with h5py.File(path) as file:
@@ -166,6 +171,11 @@ def picture(path: str | Path, station: str = _ALL) -> Picture:
         An h5parm; nothing gives no picture, but says so.
     station : str
         See `draw`.
+
+    Examples
+    --------
+    >>> picture("gains.h5").text
+    'gains of 3 stations, 5 intervals'
     """
     if not str(path):
         return Picture(b"", "there are no gains to look at")
@@ -182,6 +192,11 @@ def view(path: str | Path) -> ipywidgets.Widget:
     ----------
     path : str or Path
         An h5parm.
+
+    Examples
+    --------
+    >>> station, plot = view("gains.h5").children
+    >>> station.value = "CS002HBA0"
     """
     found = read(path)
     figure = _figure(found, _ALL)

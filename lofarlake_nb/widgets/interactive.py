@@ -50,6 +50,12 @@ def named(canvas: Any) -> ipywidgets.Widget:
     -------
     Widget
         To be shown in the place of the canvas; the name follows what is drawn.
+
+    Examples
+    --------
+    >>> figure = Figure()
+    >>> axes = figure.add_subplot(title="3C196")
+    >>> plot = named(canvas_of(figure))
     """
     name, own = ipywidgets.HTML(layout={"display": "none"}), f"lofarlake-plot-{canvas.model_id}"
     canvas.add_class(own)

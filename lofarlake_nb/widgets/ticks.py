@@ -3,6 +3,7 @@
 import html
 from dataclasses import asdict
 
+from IPython import get_ipython
 from IPython.display import display
 
 from lofarlake_nb.lake import live
@@ -16,13 +17,20 @@ _MOVING = 8  # files on their way
 
 
 def show() -> Sink:
-    """Sink of ticks that shows the newest one below the cell.
+    """Sink of ticks that shows the newest one below the cell, or on the terminal where there is no notebook.
 
     Returns
     -------
     callable
         To be given as ``progress=``.
+
+    Examples
+    --------
+    >>> tell = show()
+    >>> tell(Tick("ingest", 4, 4, 0, 0.0, "done"))
     """
+    if get_ipython() is None:
+        return live.terminal()
     handle = display({"text/html": "", "text/plain": ""}, raw=True, display_id=True)
 
     def tell(tick: Tick) -> None:

@@ -130,6 +130,11 @@ def picture(path: str | Path, what: str = "uv", baseline: tuple[str, str] | None
         When there is no such plot or baseline.
     NotAMeasurementSet
         For anything else, or a broken one.
+
+    Examples
+    --------
+    >>> picture("observation/L990100_SAP000_SB000_uv.MS").text
+    'L990100_SAP000_SB000_uv.MS: 3 stations, 135.00 MHz'
     """
     if not str(path):
         return Picture(b"", "there are no visibilities to look at")
@@ -156,6 +161,10 @@ def view(path: str | Path) -> ipywidgets.Widget:
     ------
     NotAMeasurementSet
         When there is none.
+
+    Examples
+    --------
+    >>> widget = view("observation")
     """
     place = next(iter(measurement_set.find(Path(path))), Path(path))
     layout = measurement_set.layout(place)
