@@ -105,6 +105,11 @@ def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, An
     ------
     UsageError
         When a file is missing, or there are none.
+
+    Examples
+    --------
+    >>> [str(item.did) for item in products(["image.fits"], DID("lofar", "mine"), {})]
+    ['lofar:mine.image.fits']
     """
     items = []
     for path in map(Path, files):

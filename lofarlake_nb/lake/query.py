@@ -96,6 +96,11 @@ def time(name: str, written: str) -> datetime:
     ------
     UsageError
         When it is none.
+
+    Examples
+    --------
+    >>> time("since", "2018-09-01").isoformat()
+    '2018-09-01T00:00:00+00:00'
     """
     try:
         read = datetime.fromisoformat(written)
@@ -121,6 +126,11 @@ def cone(written: str) -> tuple[float, float, float]:
     ------
     UsageError
         When it can't be understood.
+
+    Examples
+    --------
+    >>> [f"{angle:.3f}" for angle in cone("123.4deg 48.2deg 2deg")]
+    ['2.154', '0.841', '0.035']
     """
     words = written.split()
     try:

@@ -163,7 +163,13 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
 
 
 def content(products: Sequence[Path]) -> str:
-    """Eight hexadecimal digits from names and bytes."""
+    """Eight hexadecimal digits from names and bytes.
+
+    Examples
+    --------
+    >>> len(content([Path("image.fits")]))
+    8
+    """
     digest = 1
     for path in sorted(products, key=lambda p: p.name):
         digest = zlib.crc32(path.name.encode(), digest)

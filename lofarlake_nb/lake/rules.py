@@ -213,6 +213,12 @@ def pending(lake: Lake, rule_id: str, limit: int | None = None, only: DID | None
     -------
     list of Pending
         By name.
+
+    Examples
+    --------
+    >>> rule = replicate(lake, "lofar:example", "SARA")
+    >>> pending(lake, rule)
+    []
     """
     locks = [lock for lock in lake.stream("list_replica_locks", rule_id) if lock["state"] != "OK"]
     locks = [lock for lock in locks if only in (None, DID(lock["scope"], lock["name"]))]

@@ -290,7 +290,13 @@ def _folder(protocol: dict[str, Any]) -> str:
 
 
 def path_of(address: str) -> Path:
-    """Path of a file's PFN: ``file://host:port/path``."""
+    """Path of a file's PFN: ``file://host:port/path``.
+
+    Examples
+    --------
+    >>> path_of("file://localhost:0/lake/lofar/a%20b.fits")
+    PosixPath('/lake/lofar/a b.fits')
+    """
     return Path(os.path.normpath(unquote(address.split("://", 1)[1].partition("/")[2].join(["/", ""]))))
 
 

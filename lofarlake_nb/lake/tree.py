@@ -79,6 +79,11 @@ def collections(lake: Lake, scope: str) -> Iterator[Entry]:
     ------
     LakeError
         When there is no such scope.
+
+    Examples
+    --------
+    >>> "L990100" in [one.did.name for one in collections(lake, "lofar")]
+    True
     """
     for row in lake.stream("list_dids", scope, filters=[{"name": "*"}], did_type="collection", long=True):
         yield Entry(DID(scope, row["name"]), str(row["did_type"]).lower(), row["bytes"], row["length"])
@@ -109,5 +114,11 @@ def contents(lake: Lake, parent: Entry) -> Iterator[Entry]:
 
 
 def parents(lake: Lake, did: DID) -> set[DID]:
-    """Containers and datasets that something is in."""
+    """Containers and datasets that something is in.
+
+    Examples
+    --------
+    >>> DID("lofar", "example") in parents(lake, DID("lofar", "example.image.fits"))
+    True
+    """
     return {DID(row["scope"], row["name"]) for row in lake.call("list_parent_dids", did.scope, did.name)}

@@ -28,6 +28,11 @@ class FlagParameters:
         Column that holds the visibilities, as ``DATA`` or ``CORRECTED_DATA``.
     spectral_window, field_id : int
         Which one, where a Measurement Set holds several; −1 where it holds one.
+
+    Examples
+    --------
+    >>> FlagParameters(noisy=3.0, column="CORRECTED_DATA").flagged
+    0.9
     """
 
     strategy: str = ""

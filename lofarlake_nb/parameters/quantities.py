@@ -54,6 +54,11 @@ def seconds(name: str, value: str) -> float:
     ------
     UsageError
         When it is none, or not more than 0 s and finite.
+
+    Examples
+    --------
+    >>> seconds("patience", "5 min")
+    300.0
     """
     found = float(quantity(name, value, u.s).value)
     if not 0 < found < math.inf:

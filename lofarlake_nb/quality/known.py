@@ -58,6 +58,11 @@ def of_model(model: SkyModel | ModelColumn) -> list[KnownSource]:
     -------
     list of KnownSource
         One; none of a column, which says nothing of its sources.
+
+    Examples
+    --------
+    >>> [source.name for source in of_model(model)]
+    ['3C196']
     """
     if isinstance(model, ModelColumn):
         return []

@@ -117,6 +117,12 @@ class StageForm:
         First values of parameters.
     follows : StageForm or None
         Of the stage before.
+
+    Examples
+    --------
+    >>> form = stage_form("1_ingest", observation="../observation", streams=2)
+    >>> form.values, form.wrong, form.is_running
+    ({'observation': '../observation', 'streams': 2}, [], False)
     """
 
     def __init__(self, notebook: str, values: Mapping[str, Any], follows: "StageForm | None") -> None:

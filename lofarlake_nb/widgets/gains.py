@@ -112,6 +112,13 @@ def draw(figure: Figure, found: Solutions, station: str = _ALL) -> None:
     ------
     UsageError
         When there is no such station.
+
+    Examples
+    --------
+    >>> figure = Figure()
+    >>> draw(figure, read("gains.h5"), "CS002HBA0")
+    >>> figure.axes[0].get_title()
+    'CS002HBA0 at 136.00 MHz'
     """
     if station == _ALL:
         _draw_all(figure, found)

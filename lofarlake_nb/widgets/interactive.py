@@ -24,6 +24,11 @@ def canvas_of(figure: Figure) -> Any:
     ----------
     figure : Figure
         That has no canvas yet.
+
+    Examples
+    --------
+    >>> canvas_of(Figure()).toolbar_position
+    'top'
     """
     from ipympl.backend_nbagg import Canvas, FigureManager
 
@@ -90,7 +95,13 @@ def _escaped(text: str) -> str:
 
 
 def picture_of(figure: Figure, text: str) -> Picture:
-    """A figure as a picture that stays in an executed notebook, with words for who can't see it."""
+    """A figure as a picture that stays in an executed notebook, with words for who can't see it.
+
+    Examples
+    --------
+    >>> picture_of(Figure(), "an empty figure").text
+    'an empty figure'
+    """
     png = io.BytesIO()
     FigureCanvasAgg(figure).print_png(png)
     return Picture(png.getvalue(), text)

@@ -66,7 +66,13 @@ def _moving(tick: Tick) -> str:
 
 
 def bar(part: float, whole: float) -> str:
-    """A bar of HTML that needs no script; of an unknown whole it is full."""
+    """A bar of HTML that needs no script; of an unknown whole it is full.
+
+    Examples
+    --------
+    >>> 'value="0.250"' in bar(1, 4)
+    True
+    """
     share = min(part / whole, 1.0) if whole else 1.0
     return f'<progress max="1" value="{share:.3f}" aria-hidden="true" style="vertical-align: middle"></progress>'
 

@@ -43,6 +43,13 @@ def dynamic_spectrum(
     ------
     NotAMeasurementSet
         When it is broken, or there is no such column.
+
+    Examples
+    --------
+    >>> path, figure = Path("observation/L990100_SAP000_SB000_uv.MS"), Figure()
+    >>> dynamic_spectrum(figure, path, measurement_set.layout(path), baseline=1)
+    >>> figure.axes[0].get_title().split(":")[0]
+    'CS001HBA0 & CS002HBA0, XX'
     """
     step = max(1, -(-len(layout.times) // _ROWS))
     one = replace(
@@ -94,6 +101,13 @@ def uv_coverage(figure: Figure, layout: Layout) -> None:
         Empty.
     layout : Layout
         Of the Measurement Set.
+
+    Examples
+    --------
+    >>> figure = Figure()
+    >>> uv_coverage(figure, measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS")))
+    >>> figure.axes[0].get_title()
+    '3 stations, 135.00 MHz'
     """
     times = layout.times[:: max(1, -(-len(layout.times) // _SLOTS))]
     cross = np.flatnonzero(layout.cross)
