@@ -47,6 +47,11 @@ class State:
         How it ended: the reason, or what was done.
     files, datasets : tuple of str
         What it made: paths of files and folders, DIDs.
+
+    Examples
+    --------
+    >>> State("stopping").ended, State("done", said="all 9 cells ran").ended
+    (False, True)
     """
 
     state: str
@@ -76,11 +81,11 @@ class Run:
     Examples
     --------
     >>> from lofarlake_nb import background
-    >>> run = background.start("1_ingest", {"observation": "observation"})  # doctest: +SKIP
-    >>> run.state().heading  # doctest: +SKIP
-    'Into the lake'
-    >>> run.wait().datasets  # doctest: +SKIP
-    ('lofar:L667520',)
+    >>> run = background.start("1_ingest", {"lake": home, "observation": "observation"})
+    >>> run.wait().datasets
+    ('lofar:L990100',)
+    >>> run.state().heading
+    'What that means for a full day'
     """
 
     folder: Path

@@ -10,6 +10,11 @@ class LofarlakeError(Exception):
         One line: what is wrong, which value, what was expected.
     hint : str, optional
         One line: what to do next.
+
+    Examples
+    --------
+    >>> print(LofarlakeError("streams: 0 is too few", "give 1 or more"))
+    streams: 0 is too few; give 1 or more
     """
 
     def __init__(self, message: str, hint: str = "") -> None:

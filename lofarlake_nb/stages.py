@@ -85,7 +85,12 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
 
 
 def check_place(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
-    """Refuse what `prepare` would refuse, and leave everything as it is."""
+    """Refuse what `prepare` would refuse, and leave everything as it is.
+
+    Examples
+    --------
+    >>> check_place(Path("a new folder"), overwrite=False)
+    """
     place = output.absolute().resolve()
     for path in (p.absolute().resolve() for p in inputs):
         if place == path or place in path.parents or path in place.parents:

@@ -61,6 +61,12 @@ def once(
     -------
     dict
         What `work` returned, now or then.
+
+    Examples
+    --------
+    >>> work = lambda: {"sum": 1 + 2}
+    >>> once(Path("sum.json"), key("sum", 1, 2), work, products=lambda result: [])
+    {'sum': 3}
     """
     if record.is_file():
         try:
@@ -89,6 +95,11 @@ def write_json(path: Path, value: object) -> Path:
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> write_json(Path("figures.json"), {"rms": 0.25}).read_text()
+    '{\\n  "rms": 0.25\\n}\\n'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lofarlake_nb.lake import client
 from lofarlake_nb.lake.embedded import supervisor
 
 
@@ -32,6 +33,18 @@ def lake_home(tmp_path_factory) -> Path:
     supervisor.start(home)
     yield home
     supervisor.reset(home)
+
+
+@pytest.fixture(scope="session")
+def remote_lake(lake_home, tmp_path_factory) -> client.Lake:
+    """The same lake as a production one is seen: by a rucio.cfg, its storage by https only."""
+    home = Path(lake_home)
+    configuration = tmp_path_factory.mktemp("remote") / "rucio.cfg"
+    told = (home / "client" / "rucio.cfg").read_text()
+    told = told.replace("[client]", f"[client]\nclient_x509_proxy = {home / 'tls' / 'client.pem'}", 1)
+    configuration.write_text(told)
+    configuration.chmod(0o600)
+    return client.connect(configuration)
 
 
 @pytest.fixture

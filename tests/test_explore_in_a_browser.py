@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from by_keyboard import names, tab_to
+from by_keyboard import names, pictures, tab_to
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     IN_KERNEL,
@@ -155,6 +155,12 @@ def test_the_lake_is_walked_through_by_the_keyboard(page, explored):
 
 def test_every_control_has_a_name(page, explored):
     assert [name for name in names(page) if name.startswith("no name")] == []
+
+
+def test_plots_are_named_by_what_they_show(page, explored):
+    found = pictures(page)
+    assert any(name.startswith("plot: Observations on the sky; Over time (UTC)") for name in found), found
+    assert "plot: 3C196; Jy/beam" in found
 
 
 def test_an_image_is_read_out(page, explored):

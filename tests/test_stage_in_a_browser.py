@@ -7,7 +7,7 @@ import time
 import nbformat
 import psutil
 import pytest
-from by_keyboard import names, tab_to
+from by_keyboard import FOCUSED, names, tab_to
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     lake_with_image,
@@ -91,6 +91,7 @@ def test_a_stage_is_stopped_while_workers_run_and_run_again(landing, running, tm
     tab_to(page, "Stop")
     page.keyboard.press("Enter")
     page.locator(".jp-OutputArea [role=status]", has_text="stopped:").wait_for(timeout=60_000)
+    assert page.evaluate(FOCUSED)["name"] == "Stop"
     shot(page, "stage_2_stopped")
 
     until(lambda: not any(process.is_running() for process in processes), 20, f"left over: {processes}")

@@ -154,5 +154,10 @@ def sites(lake: Lake) -> list[str]:
     ------
     LakeError
         When the lake refuses.
+
+    Examples
+    --------
+    >>> sites(lake)
+    ['JUELICH', 'POZNAN', 'SARA']
     """
     return sorted(row["rse"] for row in lake.call("list_rses"))

@@ -83,6 +83,14 @@ class Browser:
         The extension.
     lake : str
         As `client.connect` takes it.
+
+    Examples
+    --------
+    >>> browser = connect(home)
+    >>> [file.did for file in browser.files("lofar:example")]
+    ['lofar:example.image.fits']
+    >>> "SARA" in browser.sites()
+    True
     """
 
     answers: Panel
@@ -258,7 +266,14 @@ def connect(lake: str | Path = "") -> Browser:
 
 
 def like(rows: Rows[Any], pattern: str) -> Rows[Any]:
-    """Those of which the DID is like a pattern, with its scope or without."""
+    """Those of which the DID is like a pattern, with its scope or without.
+
+    Examples
+    --------
+    >>> rows = connect(home).search("lofar:*")
+    >>> [found.did for found in like(rows, "exampl*")]
+    ['lofar:example']
+    """
     full = pattern if ":" in pattern else f"*:{pattern}"
     return Rows([row for row in rows if fnmatchcase(row.did, full)], rows.note)
 

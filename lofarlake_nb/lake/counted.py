@@ -24,7 +24,14 @@ class Arrival:
 
 
 class Counted:
-    """Blocks that count themselves while they pass: ``size`` and ``adler32`` are of what was taken so far."""
+    """Blocks that count themselves while they pass: ``size`` and ``adler32`` are of what was taken so far.
+
+    Examples
+    --------
+    >>> counted = Counted([b"1234", b"567"])
+    >>> b"".join(counted), counted.size, counted.adler32
+    (b'1234567', 7, '059b016d')
+    """
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         self._blocks = blocks
@@ -44,7 +51,13 @@ class Counted:
 
 
 def adler32_of(blocks: Iterable[Block]) -> str:
-    """Checksum of all blocks, 8 hexadecimal digits."""
+    """Checksum of all blocks, 8 hexadecimal digits.
+
+    Examples
+    --------
+    >>> adler32_of([b"1234", b"567"])
+    '059b016d'
+    """
     counted = Counted(blocks)
     for _ in counted:
         pass

@@ -25,6 +25,12 @@ class DID:
     ------
     InvalidDID
         When Rucio's generic schema would refuse it.
+
+    Examples
+    --------
+    >>> did = DID.parse("lofar:L667520")
+    >>> did.scope, did.name, str(did)
+    ('lofar', 'L667520', 'lofar:L667520')
     """
 
     scope: str

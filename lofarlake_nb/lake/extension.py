@@ -16,7 +16,13 @@ _SITE = "SARA"
 
 
 def located(lake: str | Path) -> Path:
-    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; nothing means the default lake."""
+    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; nothing means the default lake.
+
+    Examples
+    --------
+    >>> located("my/rucio.cfg").name
+    'rucio.cfg'
+    """
     return Path(os.path.abspath(Path(lake or DEFAULT_HOME).expanduser()))
 
 

@@ -108,7 +108,7 @@ class Fetching:
         records.expect(target, str(file.did), file.adler32)
         for rse, address in self._candidates(file):
             try:
-                with self.progress.underway(rse) as counted:
+                with self.progress.underway(rse, file.did.name, file.size) as counted:
                     self._from(address, file, target, counted)
                 break
             except (TransferFailed, ChecksumMismatch, LakeRefused) as error:

@@ -46,8 +46,9 @@ class RucioFileSystem(AbstractFileSystem):
     --------
     >>> import fsspec
     >>> from astropy.io import fits
-    >>> with fsspec.open("rucio://lofar/RESULTS/image.fits") as file:  # doctest: +SKIP
-    ...     header = fits.getheader(file)
+    >>> with fsspec.open("rucio://lofar/example/image.fits", lake=home) as file:
+    ...     fits.getheader(file)["BUNIT"]
+    'JY/BEAM'
     """
 
     protocol = "rucio"

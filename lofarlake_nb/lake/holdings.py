@@ -146,6 +146,12 @@ def retrieved(lake: Lake, product: Product, folder: str | Path) -> str:
     ------
     LofarlakeError
         As `retrieve.retrieve`.
+
+    Examples
+    --------
+    >>> product = newest_product(lake, "lofar:example", "image.fits")
+    >>> retrieved(lake, product, "here")
+    'here/example.image.fits'
     """
     return str(retrieve.retrieve(lake, product.file, Path(folder)).paths[0]) if product.file else ""
 
@@ -157,6 +163,12 @@ def lineage(lake: Lake, product: Product) -> dict[str, Any]:
     ------
     LakeError
         When the lake refuses.
+
+    Examples
+    --------
+    >>> product = newest_product(lake, "lofar:example", "image.fits")
+    >>> lineage(lake, product)["inputs"]
+    ['lofar:L990100']
     """
     return metadata.read(lake, product.dataset).get("lofarlake", {}) if product.dataset else {}
 

@@ -227,6 +227,11 @@ def audit(lake: Lake, *, older_than: float = 3600.0, remove_dark: bool = False) 
     ------
     LakeError
         When the lake does not say where a copy lies: nothing is removed then.
+
+    Examples
+    --------
+    >>> audit(lake).files > 1
+    True
     """
     storages, now = Storages(lake), time.time()
     sites = sorted(row["rse"] for row in lake.call("list_rses"))

@@ -241,6 +241,6 @@ class Registering(Sending):
 
     def _checksum(self, item: Item, address: str) -> str:
         if address.startswith("file:"):
-            with self.progress.underway(self.rse) as counted:
+            with self.progress.underway(self.rse, item.did.name, item.size) as counted:
                 return adler32_of(counted(self._while_wanted(item.blocks())))
         return self.storages.of(address).adler32(address)

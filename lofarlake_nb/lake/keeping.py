@@ -24,6 +24,11 @@ class Shared:
         DID of their dataset; empty where there is none.
     urls : tuple of str
         Of each file, as `lofarlake_nb.lake.filesystem` and fsspec take them.
+
+    Examples
+    --------
+    >>> shared(lake, "lofar:example").dataset
+    'lofar:example'
     """
 
     dataset: str

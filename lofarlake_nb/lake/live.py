@@ -8,16 +8,23 @@ import time
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
-from lofarlake_nb.lake.ticks import Failure, Site, Tick
+from lofarlake_nb.lake.ticks import Failure, Moving, Site, Tick
 
 MARKS = {"green": "●", "yellow": "▲", "red": "✖"}  # told apart without their colours
 _CODES = {"green": "36", "yellow": "33", "red": "1;31"}  # cyan, not green: red and green look the same to many
 _SHOWN = 3  # failures
+_MOVING = 4  # files on their way
 _PLAIN_PAUSE = 10.0  # seconds between two lines where they can't be replaced
 
 
 def headline(tick: Tick) -> str:
-    """The whole stage in one line."""
+    """The whole stage in one line.
+
+    Examples
+    --------
+    >>> headline(Tick("ingest", 3, 8, 15 * 10**8, 2e8, total_bytes=4 * 10**9, rate_now=2.5e8, seconds=7.5))
+    'ingest: 3 of 8 files, 1.5 GB of 4 GB, 250 MB/s now, 200 MB/s in the mean, 12 s left'
+    """
     words = [f"{tick.stage}: {tick.done} of {tick.total} files" if tick.total else f"{tick.stage}: all was there"]
     is_running = tick.state == "running"
     if tick.bytes:
@@ -33,7 +40,13 @@ def headline(tick: Tick) -> str:
 
 
 def site_words(site: Site) -> str:
-    """A site in one line: its colour is a word too."""
+    """A site in one line: its colour is a word too.
+
+    Examples
+    --------
+    >>> site_words(Site("SARA", done=3, failed=1, bytes=15 * 10**8, state="yellow"))
+    'SARA: yellow, 3 files done, 1.5 GB, 1 failed'
+    """
     failed = f", {site.failed} failed" if site.failed else ""
     moved = f", {size(site.bytes)}" if site.bytes else ""
     silent = f", no bytes for {duration(site.silent)}" if site.silent else ""
@@ -42,13 +55,37 @@ def site_words(site: Site) -> str:
 
 
 def failure_words(failure: Failure) -> str:
-    """A failure in one line, with its reason."""
+    """A failure in one line, with its reason.
+
+    Examples
+    --------
+    >>> failure_words(Failure("lofar:a.tar", "JUELICH", "no space left"))
+    'lofar:a.tar at JUELICH: no space left'
+    """
     at = f" at {failure.site}" if failure.site else ""
     return f"{failure.what}{at}: {failure.reason}"
 
 
+def moving_words(file: Moving) -> str:
+    """A file on its way in one line.
+
+    Examples
+    --------
+    >>> moving_words(Moving("a.tar", "SARA", 15 * 10**8, 6 * 10**9))
+    'a.tar: 1.5 GB of 6 GB, 25 %'
+    """
+    whole = f" of {size(file.size)}, {100 * min(file.bytes / file.size, 1.0):.0f} %" if file.size else ""
+    return f"{file.what}: {size(file.bytes)}{whole}"
+
+
 def size(count: float) -> str:
-    """Bytes for a person, in three digits."""
+    """Bytes for a person, in three digits.
+
+    Examples
+    --------
+    >>> size(64_300_000)
+    '64.3 MB'
+    """
     value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
     while float(f"{value:.3g}") >= 1000 and len(units) > 1:  # 999.9 kB is written as 1 MB, not as 1e+03 kB
         value, units = value / 1000, units[1:]
@@ -56,7 +93,13 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for a person."""
+    """Seconds for a person.
+
+    Examples
+    --------
+    >>> duration(4000)
+    '1 h 06 min'
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -90,6 +133,12 @@ def terminal(stream: TextIO | None = None) -> View:
     -------
     View
         To be given as ``progress=``.
+
+    Examples
+    --------
+    >>> tell = terminal(sys.stdout)
+    >>> tell(Tick("verify", 8, 8, 0, 0.0, "done"))
+    verify: 8 of 8 files (done)
     """
     to = sys.stderr if stream is None else stream
     return _Replaced(to) if to.isatty() else _Plain(to)
@@ -112,6 +161,8 @@ class _Replaced:
                 first.replace(MARKS[site.state], f"\x1b[{_CODES[site.state]}m{MARKS[site.state]}\x1b[0m", 1),
                 *more,
             ]
+        for file in tick.moving[:_MOVING]:
+            lines += _folded(f"    {_safe(moving_words(file))}", window.columns)
         for failure in tick.failures[-_SHOWN:]:
             lines += _folded(f"    {_safe(failure_words(failure))}", window.columns)
         with self._lock:

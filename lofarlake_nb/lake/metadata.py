@@ -27,6 +27,14 @@ def of_measurement_set(described: Description) -> dict[str, Any]:
     -------
     dict
         What it does not say is left out. Angles in degrees, frequencies in Hz, durations in s.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> described = measurement_set.describe(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> of_measurement_set(described)["target"]
+    '3C196'
     """
     about = {
         "telescope": described.telescope,
@@ -60,7 +68,13 @@ def _observation_id(written: str) -> str:
 
 
 def of_name(name: str) -> dict[str, Any]:
-    """Metadata that a ready tar's name tells; empty when it is not one of the archive's."""
+    """Metadata that a ready tar's name tells; empty when it is not one of the archive's.
+
+    Examples
+    --------
+    >>> of_name("L667520_SAP000_SB003_uv.MS_a1b2c3d4.tar")["observation_id"]
+    'L667520'
+    """
     known = naming.parse(name)
     return {"observation_id": known.observation, "subband": known.subband, "sap": known.sap} if known else {}
 
@@ -101,6 +115,12 @@ def write(lake: Lake, abouts: Mapping[DID, Mapping[str, Any]]) -> None:
         Where they are.
     abouts : mapping
         Of each DID its metadata; empty ones are left out.
+
+    Examples
+    --------
+    >>> write(lake, {DID("lofar", "L990100"): {"weather": "thunder"}})
+    >>> lake.call("get_metadata", "lofar", "L990100", plugin="ALL")["weather"]
+    'thunder'
     """
     entries = [{**did.parts, "meta": dict(about)} for did, about in abouts.items() if about]
     for some in batches(entries):

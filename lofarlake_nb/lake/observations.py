@@ -71,6 +71,11 @@ def observations(lake: Lake, scope: str = "") -> Rows[Observation]:
     ------
     LakeError
         When the lake refuses.
+
+    Examples
+    --------
+    >>> "3C196" in {one.target for one in observations(lake)}
+    True
     """
     found = []
     for one in [scope] if scope else sorted(lake.call("list_scopes")):

@@ -52,6 +52,10 @@ def of(lake: Path) -> Panel:
     ------
     LakeNotRunning
         When no lake was ever started there.
+
+    Examples
+    --------
+    >>> panel = of(Path(home))
     """
     here = InProcess(lake, extension.instance(lake), extension.credentials(lake))
     runtime = lake / "jupyter" / "runtime"

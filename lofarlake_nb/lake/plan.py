@@ -85,6 +85,11 @@ def observation(paths: Sequence[str | Path], scope: str) -> list[Item]:
         When the scope has characters that the lake refuses; in names they are encoded.
     UsageError
         When there are no paths, or two would have the same name in the lake.
+
+    Examples
+    --------
+    >>> [item.did.name[:26] for item in observation(["observation"], "lofar")]
+    ['L990100_SAP000_SB000_uv.MS']
     """
     items = []
     for path in map(Path, paths):
@@ -119,6 +124,11 @@ def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, An
     ------
     UsageError
         When a file is missing, or there are none.
+
+    Examples
+    --------
+    >>> [str(item.did) for item in products(["image.fits"], DID("lofar", "mine"), {})]
+    ['lofar:mine.image.fits']
     """
     items = []
     for path in map(Path, files):

@@ -33,6 +33,11 @@ class Query:
         ISO dates or times, UTC: what was observed at some time between.
     where : str
         An expression of metadata keys: ``n_stations >= 50 and (subband < 10 or "CS001HBA0" in stations)``.
+
+    Examples
+    --------
+    >>> Query(target="3C*", min_frequency="120 MHz", since="2018-09-01").target
+    '3C*'
     """
 
     target: str = ""
@@ -91,6 +96,11 @@ def time(name: str, written: str) -> datetime:
     ------
     UsageError
         When it is none.
+
+    Examples
+    --------
+    >>> time("since", "2018-09-01").isoformat()
+    '2018-09-01T00:00:00+00:00'
     """
     try:
         read = datetime.fromisoformat(written)
@@ -116,6 +126,11 @@ def cone(written: str) -> tuple[float, float, float]:
     ------
     UsageError
         When it can't be understood.
+
+    Examples
+    --------
+    >>> [f"{angle:.3f}" for angle in cone("123.4deg 48.2deg 2deg")]
+    ['2.154', '0.841', '0.035']
     """
     words = written.split()
     try:

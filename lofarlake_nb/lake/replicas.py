@@ -58,6 +58,12 @@ def files_of(lake: Lake, did: DID | str) -> list[File]:
     ------
     DIDNotFound
         When it is not there, or holds nothing.
+
+    Examples
+    --------
+    >>> (file,) = files_of(lake, "lofar:L990100")
+    >>> "SARA" in [replica.rse for replica in file.replicas]
+    True
     """
     did = DID.parse(did)
     kind = lake.get(did)["type"]
@@ -80,6 +86,11 @@ def held_by(lake: Lake, did: DID) -> dict[DID, tuple[int, str]]:
     ------
     DIDNotFound
         When it is not there.
+
+    Examples
+    --------
+    >>> [(str(did), size) for did, (size, _adler32) in held_by(lake, DID("lofar", "example")).items()]
+    [('lofar:example.image.fits', 69120)]
     """
     return {DID(row["scope"], row["name"]): _size(row) for row in lake.stream("list_files", did.scope, did.name)}
 
@@ -109,7 +120,14 @@ def _size(row: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def replicas_of(lake: Lake, dids: Sequence[DID], rse_expression: str = "") -> dict[DID, tuple[Replica, ...]]:
-    """Copies of files in any state, at all sites or some, asked for in bulk; a file without any may be missing."""
+    """Copies of files in any state, at all sites or some, asked for in bulk; a file without any may be missing.
+
+    Examples
+    --------
+    >>> did = DID("lofar", "example.image.fits")
+    >>> "SARA" in [replica.rse for replica in replicas_of(lake, [did])[did]]
+    True
+    """
     return {did: found for some in batches(dids) for did, found in listed(lake, some, rse_expression)}
 
 

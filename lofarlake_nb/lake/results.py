@@ -102,6 +102,12 @@ def keep(
     ------
     LakeError
         When the lake does not take them.
+
+    Examples
+    --------
+    >>> kept = keep(home, [Path("image.fits")], dataset="lofar:L990100", parameters={}, notebook="2_process.ipynb")
+    >>> kept.dataset.startswith("lofar:L990100_2_process_")
+    True
     """
     if not dataset:
         return Kept("")
@@ -157,7 +163,13 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
 
 
 def content(products: Sequence[Path]) -> str:
-    """Eight hexadecimal digits from names and bytes."""
+    """Eight hexadecimal digits from names and bytes.
+
+    Examples
+    --------
+    >>> len(content([Path("image.fits")]))
+    8
+    """
     digest = 1
     for path in sorted(products, key=lambda p: p.name):
         digest = zlib.crc32(path.name.encode(), digest)

@@ -124,6 +124,12 @@ def state(lake: Lake, rule_id: str) -> Rule:
     ------
     LakeError
         When there is no such rule.
+
+    Examples
+    --------
+    >>> rule = replicate(lake, "lofar:example", "SARA")
+    >>> state(lake, rule).rse_expression
+    'SARA'
     """
     return _rule(lake.call("get_replication_rule", rule_id))
 
@@ -165,6 +171,11 @@ def of(lake: Lake, did: DID | str, limit: int | None = None) -> list[Held]:
     ------
     DIDNotFound
         When there is no such DID.
+
+    Examples
+    --------
+    >>> [held.rule.rse_expression for held in of(lake, "lofar:L990100")]
+    ['JUELICH', 'SARA']
     """
     did = DID.parse(did)
     is_file = lake.get(did)["type"] == "FILE"
@@ -202,6 +213,12 @@ def pending(lake: Lake, rule_id: str, limit: int | None = None, only: DID | None
     -------
     list of Pending
         By name.
+
+    Examples
+    --------
+    >>> rule = replicate(lake, "lofar:example", "SARA")
+    >>> pending(lake, rule)
+    []
     """
     locks = [lock for lock in lake.stream("list_replica_locks", rule_id) if lock["state"] != "OK"]
     locks = [lock for lock in locks if only in (None, DID(lock["scope"], lock["name"]))]

@@ -59,6 +59,11 @@ def purge(folders: Iterable[str | Path], *, older_than: float = 3600.0, remove: 
     ------
     UsageError
         When a folder is not there.
+
+    Examples
+    --------
+    >>> purge(["observation"]).left
+    ()
     """
     found: list[tuple[str, int]] = []
     removed, now = 0, time.time()

@@ -127,7 +127,7 @@ class Sending:
         tries = self.patience.tries(self.stop.wait)
         while True:
             try:
-                with self.progress.underway(self.rse) as counted:
+                with self.progress.underway(self.rse, item.did.name, item.size) as counted:
                     arrival = storage.write(address, counted(self._while_wanted(item.blocks())), item.size)
                 break
             except TransferFailed as error:

@@ -156,6 +156,13 @@ class Storages:
         Whose sites; its configuration says which certificate to show.
     patience : Patience, optional
         With servers that fail.
+
+    Examples
+    --------
+    >>> storages = Storages(lake)
+    >>> (address,) = storages.addresses("SARA", [DID("lofar", "a.fits")]).values()
+    >>> address.startswith("file:"), storages.of(address).size(address) is None
+    (True, True)
     """
 
     def __init__(self, lake: Lake, patience: Patience | None = None) -> None:
@@ -283,7 +290,13 @@ def _folder(protocol: dict[str, Any]) -> str:
 
 
 def path_of(address: str) -> Path:
-    """Path of a file's PFN: ``file://host:port/path``."""
+    """Path of a file's PFN: ``file://host:port/path``.
+
+    Examples
+    --------
+    >>> path_of("file://localhost:0/lake/lofar/a%20b.fits")
+    PosixPath('/lake/lofar/a b.fits')
+    """
     return Path(os.path.normpath(unquote(address.split("://", 1)[1].partition("/")[2].join(["/", ""]))))
 
 

@@ -17,7 +17,7 @@ _PAUSE = 0.2  # seconds between two ticks
 _BEAT = 1.0  # seconds between two ticks while nothing happens
 _WINDOW = 5.0  # seconds that the rate of now is over
 SILENCE = 15.0  # seconds without a byte of files that are on their way, after which a site is yellow
-_KEPT = 20  # failures that a tick carries, the newest
+_KEPT = 20  # failures that a tick carries, the newest; files on their way, the first
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Moving:
+    """A file on its way: its name, the site that it goes to or comes from, bytes that moved, and all that it has."""
+
+    what: str
+    site: str
+    bytes: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Tick:
     """How far a stage is.
 
@@ -86,6 +96,13 @@ class Tick:
         By name.
     failures : tuple of Failure
         The newest ones, oldest first.
+    moving : tuple of Moving
+        Files on their way, the first to set out first.
+
+    Examples
+    --------
+    >>> Tick("ingest", 1, 4, 2_000_000, 1e6, total_bytes=8_000_000, seconds=2.0).left
+    6.0
     """
 
     stage: str
@@ -99,6 +116,7 @@ class Tick:
     seconds: float = 0.0
     sites: tuple[Site, ...] = ()
     failures: tuple[Failure, ...] = ()
+    moving: tuple[Moving, ...] = ()
 
     @property
     def left(self) -> float | None:
@@ -114,8 +132,8 @@ class Tick:
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> "Tick":
         """A tick again, from what `dataclasses.asdict` made of one."""
-        sites, failures = value.get("sites", ()), value.get("failures", ())
-        whole = {"sites": tuple(Site(**one) for one in sites), "failures": tuple(Failure(**one) for one in failures)}
+        parts = {"sites": Site, "failures": Failure, "moving": Moving}
+        whole = {name: tuple(part(**one) for one in value.get(name, ())) for name, part in parts.items()}
         return cls(**{**value, **whole})
 
 
@@ -134,6 +152,16 @@ class _Tally:
     note: str = ""
     underway: int = 0  # files
     heard: float = 0.0  # when the last byte moved, or the first file set out
+
+
+@dataclass(eq=False)
+class _File:
+    """What is counted of one file that is on its way."""
+
+    what: str
+    site: str
+    size: int
+    bytes: int = 0
 
 
 @dataclass
@@ -167,6 +195,14 @@ class Progress:
         Takes each `Tick`.
     total_bytes : int
         To be moved; 0 when it is not known.
+
+    Examples
+    --------
+    >>> with Progress("ingest", 1) as progress:
+    ...     moved = sum(len(block) for block in progress.count([b"1234", b"567"], "SARA"))
+    ...     progress.finished("SARA")
+    >>> moved, progress.bytes, progress.done
+    (7, 7, 1)
     """
 
     def __init__(self, stage: str, total: int, sink: Sink | None = None, *, total_bytes: int = 0) -> None:
@@ -174,6 +210,7 @@ class Progress:
         self.done = self.bytes = 0
         self._sites: dict[str, _Tally] = {}
         self._failures: deque[Failure] = deque(maxlen=_KEPT)
+        self._moving: list[_File] = []
         self._lock = threading.Lock()
         self._start = time.monotonic()
         self._recent = _Recent(deque([(self._start, 0)]))
@@ -210,41 +247,44 @@ class Progress:
             self._news.set()
 
     @contextmanager
-    def underway(self, site: str = "") -> Iterator[Counting]:
+    def underway(self, site: str = "", what: str = "", size: int = 0) -> Iterator[Counting]:
         """While it lasts, a file is on its way: a site that moves no byte meanwhile is silent.
 
         Parameters
         ----------
         site : str
             That it goes to or comes from.
+        what, size : str, int
+            Name of the file and its bytes, to be told; without a name only the site's count is.
 
         Yields
         ------
         callable
             As `count` of the file's blocks. What was moved in vain, when it fails, is to be moved once more.
         """
-        moved = 0
+        file = _File(what, site, size)
 
         def counted(blocks: Iterable[Block]) -> Iterator[Block]:
-            nonlocal moved
             for block in self.count(blocks, site):
-                moved += len(block)
                 yield block
+                file.bytes += len(block)
 
         with self._lock:
             tally = self._of(site)
             if not tally.underway:
                 tally.heard = time.monotonic()
             tally.underway += 1
+            self._moving.append(file)
         try:
             yield counted
         except BaseException:
             with self._lock:
-                self.total_bytes += moved if self.total_bytes else 0
+                self.total_bytes += file.bytes if self.total_bytes else 0
             raise
         finally:
             with self._lock:
                 tally.underway -= 1
+                self._moving.remove(file)
 
     def finished(self, site: str = "", *, skipped: int = 0) -> None:
         """One more file is done; of `skipped` bytes that need not be moved."""
@@ -317,6 +357,7 @@ class Progress:
             seconds=seconds,
             sites=tuple(self._site(name, tally, state, now) for name, tally in sorted(self._sites.items()) if name),
             failures=tuple(self._failures),
+            moving=tuple(Moving(f.what, f.site, f.bytes, f.size) for f in self._moving[:_KEPT] if f.what),
         )
 
     @staticmethod

@@ -41,7 +41,13 @@ class Entry:
 
 
 def scopes(lake: Lake) -> list[str]:
-    """Scopes of a lake, sorted."""
+    """Scopes of a lake, sorted.
+
+    Examples
+    --------
+    >>> "lofar" in scopes(lake)
+    True
+    """
     return sorted(lake.call("list_scopes"))
 
 
@@ -52,6 +58,11 @@ def entry(lake: Lake, did: DID | str) -> Entry:
     ------
     DIDNotFound
         When there is none.
+
+    Examples
+    --------
+    >>> entry(lake, "lofar:L990100").type
+    'dataset'
     """
     did = DID.parse(did)
     told = lake.get(did)
@@ -68,6 +79,11 @@ def collections(lake: Lake, scope: str) -> Iterator[Entry]:
     ------
     LakeError
         When there is no such scope.
+
+    Examples
+    --------
+    >>> "L990100" in [one.did.name for one in collections(lake, "lofar")]
+    True
     """
     for row in lake.stream("list_dids", scope, filters=[{"name": "*"}], did_type="collection", long=True):
         yield Entry(DID(scope, row["name"]), str(row["did_type"]).lower(), row["bytes"], row["length"])
@@ -80,6 +96,11 @@ def contents(lake: Lake, parent: Entry) -> Iterator[Entry]:
     ------
     DIDNotFound
         When it is gone.
+
+    Examples
+    --------
+    >>> [str(one.did) for one in contents(lake, entry(lake, "lofar:example"))]
+    ['lofar:example.image.fits']
     """
     scope, name = parent.did.scope, parent.did.name
     if parent.type == "container":
@@ -93,5 +114,11 @@ def contents(lake: Lake, parent: Entry) -> Iterator[Entry]:
 
 
 def parents(lake: Lake, did: DID) -> set[DID]:
-    """Containers and datasets that something is in."""
+    """Containers and datasets that something is in.
+
+    Examples
+    --------
+    >>> DID("lofar", "example") in parents(lake, DID("lofar", "example.image.fits"))
+    True
+    """
     return {DID(row["scope"], row["name"]) for row in lake.call("list_parent_dids", did.scope, did.name)}

@@ -45,7 +45,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Verified:
-    """All files of a dataset at all their sites."""
+    """All files of a dataset at all their sites.
+
+    Examples
+    --------
+    >>> verified = verify(lake, "lofar:example")
+    >>> verified.ok, verified.files, verified.problems
+    (True, 1, ())
+    """
 
     dataset: str
     files: int

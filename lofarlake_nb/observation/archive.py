@@ -91,6 +91,12 @@ def pack(folder: str | Path) -> Packing:
     ------
     ObservationError
         When it is no folder, or holds links, devices or sockets.
+
+    Examples
+    --------
+    >>> packing = pack("observation/L990100_SAP000_SB000_uv.MS")
+    >>> packing.size > 0
+    True
     """
     folder = Path(os.path.abspath(folder))
     if not folder.is_dir():

@@ -63,6 +63,11 @@ def find(path: Path) -> list[Path]:
     ------
     NotAMeasurementSet
         When there is nothing at the path.
+
+    Examples
+    --------
+    >>> [path.name for path in find(Path("observation"))]
+    ['L990100_SAP000_SB000_uv.MS']
     """
     path = Path(path)
     if not path.exists():
@@ -97,6 +102,12 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
         For anything else, or a broken one.
     ObservationError
         When it holds several spectral windows or fields, and none is chosen.
+
+    Examples
+    --------
+    >>> described = describe(find(Path("observation"))[0])
+    >>> described.target, described.n_channels, len(described.stations)
+    ('3C196', 4, 3)
     """
     with opened(path) as ms:
         chosen = selected(ms, spectral_window, field)
@@ -163,6 +174,12 @@ def layout(path: Path, spectral_window: int | None = None, field: int | None = N
     ObservationError
         When it holds several spectral windows or fields and none is chosen, a baseline twice in one slot, or baselines
         of different intervals.
+
+    Examples
+    --------
+    >>> found = layout(find(Path("observation"))[0])
+    >>> len(found.times), found.stations
+    (4, ('CS001HBA0', 'CS002HBA0', 'CS003HBA0'))
     """
     with opened(path) as ms:
         return layout_of(ms, path, selected(ms, spectral_window, field))
@@ -194,6 +211,12 @@ def read(path: Path, layout: Layout, columns: Sequence[str], times: slice) -> di
     ------
     NotAMeasurementSet
         When it is broken, or a column is missing.
+
+    Examples
+    --------
+    >>> path = find(Path("observation"))[0]
+    >>> read(path, layout(path), ["DATA"], slice(0, 2))["DATA"].shape
+    (2, 6, 4, 4)
     """
     with reading(path, layout) as get:
         return get(columns, times)

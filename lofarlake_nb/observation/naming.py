@@ -110,5 +110,11 @@ def folder_name(tar: str) -> str:
 
 
 def is_tar(name: str) -> bool:
-    """Whether a file's name is that of a tar, compressed or not."""
+    """Whether a file's name is that of a tar, compressed or not.
+
+    Examples
+    --------
+    >>> is_tar("L667520_SAP000_SB003_uv.MS_a1b2c3d4.tar"), is_tar("image.fits")
+    (True, False)
+    """
     return re.search(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2|txz)$", name, flags=re.IGNORECASE) is not None

@@ -32,6 +32,11 @@ class IngestParameters:
         checksums and registered, not copied.
     lifetime : str
         How long the rules hold the files, ``"30 d"``; empty for as long as nobody ends them.
+
+    Examples
+    --------
+    >>> IngestParameters(dataset="lofar:L667520", replicate_to="QOS=TAPE").rse
+    'SARA'
     """
 
     dataset: str

@@ -28,6 +28,11 @@ class FlagParameters:
         Column that holds the visibilities, as ``DATA`` or ``CORRECTED_DATA``.
     spectral_window, field_id : int
         Which one, where a Measurement Set holds several; −1 where it holds one.
+
+    Examples
+    --------
+    >>> FlagParameters(noisy=3.0, column="CORRECTED_DATA").flagged
+    0.9
     """
 
     strategy: str = ""
@@ -86,6 +91,11 @@ class AverageParameters:
         strong, ``auto`` for the same where it costs less than a third of the data, or ``none``.
     ateam_level : float
         Strength in Jy above which a sample is clipped; 0 for 5 Jy, and 50 Jy below 100 MHz.
+
+    Examples
+    --------
+    >>> AverageParameters(interval="8 s", channel="48.83 kHz").interval
+    '8 s'
     """
 
     interval: str = "4 s"
@@ -139,6 +149,11 @@ class CalibrationParameters:
         Time of one such solution at the most; bright directions get them as often as there are slots.
     field : str
         Width of the field to be imaged: the model's sources outside of it are subtracted. Empty for none.
+
+    Examples
+    --------
+    >>> CalibrationParameters(solve="full", minimum_uv=500.0).slots
+    1
     """
 
     solve: str = "diagonal"
@@ -218,6 +233,11 @@ class ImageParameters:
         are subtracted; empty for none.
     cutout_centre : str
         Its centre, as ``"08h13m36s +48d13m03s"``; empty for the phase centre.
+
+    Examples
+    --------
+    >>> ImageParameters(field="3 deg", resolution="20 arcsec").robust
+    -0.5
     """
 
     field: str = "5 deg"

@@ -28,6 +28,11 @@ def quantity(name: str, value: str | u.Quantity, unit: u.UnitBase) -> u.Quantity
     ------
     UsageError
         When it is no number with such a unit.
+
+    Examples
+    --------
+    >>> quantity("field", "30 arcmin", u.deg)
+    <Quantity 0.5 deg>
     """
     try:
         return u.Quantity(value).to(unit)
@@ -49,6 +54,11 @@ def seconds(name: str, value: str) -> float:
     ------
     UsageError
         When it is none, or not more than 0 s and finite.
+
+    Examples
+    --------
+    >>> seconds("patience", "5 min")
+    300.0
     """
     found = float(quantity(name, value, u.s).value)
     if not 0 < found < math.inf:

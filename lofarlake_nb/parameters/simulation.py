@@ -52,6 +52,11 @@ class SimulationParameters:
     direction_dependent, a_team, swapped_station : bool
         What is harder: an ionosphere that differs between directions; Cas A, Cyg A, Tau A and Vir A; one station whose
         X and Y dipoles are exchanged.
+
+    Examples
+    --------
+    >>> SimulationParameters(hours=0.5, subbands=2, scans=3).observation_id
+    '667520'
     """
 
     observation_id: str = "667520"

@@ -93,6 +93,12 @@ def average(flagged: Flagged, parameters: AverageParameters, *, work: Path, clie
         When the disk is too small; known before it starts.
     ProcessingError
         When nothing unflagged is left.
+
+    Examples
+    --------
+    >>> averaged = average(flagged, chosen.average, work=work, client=session.client)
+    >>> averaged.interval_s, len(averaged.measurement_sets)
+    (4.0, 2)
     """
     step_key = steps.key("average", parameters, flagged.key)
     folder = Path(work) / "averaged"

@@ -123,6 +123,12 @@ def calibrate(
     ------
     ProcessingError
         When the Measurement Sets are not of the same stations.
+
+    Examples
+    --------
+    >>> calibrated = calibrate(averaged, model, chosen.calibrate, work=work, client=session.client)
+    >>> calibrated.verdict
+    'good'
     """
     step_key = _key(averaged, model, parameters)
     folder = Path(work) / "calibrated"

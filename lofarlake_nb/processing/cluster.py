@@ -183,6 +183,13 @@ class Session:
     ----------
     workers, scheduler, dashboard, memory
         As `start` takes them.
+
+    Examples
+    --------
+    >>> session = Session(1)
+    >>> session.client.submit(sum, [1, 2]).result()
+    3
+    >>> session.close()
     """
 
     def __init__(self, workers: int = 0, *, scheduler: str = "", dashboard: bool = False, memory: str = "") -> None:

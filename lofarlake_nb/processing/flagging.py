@@ -103,6 +103,12 @@ def flag(
         When one holds several spectral windows or fields, and the parameters choose none.
     NoSpace
         When the disk is too small for the flags.
+
+    Examples
+    --------
+    >>> flagged = flag(paths, chosen.flag, work=work, client=session.client)
+    >>> 0 < flagged.fraction < 1
+    True
     """
     paths = tuple(Path(p) for p in measurement_sets)
     if not paths:

@@ -132,6 +132,12 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
         When no visibility is left to image.
     UsageError
         When the parameters contradict each other.
+
+    Examples
+    --------
+    >>> imaged = image(calibrated, chosen.image, work=work, client=session.client)
+    >>> imaged.image.name
+    'image.fits'
     """
     if calibrated.verdict == "failed":
         raise CalibrationFailed(

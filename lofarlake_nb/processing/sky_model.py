@@ -85,6 +85,11 @@ def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters) -> Sk
     ------
     UsageError, BadSkyModel
         See `load`.
+
+    Examples
+    --------
+    >>> load_for(paths, "", chosen.flag).name
+    '3C196'
     """
     layout = measurement_set.layout(paths[0], parameters.chosen_window, parameters.chosen_field)
     return load(name, layout.phase_centre)

@@ -71,6 +71,11 @@ def read(path: Path) -> Catalogue:
     ------
     UsageError
         When it is no such table, a column is missing, or no row can be used.
+
+    Examples
+    --------
+    >>> read(Path("sources.csv")).names
+    ('3C196', '3C295')
     """
     table = _table(Path(path))
     ra, dec = _angle(table, RA, path, hours=True), _angle(table, DEC, path, hours=False)

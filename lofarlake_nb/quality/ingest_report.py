@@ -60,6 +60,16 @@ def write(path: Path, ingested: Ingested, copied: Rule, verified: Verified) -> I
     -------
     IngestReport
         To be shown by a cell.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import ingest, rules, verify
+    >>> from lofarlake_nb.parameters import IngestParameters
+    >>> ingested = ingest.ingest(lake, ["observation"], IngestParameters(dataset="lofar:L990100"))
+    >>> copied = rules.wait(lake, ingested.rules[-1])
+    >>> report = write(Path("ingest.json"), ingested, copied, verify.verify(lake, "lofar:L990100"))
+    >>> Path("ingest.json").exists()
+    True
     """
     value = {
         "dataset": ingested.dataset,

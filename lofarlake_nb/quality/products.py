@@ -74,6 +74,11 @@ def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
     -------
     Path
         It exists.
+
+    Examples
+    --------
+    >>> folder("", "lofar:L990100", []).name
+    'L990100'
     """
     name = dataset.partition(":")[2] or (Path(paths[0]).name if paths else "nothing")
     place = Path(output).expanduser() if output else Path("results") / re.sub(r"[^A-Za-z0-9._-]", "_", name)
@@ -103,6 +108,12 @@ def record_calibration(
     -------
     Recorded
         With ``summary.json`` and ``qa.json``; the solutions are there too.
+
+    Examples
+    --------
+    >>> judged = record_calibration(place, flagged, averaged, calibrated, came)
+    >>> judged.value["calibration"]["verdict"]
+    'good'
     """
     for name in (*(f"{name}.fits" for name in IMAGES), "sources.fits", "sources.reg", *PICTURES_OF_IMAGES):
         (place / name).unlink(missing_ok=True)
@@ -145,6 +156,13 @@ def record_image(
     -------
     Recorded
         With ``summary.json``, ``qa.json`` and what the comparison found.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.quality import known
+    >>> recorded = record_image(place, flagged, averaged, refined, model, known.references("", ""), came)
+    >>> recorded.value["calibration"]["verdict"]
+    'good'
     """
     calibrated, imaged = refined.calibrated, refined.imaged
     recorded = record_calibration(place, flagged, averaged, calibrated, provenance)
@@ -195,7 +213,13 @@ def _image_figures(imaged: Imaged, found: Found) -> dict[str, Any]:
 
 
 def files(place: Path) -> list[Path]:
-    """Products in the folder that are worth keeping: images, pictures, solutions, source lists, figures, the report."""
+    """Products in the folder that are worth keeping: images, pictures, solutions, source lists, figures, the report.
+
+    Examples
+    --------
+    >>> "summary.json" in [path.name for path in files(place)]
+    True
+    """
     kinds = (".fits", ".png", ".h5", ".json", ".reg", ".html")
     return sorted(path for path in place.iterdir() if path.is_file() and path.suffix in kinds)
 

@@ -92,6 +92,12 @@ def of(dataset: str, paths: Iterable[Path], sky_model: str, settings: Settings) 
     Returns
     -------
     Provenance
+
+    Examples
+    --------
+    >>> came = of("lofar:L667520", paths, "3C196", chosen)
+    >>> came.dataset, came.sky_model
+    ('lofar:L667520', '3C196')
     """
     paths = list(paths)
     versions = {package: version(package) for package in ENGINES}

@@ -17,6 +17,11 @@ def full_day(rate_mb_s: float | None) -> dict[str, float | None]:
     -------
     dict
         ``hours``, ``needed_mb_s`` (231.5 MB/s: 20 TB in a day), and ``share``, the rate over the needed one.
+
+    Examples
+    --------
+    >>> f"{full_day(500.0)['hours']:.1f}"
+    '11.1'
     """
     needed = FULL_DAY_BYTES / DAY_SECONDS / 1e6
     if not rate_mb_s:

@@ -78,6 +78,11 @@ def write(
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> write(Path("report.html"), title="3C196", subtitle="by hand", facts=[Fact("noise", "12 mJy/beam")]).exists()
+    True
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = _embedded

@@ -42,6 +42,10 @@ def write(place: Path, recorded: Recorded) -> Written:
     Returns
     -------
     Written
+
+    Examples
+    --------
+    >>> report = write(place, recorded)
     """
     figures = recorded.quality["metrics"][PIPELINE]
     observed = figures["observation"]

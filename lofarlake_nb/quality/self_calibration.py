@@ -81,6 +81,12 @@ def refine(
     -------
     Refined
         Never worse than what it began with.
+
+    Examples
+    --------
+    >>> refined = refine(calibrated, averaged, imaged, model, chosen, work=work, session=session)
+    >>> refined.calibrated.verdict
+    'good'
     """
     said: list[str] = []
     for number in range(1, chosen.rounds + 1):

@@ -73,6 +73,11 @@ def read(path: Path) -> dict[str, Any]:
     ------
     ProcessingError
         When the file holds none.
+
+    Examples
+    --------
+    >>> read(place / "summary.json")["calibration"]["verdict"]
+    'good'
     """
     try:
         found = json.loads(path.read_text())
@@ -82,7 +87,13 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def in_words(summary: Mapping[str, Any]) -> str:
-    """Summary as lines for the terminal."""
+    """Summary as lines for the terminal.
+
+    Examples
+    --------
+    >>> "good" in in_words(recorded.value)
+    True
+    """
     ingest, flags, calibration, image = (summary[part] for part in KEYS)
     lines = []
     if ingest["files"] is not None:
@@ -121,7 +132,13 @@ def _names(stations: Sequence[Any] | None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Value as JSON can hold it: what is not finite is null, paths are text."""
+    """Value as JSON can hold it: what is not finite is null, paths are text.
+
+    Examples
+    --------
+    >>> plain({"rms": float("nan"), "image": Path("image.fits")})
+    {'rms': None, 'image': 'image.fits'}
+    """
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -16,7 +16,14 @@ _RULE_COLOURS = {"OK": "green", "REPLICATING": "yellow", "STUCK": "red", "SUSPEN
 
 
 def about(known: About) -> str:
-    """All of it as HTML."""
+    """All of it as HTML.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import browse
+    >>> "lofar:example" in about(browse.connect(home).about("lofar:example"))
+    True
+    """
     entry = known.entry
     head = f"<div><b>{html.escape(str(entry.did))}</b></div>"
     facts = [entry.type]
@@ -39,12 +46,24 @@ def about(known: About) -> str:
 
 
 def problem(error: Exception) -> str:
-    """An error, as on the terminal, with its mark."""
+    """An error, as on the terminal, with its mark.
+
+    Examples
+    --------
+    >>> "no such file" in problem(OSError("no such file"))
+    True
+    """
     return f'<div role="alert">{mark("red")} {html.escape(str(error))}</div>'
 
 
 def mark(colour: str) -> str:
-    """The sign of a colour, in that colour; a word always stands beside it."""
+    """The sign of a colour, in that colour; a word always stands beside it.
+
+    Examples
+    --------
+    >>> "▲" in mark("yellow")
+    True
+    """
     return f'<span style="color: {COLOURS[colour]}" aria-hidden="true">{live.MARKS[colour]}</span>'
 
 

@@ -21,6 +21,7 @@ _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"
 _FEW = 4  # parameters that are seen at once; the others open by a click
 
 _HELP = "opacity: 0.8; display: inline-block; line-height: 1.4"
+_DIM = "var(--jp-ui-font-color3)"  # of a button that would do nothing now
 _CHOICES = 50  # datasets to choose from, the newest
 
 
@@ -116,6 +117,12 @@ class StageForm:
         First values of parameters.
     follows : StageForm or None
         Of the stage before.
+
+    Examples
+    --------
+    >>> form = stage_form("1_ingest", observation="../observation", streams=2)
+    >>> form.values, form.wrong, form.is_running
+    ({'observation': '../observation', 'streams': 2}, [], False)
     """
 
     def __init__(self, notebook: str, values: Mapping[str, Any], follows: "StageForm | None") -> None:
@@ -131,10 +138,10 @@ class StageForm:
         self.status = ipywidgets.HTML()
         self.links = ipywidgets.Output()
         self.start = ipywidgets.Button(description="Run", icon="play", button_style="primary")
-        self.stop = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
+        self.stop = ipywidgets.Button(description="Stop", icon="stop")
         self.stop.tooltip = "interrupt the cell under way, in good order; once more: at once"
         self.start.on_click(lambda _: self.begin())
-        self.stop.on_click(lambda _: self.run and self.run.stop())
+        self.stop.on_click(lambda _: self.end())
         for field in self.fields.values():
             field.control.observe(lambda _, field=field: self._typed(field), "value")
         self.widget = self._laid_out()
@@ -164,14 +171,33 @@ class StageForm:
         """The line for a shell that does the same."""
         return background.shell(self.notebook, self.values)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a run of it is under way."""
+        return self.run is not None and not self.run.state().ended
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether a run can be started now."""
+        return not (self.wrong or self.is_running)
+
     def begin(self) -> None:
-        """Start a run with the values of the form."""
-        if self.run and not self.run.state().ended:
+        """Start a run with the values of the form; where that can't be, say why."""
+        if self.wrong:
+            self.status.value = _marked("red", self.wrong[0])
+        if not self.can_begin:
             return
         try:
             self._watch(background.start(self.notebook, self.values))
         except LofarlakeError as error:
             self.status.value = _marked("red", str(error))
+
+    def end(self) -> None:
+        """Ask the run under way to stop, in good order; asked again, at once."""
+        if self.run is not None and self.is_running:
+            self.run.stop()
+        elif not self.status.value:
+            self.status.value = _marked("yellow", "nothing runs that could be stopped")
 
     def _watch(self, running: background.Run) -> None:
         self.run = running
@@ -201,9 +227,10 @@ class StageForm:
 
     def _changed(self) -> None:
         """Offer what can be done now, and show the lines that do the same."""
-        is_running = self.run is not None and not self.run.state().ended
-        self.start.disabled = bool(self.wrong) or is_running
-        self.stop.disabled = not is_running
+        # Never disabled: a button that is, loses the focus of whoever has just pressed it by the keyboard.
+        self.start.button_style = "primary" if self.can_begin else ""
+        self.start.style.text_color = None if self.can_begin else _DIM
+        self.stop.style.text_color = None if self.is_running else _DIM
         lines = ["from lofarlake_nb import background", background.python(self.notebook, self.values), self.shell]
         code = "<br>".join(f"<code>{html.escape(line)}</code>" for line in lines)
         self.code.value = f"<details><summary>The same from Python, or in a terminal</summary>{code}</details>"
@@ -223,7 +250,7 @@ class StageForm:
         if more:
             rows += folding.folded(f"{len(more)} more parameters", [self.fields[name].widget for name in more])
         buttons = ipywidgets.HBox([self.start, self.stop])
-        return ipywidgets.VBox([*rows, buttons, self.code, self.status, self.links])
+        return ipywidgets.VBox([*rows, buttons, self.status, self.links, self.code])
 
 
 def _datasets(lake: str) -> tuple[str, ...]:
@@ -247,8 +274,7 @@ def _state(now: background.State) -> str:
     """How far a run is, as HTML."""
     if now.ended:
         return _marked(_COLOURS[now.state], f"{now.state}: {now.said}")
-    share = (now.cell - 1) / now.cells if now.cell else 0
-    bar = f'<progress max="1" value="{share:.3f}" aria-hidden="true" style="vertical-align: middle"></progress>'
+    bar = ticks.bar(now.cell - 1 if now.cell else 0, now.cells or 1)
     where = f"cell {now.cell} of {now.cells}: {now.heading}" if now.cell else "a kernel starts"
     cells = f'<div role="status">{bar} {html.escape(f"{now.state}, {where}")}</div>'
     return cells + (ticks.lines(now.tick) if now.tick else "")

@@ -53,6 +53,11 @@ def read(path: str | Path) -> Solutions:
     ------
     UsageError
         When it is no h5parm with gains.
+
+    Examples
+    --------
+    >>> read("gains.h5").amplitude.shape
+    (5, 2, 3, 2)
     """
     try:
         with h5py.File(path) as file:
@@ -107,6 +112,13 @@ def draw(figure: Figure, found: Solutions, station: str = _ALL) -> None:
     ------
     UsageError
         When there is no such station.
+
+    Examples
+    --------
+    >>> figure = Figure()
+    >>> draw(figure, read("gains.h5"), "CS002HBA0")
+    >>> figure.axes[0].get_title()
+    'CS002HBA0 at 136.00 MHz'
     """
     if station == _ALL:
         _draw_all(figure, found)
@@ -166,6 +178,11 @@ def picture(path: str | Path, station: str = _ALL) -> Picture:
         An h5parm; nothing gives no picture, but says so.
     station : str
         See `draw`.
+
+    Examples
+    --------
+    >>> picture("gains.h5").text
+    'gains of 3 stations, 5 intervals'
     """
     if not str(path):
         return Picture(b"", "there are no gains to look at")
@@ -182,6 +199,11 @@ def view(path: str | Path) -> ipywidgets.Widget:
     ----------
     path : str or Path
         An h5parm.
+
+    Examples
+    --------
+    >>> station, plot = view("gains.h5").children
+    >>> station.value = "CS002HBA0"
     """
     found = read(path)
     figure = _figure(found, _ALL)
@@ -195,7 +217,7 @@ def view(path: str | Path) -> ipywidgets.Widget:
 
     redraw()
     station.observe(redraw, "value")
-    return ipywidgets.VBox([station, canvas])
+    return ipywidgets.VBox([station, interactive.named(canvas)])
 
 
 def _figure(found: Solutions, station: str) -> Figure:

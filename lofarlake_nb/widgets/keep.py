@@ -44,6 +44,12 @@ class KeepForm:
         As `client.connect` takes it.
     file, inputs : str
         See `keep_form`.
+
+    Examples
+    --------
+    >>> form = KeepForm(home, "image.fits", "lofar:example")
+    >>> form.file.value
+    'image.fits'
     """
 
     def __init__(self, lake: str | Path, file: str, inputs: str) -> None:

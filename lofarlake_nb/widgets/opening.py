@@ -26,6 +26,10 @@ def look(path: Path) -> ipywidgets.Widget:
     -------
     Widget
         What it is, and what is wrong with it, where it can't be shown.
+
+    Examples
+    --------
+    >>> widget = look(Path("gains.h5"))
     """
     try:
         return _of(Path(path))

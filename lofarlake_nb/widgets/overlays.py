@@ -46,6 +46,11 @@ def regions(path: str | Path) -> list[Any]:
     ------
     UsageError
         When it can't be read, or holds none.
+
+    Examples
+    --------
+    >>> len(regions("bright.reg"))
+    1
     """
     from regions import Regions
 
@@ -95,6 +100,11 @@ def catalogue(path: str | Path) -> list[Source]:
     ------
     UsageError
         When it can't be read, or has no such columns.
+
+    Examples
+    --------
+    >>> catalogue("sources.csv")[0].name
+    '3C196'
     """
     path = Path(path)
     try:

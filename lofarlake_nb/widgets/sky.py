@@ -86,6 +86,13 @@ class SkyView:
         Of the lake.
     name : str
         Of the variable that a chosen DID becomes.
+
+    Examples
+    --------
+    >>> view = SkyView(observations(client.connect(home)))
+    >>> view.near([0])
+    >>> view.did == view.found[0].did
+    True
     """
 
     def __init__(self, found: Sequence[Observation], name: str = "dataset") -> None:
@@ -107,7 +114,7 @@ class SkyView:
         chosen = ipywidgets.VBox(
             [self.shown, self.choice, self.variable.widget, self.code], layout={"flex": "1 1 22em"}
         )
-        plots = ipywidgets.VBox([self.projection, self.canvas])
+        plots = ipywidgets.VBox([self.projection, interactive.named(self.canvas)])
         self.widget = ipywidgets.HBox([plots, chosen], layout={"flex_flow": "row wrap"})
 
     def near(self, indices: Sequence[int]) -> None:
@@ -159,7 +166,13 @@ class SkyView:
 
 
 def words(one: Observation) -> str:
-    """An observation in a line."""
+    """An observation in a line.
+
+    Examples
+    --------
+    >>> words(observations(client.connect(home))[0]).split(",")[0]
+    '3C196'
+    """
     said = [one.target or "unnamed", f"RA {one.ra_deg:.3f}°, Dec {one.dec_deg:+.3f}°"]
     if one.min_frequency_mhz == one.min_frequency_mhz:
         said.append(f"{one.min_frequency_mhz:.2f} to {one.max_frequency_mhz:.2f} MHz")
@@ -179,6 +192,10 @@ def draw(figure: Figure, found: Sequence[Observation], projection: str = "all sk
         At least one.
     projection : str
         One of `PROJECTIONS`: Mollweide's of all the sky, or around what there is.
+
+    Examples
+    --------
+    >>> sky, times = draw(Figure(), observations(client.connect(home)))
     """
     on_sky, over_time = _places(found, projection)
     grid = figure.add_gridspec(2, 1, height_ratios=(1.5, 1))

@@ -17,6 +17,12 @@ class Use:
         First name.
     say : callable
         Is told the line of code that does the same.
+
+    Examples
+    --------
+    >>> use = Use(lambda: "lofar:example", "dataset", print)
+    >>> use.button.disabled
+    True
     """
 
     def __init__(self, chosen: Callable[[], str], name: str, say: Callable[[str], None]) -> None:

@@ -126,7 +126,7 @@ class Viewer:
         axes.set_xlabel("distance (arcsec)")
         axes.set_ylabel(self.shown.unit or "value")
         axes.set_title(f"{self.readout(*start).split(';')[0]} to {self.readout(*stop).split(';')[0]}", fontsize=10)
-        self.profile.children = [canvas]
+        self.profile.children = [interactive.named(canvas)]
         self.canvas.draw_idle()
 
     def _laid_out(self) -> ipywidgets.Widget:
@@ -134,7 +134,7 @@ class Viewer:
         scale = ipywidgets.HBox([self.stretch, self.interval], layout=wrapped)
         several = [self.which, self.blink] if len(self.images) > 1 else []
         more = ipywidgets.HBox([*several, self.file, self.cutting, self.clear], layout=wrapped)
-        return ipywidgets.VBox([scale, more, self.canvas, self.said, self.profile])
+        return ipywidgets.VBox([scale, more, interactive.named(self.canvas), self.said, self.profile])
 
     def _watch(self) -> None:
         for control in (self.stretch, self.interval, self.which):

@@ -43,6 +43,13 @@ def dynamic_spectrum(
     ------
     NotAMeasurementSet
         When it is broken, or there is no such column.
+
+    Examples
+    --------
+    >>> path, figure = Path("observation/L990100_SAP000_SB000_uv.MS"), Figure()
+    >>> dynamic_spectrum(figure, path, measurement_set.layout(path), baseline=1)
+    >>> figure.axes[0].get_title().split(":")[0]
+    'CS001HBA0 & CS002HBA0, XX'
     """
     step = max(1, -(-len(layout.times) // _ROWS))
     one = replace(
@@ -94,6 +101,13 @@ def uv_coverage(figure: Figure, layout: Layout) -> None:
         Empty.
     layout : Layout
         Of the Measurement Set.
+
+    Examples
+    --------
+    >>> figure = Figure()
+    >>> uv_coverage(figure, measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS")))
+    >>> figure.axes[0].get_title()
+    '3 stations, 135.00 MHz'
     """
     times = layout.times[:: max(1, -(-len(layout.times) // _SLOTS))]
     cross = np.flatnonzero(layout.cross)
@@ -130,6 +144,11 @@ def picture(path: str | Path, what: str = "uv", baseline: tuple[str, str] | None
         When there is no such plot or baseline.
     NotAMeasurementSet
         For anything else, or a broken one.
+
+    Examples
+    --------
+    >>> picture("observation/L990100_SAP000_SB000_uv.MS").text
+    'L990100_SAP000_SB000_uv.MS: 3 stations, 135.00 MHz'
     """
     if not str(path):
         return Picture(b"", "there are no visibilities to look at")
@@ -156,6 +175,10 @@ def view(path: str | Path) -> ipywidgets.Widget:
     ------
     NotAMeasurementSet
         When there is none.
+
+    Examples
+    --------
+    >>> widget = view("observation")
     """
     place = next(iter(measurement_set.find(Path(path))), Path(path))
     layout = measurement_set.layout(place)
@@ -185,7 +208,7 @@ def view(path: str | Path) -> ipywidgets.Widget:
     for control in (baseline, polarization, column, what):
         control.observe(redraw, "value")
     chosen = ipywidgets.HBox([baseline, polarization, column], layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([what, chosen, canvas])
+    return ipywidgets.VBox([what, chosen, interactive.named(canvas)])
 
 
 def _pair(layout: Layout, baseline: int) -> str:

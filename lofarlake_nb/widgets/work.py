@@ -23,6 +23,12 @@ class Work:
         Takes a sink of ticks, and says in words what was done; what it raises of ours is shown.
     after : callable, optional
         Called in the same thread when it went well.
+
+    Examples
+    --------
+    >>> work = Work("count", lambda tell: "all is counted")
+    >>> work.wait(10), work.error
+    (True, '')
     """
 
     def __init__(self, title: str, do: Callable[[Sink], str], after: Callable[[], None] | None = None) -> None:

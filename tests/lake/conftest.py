@@ -16,18 +16,6 @@ def lake(lake_home) -> client.Lake:
     return client.connect(lake_home)
 
 
-@pytest.fixture(scope="session")
-def remote_lake(lake_home, tmp_path_factory) -> client.Lake:
-    """The same lake as a production one is seen: by a rucio.cfg, its storage by https only."""
-    home = Path(lake_home)
-    configuration = tmp_path_factory.mktemp("remote") / "rucio.cfg"
-    told = (home / "client" / "rucio.cfg").read_text()
-    told = told.replace("[client]", f"[client]\nclient_x509_proxy = {home / 'tls' / 'client.pem'}", 1)
-    configuration.write_text(told)
-    configuration.chmod(0o600)
-    return client.connect(configuration)
-
-
 @pytest.fixture
 def unique(request, tmp_path) -> str:
     """A name that no other test uses, whatever ran before in the same lake."""

@@ -1,11 +1,13 @@
 import io
+import json
 import threading
 import time
+from dataclasses import asdict, replace
 
 import pytest
 
 from lofarlake_nb.lake import live
-from lofarlake_nb.lake.ticks import Failure, Progress, Site, Tick
+from lofarlake_nb.lake.ticks import Failure, Moving, Progress, Site, Tick
 
 
 def test_bytes_and_files_are_counted_and_the_end_is_always_told():
@@ -119,6 +121,8 @@ def test_on_a_terminal_the_lines_are_replaced_and_no_name_moves_the_cursor():
     assert second.startswith("\x1b[5F\x1b[J")
     assert "\x1b[2J" not in first
     assert "✖" in first
+    sink(replace(RUNNING, moving=(Moving("b\x1b[2J.tar", "SARA", 25, 100),)))
+    assert "    b?[2J.tar: 25 B of 100 B, 25 %\n" in stream.getvalue()
     assert "JUELICH: red" in first
     assert "● " not in first.partition("JUELICH")[0]
 
@@ -170,6 +174,23 @@ def test_where_no_byte_moves_the_rate_falls_and_the_site_says_how_long(clock):
         assert [site.state for site in progress.now().sites] == ["yellow", "green"]
     clock[0] += 60.0
     assert [site.state for site in progress.now().sites] == ["green", "green"]  # nothing is on its way
+
+
+def test_files_on_their_way_are_named_with_what_has_moved():
+    progress = Progress("ingest", 2, total_bytes=4000)
+    with progress.underway("SARA", "a.tar", 3000) as counted, progress.underway("SARA", "b.tar", 1000):
+        next(counted([b"x" * 1000] * 3))
+        assert progress.now().moving == (Moving("a.tar", "SARA", 0, 3000), Moving("b.tar", "SARA", 0, 1000))
+        for _ in counted([b"x" * 1500]):
+            pass
+        now = progress.now()
+        assert now.moving[0] == Moving("a.tar", "SARA", 1500, 3000)
+        assert live.moving_words(now.moving[0]) == "a.tar: 1.5 kB of 3 kB, 50 %"
+        assert Tick.of(json.loads(json.dumps(asdict(now)))) == now
+    assert progress.now().moving == ()
+    with pytest.raises(OSError, match="broken"), progress.underway("SARA", "a.tar", 3000):
+        raise OSError("broken")
+    assert progress.now().moving == ()
 
 
 def test_what_was_moved_in_vain_is_to_be_moved_once_more():

@@ -66,11 +66,13 @@ def test_the_shipped_notebooks_have_a_form(name, tmp_path, monkeypatch):
 def test_a_value_of_the_wrong_type_is_named_and_cannot_be_run(form):
     form.fields["count"].control.value = "many"
     assert "parameter count: expected int, got &#x27;many&#x27;" in form.fields["count"].note.value
-    assert form.start.disabled
+    form.status.value = ""
+    form.start.click()
+    assert (form.can_begin, form.run) == (False, None)
     assert "parameter count" in form.status.value
     form.fields["count"].control.value = "3"
     assert form.status.value == ""
-    assert not form.start.disabled
+    assert form.can_begin
     assert form.values["count"] == 3
 
 
@@ -93,7 +95,10 @@ def test_a_run_ends_in_links_and_the_next_stage_takes_its_dataset(form, notebook
     after = stage_form(str(notebook_of(PARAMETERS, MADE)), follows=form)
     form.fields["count"].control.value = "7"
     form.start.click()
-    assert (form.start.disabled, form.stop.disabled) == (True, False)
+    assert (form.can_begin, form.is_running) == (False, True)
+    run = form.run
+    form.start.click()  # a second press starts no second run
+    assert form.run == run
     assert ended(form).state == "done"
     (shown,) = form.links.outputs
     text = shown["data"]["text/html"]
@@ -102,7 +107,9 @@ def test_a_run_ends_in_links_and_the_next_stage_takes_its_dataset(form, notebook
     assert "lofar:made" in text
     assert (tmp_path / "results" / "a b.png").read_text() == "7 False []"
     assert "done: all 3 cells ran" in form.status.value
-    assert (form.start.disabled, form.stop.disabled) == (False, True)
+    assert (form.can_begin, form.is_running) == (True, False)
+    form.stop.click()
+    assert "done: all 3 cells ran" in form.status.value
     assert after.fields["dataset"].control.value == "lofar:made"
 
 
@@ -115,8 +122,17 @@ def test_a_run_is_stopped_and_a_form_made_meanwhile_finds_it(notebook_of, tmp_pa
         time.sleep(0.1)
     second = stage_form(made)
     assert second.run == first.run
-    assert second.start.disabled
+    assert not second.can_begin
     time.sleep(1)
     second.stop.click()
     assert ended(first).state == ended(second).state == "stopped"
     assert "run it again: what was finished is kept" in second.status.value
+
+
+def test_no_button_is_disabled_so_that_none_loses_the_focus(form):
+    form.stop.click()
+    assert "nothing runs" in form.status.value
+    form.start.click()
+    assert [form.start.disabled, form.stop.disabled] == [False, False]
+    assert ended(form).state == "done"
+    assert [form.start.disabled, form.stop.disabled] == [False, False]

@@ -224,7 +224,7 @@ class TestView:
         for x in (20.0, 50.0):
             seen._pressed(type("Event", (), {"inaxes": seen.axes, "xdata": x, "ydata": 30.0}))
         (profile,) = seen.profile.children
-        assert len(profile.figure.axes[0].lines[0].get_xdata()) == 31
+        assert len(profile.children[-1].figure.axes[0].lines[0].get_xdata()) == 31
         assert not seen.cutting.value
         seen._forget()
         assert seen.profile.children == ()

@@ -16,7 +16,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.processing.gains import solutions
-from lofarlake_nb.widgets import gains, opening, sky, visibilities
+from lofarlake_nb.widgets import gains, interactive, opening, sky, visibilities
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing unrecognized arguments:DeprecationWarning")  # ipympl's toolbar
 
@@ -87,7 +87,8 @@ def test_pictures_and_views_of_visibilities(observed):
         visibilities.picture(observed, "other")
     with pytest.raises(UsageError, match="CS001HBA0"):
         visibilities.picture(observed, "spectrum", ("CS001HBA0", "DE601"))
-    what, chosen, canvas = opening.look(observed).children
+    what, chosen, plot = opening.look(observed).children
+    canvas = plot.children[-1]
     baseline, polarization, _column = chosen.children
     assert baseline.value == "CS002HBA0 & RS106HBA"
     polarization.value = 3
@@ -132,9 +133,12 @@ def test_a_station_is_chosen(h5parm):
     assert gains.picture(h5parm, "RS106HBA").png.startswith(b"\x89PNG")
     with pytest.raises(UsageError, match="DE601"):
         gains.picture(h5parm, "DE601")
-    station, canvas = opening.look(h5parm).children
+    station, plot = opening.look(h5parm).children
+    name, canvas = plot.children
     station.value = "CS002HBA0"
     assert canvas.figure.axes[0].get_title() == "CS002HBA0 at 136.00 MHz"
+    canvas.draw()
+    assert "plot\\3a \\20 CS002HBA0\\20 at" in name.value
     assert canvas.figure.axes[0].lines[0].get_ydata().tolist() == [4] * 5
 
 
@@ -226,3 +230,11 @@ def unique_names(request):
     import uuid
 
     return [f"sky_{uuid.uuid4().hex[:8]}_{n}" for n in range(2)]
+
+
+def test_no_title_gets_out_of_a_plots_name():
+    figure = Figure()
+    figure.add_subplot(title='"</style><script>alert(1)</script>\n\\')
+    name, _canvas = interactive.named(interactive.canvas_of(figure)).children
+    assert name.value.count("<") == 2
+    assert name.value.count('"') == 4

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import nbformat
 
 from lofarlake_nb import run
-from lofarlake_nb.lake.ticks import Failure, Site, Tick
+from lofarlake_nb.lake.ticks import Failure, Moving, Site, Tick
 from lofarlake_nb.widgets import ticks
 
 TICK = Tick(
@@ -18,6 +20,16 @@ def test_each_site_is_a_line_with_its_colour_as_mark_and_word():
         assert ticks.COLOURS[word] in shown
     assert "lofar:&lt;b&gt; at JUELICH: no space left" in shown
     assert "<script" not in shown
+
+
+def test_files_on_their_way_are_below_and_not_read_out_at_each_byte():
+    moving = (Moving("L1_<SB000>.tar", "SARA", 25, 100), Moving("L1_SB001.tar", "SARA", 0, 100))
+    status, _, files = ticks.lines(replace(TICK, moving=moving)).partition('<div role="group"')
+    assert "L1_&lt;SB000&gt;.tar: 25 B of 100 B, 25 %" in files
+    assert 'value="0.250"' in files
+    assert "L1_SB001.tar: 0 B of 100 B, 0 %" in files
+    assert "tar" not in status
+    assert "on their way" not in ticks.lines(TICK)
 
 
 def test_the_executed_notebook_shows_how_it_ended(notebook_of, tmp_path):

@@ -69,6 +69,13 @@ def simulate(directory: Path, parameters: SimulationParameters, progress: Progre
         When another observation of that name is there.
     NoSpace
         When the disk is too small; known before it starts.
+
+    Examples
+    --------
+    >>> small = SimulationParameters(stations=4, subbands=1, channels=4, hours=0.02, scans=1, scan="20 s", sources=1)
+    >>> simulated = simulate(Path("made"), small)
+    >>> [path.name for path in Path("made").glob("*.MS")]
+    ['L667520_SAP000_SB000_uv.MS']
     """
     directory = Path(directory)
     name = f"L{parameters.observation_id}"

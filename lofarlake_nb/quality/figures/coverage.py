@@ -30,6 +30,10 @@ def coverage(calibrated: Calibrated, place: Path) -> Image:
     -------
     Image
         The picture, for a notebook to show.
+
+    Examples
+    --------
+    >>> picture = coverage(calibrated, place)
     """
     seen = uv_coverage(calibrated.measurement_sets, calibrated.bad_stations)
     length = np.hypot(seen.u, seen.v)

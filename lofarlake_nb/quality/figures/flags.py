@@ -30,6 +30,10 @@ def flags(flagged: Flagged, place: Path) -> Image:
     -------
     Image
         The picture, for a notebook to show; bad stations are hatched, and not counted over frequency and time.
+
+    Examples
+    --------
+    >>> picture = flags(flagged, place)
     """
     bad = {station.name for station in flagged.bad_stations}
     names, baselines = _baselines(flagged)

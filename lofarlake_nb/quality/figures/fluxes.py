@@ -31,6 +31,10 @@ def fluxes(comparisons: Sequence[Comparison], place: Path, *, beam_arcsec: float
     -------
     Image or None
         The picture, for a notebook to show; None where there is nothing to compare.
+
+    Examples
+    --------
+    >>> picture = fluxes(recorded.comparisons, place, beam_arcsec=40.0)
     """
     shown = [compared for compared in comparisons if compared.names]
     if not shown:

@@ -32,6 +32,10 @@ def gains(calibrated: Calibrated, place: Path) -> Image | None:
     -------
     Image or None
         The first picture, for a notebook to show; None where nothing was solved.
+
+    Examples
+    --------
+    >>> picture = gains(calibrated, place)
     """
     if not calibrated.solution_files:
         return None

@@ -42,6 +42,10 @@ def field(place: Path, summary: Mapping[str, Any], title: str = "") -> Image:
     -------
     Image
         The picture, for a notebook to show.
+
+    Examples
+    --------
+    >>> picture = field(place, recorded.value)
     """
     picture, rms = read_picture(place / "image.fits"), summary["image"]["rms_jy_per_beam"]
     figure = Figure(figsize=(19, 8.6), layout="constrained")
@@ -71,6 +75,10 @@ def residual(place: Path, summary: Mapping[str, Any]) -> Image:
     -------
     Image
         The picture, for a notebook to show.
+
+    Examples
+    --------
+    >>> picture = residual(place, recorded.value)
     """
     shown = {"residual": read_picture(place / "residual.fits")}
     if (place / "stokes-v.fits").is_file():

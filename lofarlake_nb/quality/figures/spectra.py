@@ -32,6 +32,10 @@ def spectra(flagged: Flagged, place: Path) -> Image | None:
     -------
     Image or None
         The picture, for a notebook to show; None where the slots are too few for one.
+
+    Examples
+    --------
+    >>> picture = spectra(flagged, place)
     """
     shown = dynamic_spectra(flagged)
     if len(shown[0].times) < FEWEST_SLOTS:

@@ -1,0 +1,43 @@
+"""Libraries that an astronomer reads tables and cubes with open what is in the lake by its address."""
+
+import h5py
+import numpy as np
+import pytest
+
+from lofarlake_nb.lake import ingest
+from lofarlake_nb.lake.filesystem import RucioFileSystem
+
+STEM = "libraries_result"
+CUBE = np.arange(4 * 50 * 60, dtype=np.float32).reshape(4, 50, 60)
+
+
+@pytest.fixture(scope="module")
+def options(lake, tmp_path_factory):
+    """What a library gives to fsspec; the lake holds a table and a cube."""
+    folder = tmp_path_factory.mktemp("libraries")
+    (folder / "table.csv").write_text("name,flux\n3C196,89.4\n3C295,91.0\n")
+    with h5py.File(folder / "cube.h5", "w") as file:
+        file["flux"] = CUBE
+    ingest.ingest_products(lake, sorted(folder.iterdir()), f"lofar:{STEM}", {}, replicate_to="", close=True)
+    return {"lake": str(lake.home)}
+
+
+def test_h5py_reads_a_part_of_a_cube(options):
+    with RucioFileSystem(**options).open(f"lofar/{STEM}/cube.h5") as opened, h5py.File(opened) as file:
+        assert np.array_equal(file["flux"][1, 10:20], CUBE[1, 10:20])
+
+
+def test_pandas_reads_a_table(options):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.read_csv(f"rucio://lofar/{STEM}/table.csv", storage_options=options)
+    assert table.to_dict("list") == {"name": ["3C196", "3C295"], "flux": [89.4, 91.0]}
+
+
+def test_xarray_opens_a_cube(options):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    with (
+        RucioFileSystem(**options).open(f"lofar/{STEM}/cube.h5") as opened,
+        xarray.open_dataset(opened, engine="h5netcdf", phony_dims="sort") as cube,
+    ):
+        assert np.array_equal(cube["flux"][2, :5].values, CUBE[2, :5])
