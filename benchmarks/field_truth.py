@@ -75,9 +75,10 @@ def gain_error(files: Sequence[Path], truth: Truth, subbands: Sequence[int]) -> 
         found = solutions.read(file)
         names = list(solutions.stations(file))
         here = np.array([names.index(str(name)) for name in truth.stations])
-        true = truth.gains(subband).transpose(0, 2, 1, 3)
-        slots = len(true) // len(found.times)
+        true = truth.gains(subband).transpose(0, 2, 1, 3)  # (time, frequency, station, polarization)
+        slots, channels = (len(axis) // n for axis, n in zip((true, true[0]), found.values.shape, strict=False))
         true = true[: slots * len(found.times)].reshape(-1, slots, *true.shape[1:]).mean(axis=1)
+        true = true.reshape(len(true), -1, channels, *true.shape[2:]).mean(axis=2)
         ratio = found.values[:, :, here] / true
         ratio[..., truth.dead | truth.swapped, :] = np.nan
         together = max(1, round(INTERVAL / float(np.median(np.diff(found.times)))))
