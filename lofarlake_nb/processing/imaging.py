@@ -19,7 +19,8 @@ from lofarlake_nb.processing.images import fits_image, image_figures, stokes
 from lofarlake_nb.processing.images.bands import bands
 from lofarlake_nb.processing.images.cleaning import clean, cut_out
 from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
-from lofarlake_nb.processing.images.held import Held, load, seen_by
+from lofarlake_nb.processing.images.held import Held, seen_by
+from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need, need
 from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam

@@ -21,10 +21,10 @@ from lofarlake_nb.processing import averaging, calibration, cluster, flagging, i
 from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.images import chunks, facet_cells, memory
-from lofarlake_nb.processing.images.chunks import Part
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import point
+from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.simulate import load_truth
 from lofarlake_nb.processing.simulate.truth import apparent_fluxes
 

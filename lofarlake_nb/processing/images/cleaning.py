@@ -13,7 +13,8 @@ from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
 from lofarlake_nb.processing.images.facets import choose
 from lofarlake_nb.processing.images.geometry import Geometry, cutout
-from lofarlake_nb.processing.images.held import Held, load
+from lofarlake_nb.processing.images.held import Held
+from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need
 from lofarlake_nb.processing.images.primary_beam import StationBeams
 from lofarlake_nb.processing.images.responses import facets
