@@ -1,5 +1,6 @@
 """Ways to calibrate, on a small simulated observation whose truth is known."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,27 @@ def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_p
         found = solutions.read(path)
         assert [d.name for d in found.directions[1:]] == [one.direction for one in used]
         np.testing.assert_allclose(found.values[0], 1)
+
+
+def test_a_middle_slot_without_data_costs_nothing_else(averaged, field, tmp_path, client):
+    copies = []
+    for path in averaged.measurement_sets:
+        copies.append(shutil.copytree(path, tmp_path / path.name))
+        layout = measurement_set.layout(path)
+        middle = len(layout.times) // 2
+        flag = np.ones((1, len(layout.antenna1), len(layout.frequencies), 4), bool)
+        writer.put(copies[-1], layout, "FLAG", middle, flag)
+    holed = replace(averaged, measurement_sets=tuple(copies), key="a slot is flagged")
+    found = run(holed, field, tmp_path / "work", client, beam_interval="60 s")
+    assert found.verdict == "good"
+    assert len(found.directions) > 2
+
+
+def test_nothing_to_solve_on_is_doubtful(averaged, tmp_path, client):
+    found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, minimum_uv=1e9)
+    assert found.verdict == "doubtful"
+    assert found.reasons == ("no station has the data for a solution",)
+    assert found.flagged_fraction == 1
 
 
 def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):

@@ -120,15 +120,13 @@ def solve(
         logger.warning("no gains of directions: the Measurement Sets are of different times")
         return [], []
     weight = sum(client.gather([client.submit(direction_tasks.station_weight, s, parameters) for s in sources]))
+    if not (weight > 0).any():
+        return [], []
     most = direction_tasks.most_slots(layouts[0], parameters)
-    faint = [
-        g for g, error in zip(found, plan(found, weight, most, model, power).errors, strict=True) if error > NOISIEST
-    ]
-    # Sources of what is too faint for phases of its own go to its neighbours.
-    chosen = plan(grouping.group(model, power, len(found) - 1 - len(faint)), weight, most, model, power)
+    chosen, faint = chosen_groups(found, weight, most, model, power)
     if len(chosen.its) < 2:
         return [], _too_faint(faint)
-    bands = _bands(layouts)
+    bands = close_together(np.array([layout.frequencies.mean() for layout in layouts]))
     solved = _solved(sources, layouts[0], bands, model, chosen, parameters, with_beam, client)
     judged = _judge(chosen, solved)
     for one in judged[1:]:
@@ -148,6 +146,25 @@ def solve(
         phases = Gains(refer(gains, reference)[:, :, None, :, None], times, np.array([frequency]), directions)
         files.append(solutions.write(folder / f"{source.path.stem}_directions.h5", phases, layout))
     return files, told
+
+
+def chosen_groups(
+    found: list[Group], weight: np.ndarray, most: int, model: SkyModel, power: np.ndarray
+) -> tuple[Plan, list[Group]]:
+    """Groups that phases are solved for, and those that are too faint for it.
+
+    Parameters
+    ----------
+    found : list of Group
+        Brightest first; the first one's gains are those of all directions, however noisy.
+    weight, most, model, power
+        As `plan` takes them.
+    """
+    errors = plan(found, weight, most, model, power).errors
+    faint = [one for one, error in zip(found[1:], errors[1:], strict=True) if error > NOISIEST]
+    # Sources of what is too faint for phases of its own go to its neighbours.
+    its = grouping.group(model, power, len(found) - 1 - len(faint))
+    return plan(its, weight, most, model, power), faint
 
 
 def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power: np.ndarray) -> Plan:
@@ -175,12 +192,13 @@ def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power
     return Plan(its, lengths, [float(e / np.sqrt(n)) for e, n in zip(error, lengths, strict=True)])
 
 
-def _bands(layouts: Sequence[Layout]) -> list[list[int]]:
-    """Measurement Sets whose frequencies are close together, as evenly as can be."""
-    order = np.argsort([layout.frequencies.mean() for layout in layouts], kind="stable")
-    lowest, highest = (layouts[order[i]].frequencies.mean() for i in (0, -1))
+def close_together(frequencies: np.ndarray) -> list[list[int]]:
+    """Which frequencies (n,), Hz, are within `NARROW` of each other, in bands as wide as each other."""
+    lowest, highest = float(frequencies.min()), float(frequencies.max())
     count = 1 + int((highest - lowest) / (NARROW * lowest))
-    return [part.tolist() for part in np.array_split(order, min(count, len(order)))]
+    place = np.minimum((frequencies - lowest) * count // max(highest - lowest, 1.0), count - 1)
+    order = np.argsort(frequencies, kind="stable")
+    return [its.tolist() for its in (order[place[order] == band] for band in range(count)) if len(its)]
 
 
 def _solved(
