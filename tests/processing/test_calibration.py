@@ -9,7 +9,11 @@ import pytest
 from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
+from lofarlake_nb.processing.averages.task import average_one
+from lofarlake_nb.processing.flags import flag_store
+from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.gains.tasks import apply_one
 from lofarlake_nb.processing.sky.predict import visibilities
 
 
@@ -74,6 +78,20 @@ def test_nothing_to_solve_on_is_doubtful(averaged, tmp_path, client):
     assert found.verdict == "doubtful"
     assert found.reasons == ("no station has the data for a solution",)
     assert found.flagged_fraction == 1
+
+
+def test_what_a_dead_worker_had_written_is_written_again(observation, averaged, calibrated, tmp_path):
+    """Its result went with it, and Dask has the task done by another."""
+    source = Source(observation.measurement_sets[0])
+    layout = source.layout()
+    flags = flag_store.create(tmp_path / "flags.npy", (len(layout.times), len(layout.antenna1), 8))
+    noise = np.ones(len(layout.stations))
+    for task in (
+        lambda: average_one(source, flags, tmp_path / "averaged.MS", AverageParameters()),
+        lambda: apply_one(averaged.measurement_sets[0], tmp_path / "c.MS", calibrated.solution_files[0], noise, None),
+    ):
+        first = task()
+        assert task() == first
 
 
 def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):

@@ -1,5 +1,6 @@
 """Tasks of calibration: solve some solution intervals of one Measurement Set, write a calibrated one."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +167,7 @@ def apply_one(
     path : Path
         Averaged Measurement Set.
     output : Path
-        The new one.
+        The new one; replaced when there.
     solution_file : Path
         From `solutions.write`; samples without a solution are flagged.
     noise : (station,) float64
@@ -188,6 +189,7 @@ def apply_one(
     slot_of = np.argmin(np.abs(layout.times[:, None] - gains.times), axis=1)
     channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
     samples = flagged = 0
+    shutil.rmtree(output, ignore_errors=True)  # a worker that died may have written it, and its result is lost
     every = np.arange(len(layout.times))
     new_columns = ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")
     with (
