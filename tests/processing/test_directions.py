@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing.gains import direction_solver, directions, grouping, tec
 from lofarlake_nb.processing.sky_model import calibrator
 
@@ -164,3 +166,26 @@ def test_bands_hold_what_is_close_together():
     even = np.linspace(120e6, 168e6, 20)
     assert directions.close_together(even) == [list(range(i, i + 4)) for i in range(0, 20, 4)]
     assert directions.close_together(np.array([140e6])) == [[0]]
+
+
+def test_phases_of_one_scan_are_none_of_the_next():
+    """A faint direction has one solution a scan: a line between two of them would cross the pause."""
+    times = np.concatenate([np.arange(12) * 4.0, 600 + np.arange(12) * 4.0])
+    layout = Layout(
+        times=times,
+        antenna1=P,
+        antenna2=Q,
+        rows=np.zeros((24, len(P)), int),
+        frequencies=np.array([135e6]),
+        stations=tuple(f"CS{i:03d}HBA0" for i in range(STATIONS)),
+        positions=np.zeros((STATIONS, 3)),
+        phase_centre=(0.0, 0.8),
+        interval=4.0,
+        channel_width=1e4,
+    )
+    gains = np.ones((24, STATIONS, 2), np.complex64)
+    gains[12:, 3, 1] = np.exp(2j)
+    plan = directions.Plan([], [1, 12], [0.1, 0.1])
+    slots, found = directions.angles([gains], plan, layout, 0, CalibrationParameters(), np.array([135e6]))
+    np.testing.assert_array_equal(slots, np.arange(24))
+    np.testing.assert_allclose(found, np.angle(gains), atol=1e-6)

@@ -25,6 +25,7 @@ from lofarlake_nb.processing.gains.solver import refer
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.sky.predict import direction_cosines
+from lofarlake_nb.processing.windows import scans
 
 logger = logging.getLogger(__name__)
 
@@ -136,13 +137,13 @@ def solve(
     if len(used) < 2:
         return [], told
     frequencies = np.array([np.mean([layouts[i].frequencies.mean() for i in band]) for band in bands])
-    slots, angles = _angles([phases.gains for phases in solved], chosen, layouts[0], reference, parameters, frequencies)
+    slots, turns = angles([phases.gains for phases in solved], chosen, layouts[0], reference, parameters, frequencies)
     times = np.interp(slots, np.arange(len(layouts[0].times)), layouts[0].times)
     directions = tuple(replace(chosen.its[i].direction, error=chosen.errors[i] if i else 0.0) for i in used)
     files = []
     for source, layout in zip(sources, layouts, strict=True):
         frequency = layout.frequencies.mean()
-        gains = np.exp(1j * np.moveaxis(angles[..., used], 2, 0) * (frequencies[0] / frequency))
+        gains = np.exp(1j * np.moveaxis(turns[..., used], 2, 0) * (frequencies[0] / frequency))
         phases = Gains(refer(gains, reference)[:, :, None, :, None], times, np.array([frequency]), directions)
         files.append(solutions.write(folder / f"{source.path.stem}_directions.h5", phases, layout))
     return files, told
@@ -241,7 +242,7 @@ def _solved(
     ]
 
 
-def _angles(
+def angles(
     gains: list[np.ndarray],
     chosen: Plan,
     layout: Layout,
@@ -257,9 +258,17 @@ def _angles(
     intervals = np.stack([window * count + place // length for length in chosen.lengths])
     shortest = np.unique(window * count + place // min(chosen.lengths), return_index=True)[1]
     middles = (shortest + np.append(shortest[1:], count) - 1) / 2
-    # The phase of a set is free: referred to one station, bands can be compared.
-    everywhere = np.ones(count, bool)
-    lines = [direction_solver.between(_referred(g, reference), intervals, everywhere, middles) for g in gains]
+    # The phase of a set is free: referred to one station, bands can be compared. Over a pause there is no line.
+    lines = []
+    for band in gains:
+        referred = _referred(band, reference)
+        parts = []
+        for scan in scans(layout.times, layout.interval):
+            its = np.zeros(count, bool)
+            its[scan] = True
+            wanted = middles[(middles >= scan.start) & (middles < scan.stop)]
+            parts.append(direction_solver.between(referred, intervals, its, wanted))
+        lines.append(np.concatenate(parts))
     return middles, tec.joined(np.stack([np.angle(one) for one in lines]), frequencies)[0]
 
 
