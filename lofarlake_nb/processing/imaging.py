@@ -49,7 +49,7 @@ class Imaged:
     npix : int
     cell_arcsec : float
     frequency_hz, bandwidth_hz : float
-        Weighted mean, and the span of all channels.
+        Mean of all channels, that fluxes are brought to, and their span.
     channels, facets : int
         Images over frequency that were cleaned together, and patches with beams and gains of their own.
     beam_arcsec : tuple of float

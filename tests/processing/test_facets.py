@@ -39,7 +39,7 @@ def chunk():
         np.repeat(np.arange(SLOTS) * 8.0, len(p)),
         np.tile(p, SLOTS).astype(np.int16),
         np.tile(q, SLOTS).astype(np.int16),
-        np.zeros(5),
+        np.zeros(4),
     )
 
 

@@ -29,7 +29,7 @@ def chunk():
     weight[length > SIZE.maximum_uv] = 0
     data = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
     station = np.zeros(1500, np.int16)
-    return Chunk(uvw, FREQUENCIES, data, weight, np.zeros(1500), station, station + 1, np.zeros(5))
+    return Chunk(uvw, FREQUENCIES, data, weight, np.zeros(1500), station, station + 1, np.zeros(4))
 
 
 def turns(chunk, x, y, size=SIZE):

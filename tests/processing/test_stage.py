@@ -307,6 +307,7 @@ def test_no_image_is_made_of_a_failed_calibration(calibrated, tmp_path):
 def test_nothing_unflagged_is_an_error(calibrated, tmp_path, client):
     with pytest.raises(ProcessingError, match="no visibility is left"):
         imaging.image(calibrated, replace(IMAGE, minimum_uv=1e9), work=tmp_path, client=client)
+    assert not (tmp_path / "images/work").exists()
 
 
 def test_too_few_pixels_a_beam_are_refused(calibrated, tmp_path, client):

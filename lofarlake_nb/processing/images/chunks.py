@@ -35,9 +35,8 @@ class Chunk:
         MJD UTC seconds.
     antenna1, antenna2 : (row,) int16
         Stations.
-    sums : (5,) float64
-        From `weigh`: sums of w, of w² σ² (Jy²), of w × frequency (Hz), of w |visibility| (Jy), and how many have
-        weight.
+    sums : (4,) float64
+        From `weigh`: sums of w, of w² σ² (Jy²), of w |visibility| (Jy), and how many have weight.
     """
 
     uvw: np.ndarray
@@ -67,7 +66,7 @@ class OnDisk:
     ----------
     folder : Path
         Seen by all workers.
-    sums : (5,) float64
+    sums : (4,) float64
         The chunk's.
     """
 
@@ -139,7 +138,7 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
                 times=slots[rows],
                 antenna1=stations[0][rows],
                 antenna2=stations[1][rows],
-                sums=np.zeros(5),
+                sums=np.zeros(4),
             )
         )
     return found
@@ -216,12 +215,10 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
         weight = weight * weighting.taper(chunk.uvw, chunk.waves, geometry.taper)
     # w² / natural where there is weight: w² σ².
     variance = np.divide(weight, natural, out=np.zeros_like(weight), where=natural > 0) * weight
-    by_channel = weight.sum(axis=0, dtype=np.float64)
     sums = np.array(
         [
-            by_channel.sum(),
+            weight.sum(axis=0, dtype=np.float64).sum(),
             variance.sum(dtype=np.float64),
-            by_channel @ chunk.frequencies,
             (weight * np.abs(chunk.visibilities)).sum(dtype=np.float64),
             np.count_nonzero(weight),
         ]

@@ -27,7 +27,7 @@ class Origin:
     target, telescope, start : str
         Name of the field, of the telescope, and UTC of the first slot (ISO 8601).
     frequency, bandwidth : float
-        Weighted mean, and the span of all channels, Hz.
+        That fluxes are brought to, and the span of all channels, Hz.
     """
 
     target: str

@@ -45,7 +45,7 @@ class Held:
     client : distributed.Client
     folder : Path
         Where models for the workers, and chunks on disk, lie.
-    sums : (group, 5) float64
+    sums : (group, 4) float64
         Of `chunks.Chunk`, for each image over frequency.
     bands : Bands
     accuracy : float
@@ -82,7 +82,7 @@ class Held:
     @property
     def count(self) -> int:
         """Visibilities with weight."""
-        return int(self.sums[:, 4].sum())
+        return int(self.sums[:, 3].sum())
 
     def preview(self) -> Beam:
         """Main lobe of the point spread function, from a small image of it."""

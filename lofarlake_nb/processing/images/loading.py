@@ -78,9 +78,10 @@ def load(
     weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)
     groups = [part.group for part in parts for _ in part.pairs]
     each = client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed])
-    sums = np.zeros((len(edges) - 1, 5))
+    sums = np.zeros((len(edges) - 1, 4))
     np.add.at(sums, groups, each)
     if not sums[:, 0].sum() > 0:
+        shutil.rmtree(folder, ignore_errors=True)
         raise ProcessingError(
             "no visibility is left to image: all are flagged, or outside of the range of baselines",
             "look at the flagged fractions, or ask for another resolution, minimum_uv or maximum_uv",
@@ -94,7 +95,7 @@ def load(
         held.close()
         kept = np.delete(held.bands.edges, np.maximum(empty, 1))
         return load(paths, layouts, parameters, geometry, client, need=need, folder=folder, edges=kept, beams=beams)
-    total, _, _, flux, _ = sums.sum(axis=0)
+    total, _, flux, _ = sums.sum(axis=0)
     return replace(held, accuracy=gridding.accuracy(flux / total, held.thermal))
 
 
