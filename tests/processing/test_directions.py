@@ -5,7 +5,7 @@ import pytest
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing.gains import direction_solver, directions, grouping, tec
+from lofarlake_nb.processing.gains import direction_plan, direction_solver, directions, grouping, tec
 from lofarlake_nb.processing.sky_model import calibrator
 
 STATIONS = 14
@@ -154,7 +154,7 @@ def test_what_is_too_faint_goes_to_its_neighbours(weight, expected):
     """Down to one group, whose gains are those of all directions, where even the brightest is lost in the noise."""
     model, power = model_of([80.0, 5.0, 0.3], [0, 1.5, -2.0]), np.ones(3)
     found = grouping.group(model, power, 20)
-    chosen, faint = directions.chosen_groups(found, np.full(10, weight), 15, model, power)
+    chosen, faint = direction_plan.chosen(found, np.full(10, weight), 15, model, power)
     assert len(chosen.its) == expected
     assert len(faint) == 3 - expected
     assert sorted(np.concatenate([g.components for g in chosen.its])) == [0, 1, 2]
@@ -162,10 +162,10 @@ def test_what_is_too_faint_goes_to_its_neighbours(weight, expected):
 
 def test_bands_hold_what_is_close_together():
     low, high = np.linspace(120e6, 121e6, 8), np.linspace(179e6, 180e6, 8)
-    assert directions.close_together(np.concatenate([high, low])) == [list(range(8, 16)), list(range(8))]
+    assert direction_plan.close_together(np.concatenate([high, low])) == [list(range(8, 16)), list(range(8))]
     even = np.linspace(120e6, 168e6, 20)
-    assert directions.close_together(even) == [list(range(i, i + 4)) for i in range(0, 20, 4)]
-    assert directions.close_together(np.array([140e6])) == [[0]]
+    assert direction_plan.close_together(even) == [list(range(i, i + 4)) for i in range(0, 20, 4)]
+    assert direction_plan.close_together(np.array([140e6])) == [[0]]
 
 
 def test_phases_of_one_scan_are_none_of_the_next():
@@ -185,7 +185,7 @@ def test_phases_of_one_scan_are_none_of_the_next():
     )
     gains = np.ones((24, STATIONS, 2), np.complex64)
     gains[12:, 3, 1] = np.exp(2j)
-    plan = directions.Plan([], [1, 12], [0.1, 0.1])
+    plan = direction_plan.Plan([], [1, 12], [0.1, 0.1])
     slots, found = directions.angles([gains], plan, layout, 0, CalibrationParameters(), np.array([135e6]))
     np.testing.assert_array_equal(slots, np.arange(24))
     np.testing.assert_allclose(found, np.angle(gains), atol=1e-6)

@@ -17,24 +17,16 @@ import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing.gains import direction_solver, direction_tasks, grouping, solutions, tec
+from lofarlake_nb.processing.gains import direction_plan, direction_solver, direction_tasks, grouping, solutions, tec
+from lofarlake_nb.processing.gains.direction_plan import Plan
 from lofarlake_nb.processing.gains.direction_tasks import Phases, Source
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.solver import refer
-from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import SkyModel
-from lofarlake_nb.processing.sky.predict import direction_cosines
 from lofarlake_nb.processing.windows import scans
 
 logger = logging.getLogger(__name__)
-
-# Thermal error of the median station's phases, rad, that a solution is made long enough for; and the error beyond which
-# a direction is left as it is.
-WANTED_ERROR = 0.2
-NOISIEST = np.deg2rad(25.0)
-# Of the frequency: over less than this, phases are taken for the same while they are solved.
-NARROW = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,25 +51,6 @@ class Judged:
     gain: float
     used: bool
     reason: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is solved for.
-
-    Parameters
-    ----------
-    its : list of Group
-        Brightest first.
-    lengths : list of int
-        Slots of a solution of each.
-    errors : list of float
-        Thermal error of one solution of the median station, rad.
-    """
-
-    its: list[Group]
-    lengths: list[int]
-    errors: list[float]
 
 
 def solve(
@@ -113,7 +86,7 @@ def solve(
         h5parm files, one for each Measurement Set, none where no direction is helped; and what is thought of each
         direction.
     """
-    power = _power(sources[0].path, layouts[0], model, with_beam)
+    power = direction_plan.power(sources[0].path, layouts[0], model, with_beam)
     found = grouping.group(model, power, parameters.directions)
     if len(found) < 2 or not all(np.isfinite(one.noise).any() for one in sources):
         return [], []
@@ -124,10 +97,10 @@ def solve(
     if not (weight > 0).any():
         return [], []
     most = direction_tasks.most_slots(layouts[0], parameters)
-    chosen, faint = chosen_groups(found, weight, most, model, power)
+    chosen, faint = direction_plan.chosen(found, weight, most, model, power)
     if len(chosen.its) < 2:
         return [], _too_faint(faint)
-    bands = close_together(np.array([layout.frequencies.mean() for layout in layouts]))
+    bands = direction_plan.close_together(np.array([layout.frequencies.mean() for layout in layouts]))
     solved = _solved(sources, layouts[0], bands, model, chosen, parameters, with_beam, client)
     judged = _judge(chosen, solved)
     for one in judged[1:]:
@@ -147,59 +120,6 @@ def solve(
         phases = Gains(refer(gains, reference)[:, :, None, :, None], times, np.array([frequency]), directions)
         files.append(solutions.write(folder / f"{source.path.stem}_directions.h5", phases, layout))
     return files, told
-
-
-def chosen_groups(
-    found: list[Group], weight: np.ndarray, most: int, model: SkyModel, power: np.ndarray
-) -> tuple[Plan, list[Group]]:
-    """Groups that phases are solved for, and those that are too faint for it.
-
-    Parameters
-    ----------
-    found : list of Group
-        Brightest first; the first one's gains are those of all directions, however noisy.
-    weight, most, model, power
-        As `plan` takes them.
-    """
-    errors = plan(found, weight, most, model, power).errors
-    faint = [one for one, error in zip(found[1:], errors[1:], strict=True) if error > NOISIEST]
-    # Sources of what is too faint for phases of its own go to its neighbours.
-    its = grouping.group(model, power, len(found) - 1 - len(faint))
-    return plan(its, weight, most, model, power), faint
-
-
-def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power: np.ndarray) -> Plan:
-    """How long each group's solutions are.
-
-    Parameters
-    ----------
-    its : list of Group
-    weight : (station,) float64
-        Σ 1 / E|n|² of a slot, 1 / Jy².
-    most : int
-        Slots of the longest.
-    model : SkyModel
-    power : (component,) float64
-        What the beam leaves of each component's flux.
-
-    Returns
-    -------
-    Plan
-    """
-    # A group's sources beat against each other: they tell as much as their squares together.
-    flux = np.array([np.sqrt(((model.flux * power)[g.components] ** 2).sum()) for g in its])
-    error = 1 / (np.sqrt(2 * np.median(weight[weight > 0])) * np.maximum(flux, 1e-12))
-    lengths = direction_solver.slots_needed(error, WANTED_ERROR, most)
-    return Plan(its, lengths, [float(e / np.sqrt(n)) for e, n in zip(error, lengths, strict=True)])
-
-
-def close_together(frequencies: np.ndarray) -> list[list[int]]:
-    """Which frequencies (n,), Hz, are within `NARROW` of each other, in bands as wide as each other."""
-    lowest, highest = float(frequencies.min()), float(frequencies.max())
-    count = 1 + int((highest - lowest) / (NARROW * lowest))
-    place = np.minimum((frequencies - lowest) * count // max(highest - lowest, 1.0), count - 1)
-    order = np.argsort(frequencies, kind="stable")
-    return [its.tolist() for its in (order[place[order] == band] for band in range(count)) if len(its)]
 
 
 def _solved(
@@ -294,16 +214,3 @@ def _judge(chosen: Plan, solved: list[Phases]) -> list[Judged]:
 
 def _too_faint(its: list[Group]) -> list[Judged]:
     return [Judged(g.direction.name, g.flux, 0.0, False, "too faint for phases of its own") for g in its]
-
-
-def _power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.ndarray:
-    """(component,) what the beam of the first station leaves of each component, relative to the phase centre."""
-    if not with_beam:
-        return np.ones(len(model.flux))
-    lm = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre)[:2], axis=-1)
-    places = np.stack([model.ra, model.dec], axis=-1)
-    middle = len(layout.times) // 2
-    seen = beam.evaluate(path, layout, lm, places, np.inf, slice(middle, middle + 1))
-    jones = seen.at(float(layout.times[middle]))[0]
-    centre = beam.towards_centre(path, layout, np.inf, slice(middle, middle + 1)).jones[0, 0, 0]
-    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre) ** 2).sum()
