@@ -217,13 +217,13 @@ class ImageParameters:
     iterations : int
         Most clean components; 0 for a dirty image.
     major_cycles : int
-        Most subtractions from the visibilities.
+        Most subtractions from the visibilities; where sources get facets, up to four more come before.
     mask_sigma, threshold_sigma : float
         Peaks above the first are sought, then cleaned down to the second, in units of the residual's noise.
     multiscale : bool
         Clean with extended components too.
     mask : str
-        FITS image of the same size; components are sought only where it is not 0. Empty for none.
+        FITS image of the same size; components are sought only where it is not 0. Empty for none; not for the `cutout`.
     primary_beam : bool
         Make the average primary beam, and an image corrected for it, where EveryBeam knows the telescope.
     circular : bool

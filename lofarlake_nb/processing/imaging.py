@@ -18,8 +18,11 @@ from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.images import fits_image, image_figures, stokes
 from lofarlake_nb.processing.images.bands import bands
 from lofarlake_nb.processing.images.cleaning import clean, cut_out
+from lofarlake_nb.processing.images.deconvolution import Deconvolved
+from lofarlake_nb.processing.images.fits_image import Products
 from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
-from lofarlake_nb.processing.images.held import Held, load, seen_by
+from lofarlake_nb.processing.images.held import Held, seen_by
+from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need, need
 from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
@@ -46,7 +49,7 @@ class Imaged:
     npix : int
     cell_arcsec : float
     frequency_hz, bandwidth_hz : float
-        Weighted mean, and the span of all channels.
+        Mean of all channels, that fluxes are brought to, and their span.
     channels, facets : int
         Images over frequency that were cleaned together, and patches with beams and gains of their own.
     beam_arcsec : tuple of float
@@ -157,54 +160,86 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     return results.from_json(Imaged, kept)
 
 
+@dataclass(frozen=True)
+class _Cleaned:
+    """What was made of the visibilities before they were let go of."""
+
+    held: Held
+    found: Deconvolved
+    made: Products
+    dirty: Path
+    psf: Path
+    primary_beam: Path | None
+    circular: tuple[np.ndarray, float] | None
+    cutout: Path | None
+
+
 def _image(
     calibrated: Calibrated, parameters: ImageParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Imaged:
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
-    paths = calibrated.measurement_sets
-    size, held, needed, beams = _held(paths, layouts, parameters, folder / "work", client)
-    origin = _origin(paths[0], layouts, held.frequency)
-    wide = None
+    held, needed, beams = _held(calibrated.measurement_sets, layouts, parameters, folder / "work", client)
     try:
-        if beams is not None:
-            held, wide = seen_by(beams, held)
-        dirty, psfs = held.dirty_and_psf()
-        beam = fit_beam(held.bands.mean(psfs), size.cell)
-        made = _Products(folder, size, origin, beam)
-        # Written before the clean, which needs the memory.
-        seen = None if wide is None else made.write("primary-beam", wide, unit="")
-        first = made.write("dirty", held.bands.mean(dirty)), made.write("psf", held.bands.mean(psfs))
-        del wide
-        gains = [solutions.read(path) for path in calibrated.direction_files]
-        # Gains that were solved without beams in the model have what beams do in themselves.
-        facet_beams = beams if calibrated.beam_in_model or not gains else None
-        found, held = clean(held, dirty, psfs, beam, facet_beams, gains)
-        del dirty, psfs
-        circular = held.circular() if parameters.circular and _has_circular(layouts) else None
-        detail = cut_out(held, found.model, paths, layouts, needed, beams) if parameters.cutout else None
+        cleaned = _cleaned(calibrated, layouts, held, needed, beams, folder)
     finally:
         held.close()
+    return _imaged(cleaned, calibrated.weights_are_noise, needed, step_key)
+
+
+def _cleaned(
+    calibrated: Calibrated, layouts: list[Layout], held: Held, needed: Need, beams: StationBeams | None, folder: Path
+) -> _Cleaned:
+    """Images of visibilities that are held by the workers."""
+    paths, parameters, size = calibrated.measurement_sets, held.parameters, held.geometry
+    origin = fits_image.origin(paths[0], layouts, held.frequency)
+    wide = None
+    if beams is not None:
+        held, wide = seen_by(beams, held)
+    dirty, psfs = held.dirty_and_psf()
+    beam = fit_beam(held.bands.mean(psfs), size.cell)
+    made = Products(folder, size, origin, beam)
+    # Written before the clean, which needs the memory.
+    seen = None if wide is None else made.write("primary-beam", wide, unit="")
+    first = made.write("dirty", held.bands.mean(dirty)), made.write("psf", held.bands.mean(psfs))
+    del wide
+    gains = [solutions.read(path) for path in calibrated.direction_files]
+    # Gains that were solved without beams in the model have what beams do in themselves.
+    facet_beams = beams if calibrated.beam_in_model or not gains else None
+    found, held = clean(held, dirty, psfs, beam, facet_beams, gains)
+    del dirty, psfs
+    circular = held.circular() if parameters.circular and _has_circular(layouts) else None
+    detail = None
+    if parameters.cutout:
+        its_size, its_beam, pixels = cut_out(held, found.model, paths, layouts, needed, beams)
+        detail = Products(folder, its_size, origin, its_beam).write("cutout", pixels)
+    return _Cleaned(held, found, made, *first, seen, circular, detail)
+
+
+def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str) -> Imaged:
+    """The restored image, and the figures of all."""
+    held, found, made, circular = cleaned.held, cleaned.found, cleaned.made, cleaned.circular
+    size, beam, seen = made.geometry, made.beam, cleaned.primary_beam
     model, residual = held.bands.mean(found.model), held.bands.mean(found.residual)
     smooth = convolve(model, beam, size.cell)
     restored = (smooth + residual).astype(np.float32)
     rms = image_figures.residual_rms(residual, smooth, beam, size.cell)
-    thermal = held.thermal if calibrated.weights_are_noise else None
+    thermal = held.thermal if noise_is_known else None
     brightest = image_figures.peak(restored, size)
     _log(size, beam, rms, thermal)
     return Imaged(
         image=made.write("image", restored),
         residual=made.write("residual", residual),
         model=made.write("model", model, unit="JY/PIXEL"),
-        psf=first[1],
-        dirty=first[0],
+        psf=cleaned.psf,
+        dirty=cleaned.dirty,
         primary_beam=seen,
         corrected=None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen))),
         circular=None if circular is None else made.write("circular", circular[0], stokes="V"),
-        cutout=None if detail is None else _Products(folder, detail[0], origin, detail[1]).write("cutout", detail[2]),
+        cutout=cleaned.cutout,
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
-        frequency_hz=origin.frequency,
-        bandwidth_hz=origin.bandwidth,
+        frequency_hz=made.origin.frequency,
+        bandwidth_hz=made.origin.bandwidth,
         channels=len(found.model),
         facets=len(held.facets),
         beam_arcsec=(_arcsec(beam.major), _arcsec(beam.minor)),
@@ -215,9 +250,7 @@ def _image(
         rms_jy_per_beam=rms,
         thermal_rms_jy_per_beam=thermal,
         circular_rms_jy_per_beam=None if circular is None else float(circular[0].std()),
-        circular_thermal_rms_jy_per_beam=(
-            circular[1] if circular is not None and calibrated.weights_are_noise else None
-        ),
+        circular_thermal_rms_jy_per_beam=circular[1] if circular is not None and noise_is_known else None,
         model_flux_jy=float(model.sum(dtype=np.float64)),
         major_cycles=found.major_cycles,
         gridder_accuracy=held.accuracy,
@@ -233,7 +266,7 @@ def _held(
     parameters: ImageParameters,
     folder: Path,
     client: distributed.Client,
-) -> tuple[Geometry, Held, Need, StationBeams | None]:
+) -> tuple[Held, Need, StationBeams | None]:
     """Visibilities on the workers, for an image as large as they deserve, and their stations' beams."""
     edges = bands(parameters, layouts)
     size = geometry(parameters, layouts)
@@ -251,33 +284,11 @@ def _held(
             held.close()
             size, needed = wider, need(wider, layouts, client, copies=copies)
             held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
-    return size, held, needed, beams
+    return held, needed, beams
 
 
 def _has_circular(layouts: list[Layout]) -> bool:
     return all(stokes.has("V", layout.correlations) for layout in layouts)
-
-
-@dataclass(frozen=True)
-class _Products:
-    """Where images are written, with what they share."""
-
-    folder: Path
-    geometry: Geometry
-    origin: fits_image.Origin
-    beam: Beam
-
-    def write(self, name: str, pixels: np.ndarray, *, unit: str = "JY/BEAM", stokes: str = "I") -> Path:
-        beam = self.beam if unit == "JY/BEAM" else None
-        path = self.folder / f"{name}.fits"
-        return fits_image.write(path, pixels, self.geometry, self.origin, unit=unit, beam=beam, stokes=stokes)
-
-
-def _origin(path: Path, layouts: list[Layout], frequency: float) -> fits_image.Origin:
-    described = measurement_set.describe(path)
-    low = min(layout.frequencies.min() - 0.5 * layout.channel_width for layout in layouts)
-    high = max(layout.frequencies.max() + 0.5 * layout.channel_width for layout in layouts)
-    return fits_image.Origin(described.target, described.telescope, described.start, frequency, float(high - low))
 
 
 def _log(size: Geometry, beam: Beam, rms: float, thermal: float | None) -> None:

@@ -37,9 +37,10 @@ def flag() -> None:
     bad, chosen = samples.known_bad(data, flagged), np.arange(len(FIRST))
     level = np.ones(CHANNELS, np.float32)
     samples.count(bad, np.ones(len(FIRST), bool))
-    samples.images(data, level, chosen)
+    spectra = samples.images(data, level, chosen)
     samples.coherent_power(data, bad, chosen)
-    together.find(data, bad, level, chosen, together.classes(np.ones(len(FIRST))), np.ones(len(FIRST)))
+    common = together.find(data, bad, level, chosen, together.classes(np.ones(len(FIRST))), np.ones(len(FIRST)))
+    samples.fill(spectra, common)
 
 
 def average() -> None:

@@ -1,14 +1,21 @@
 """Ways to calibrate, on a small simulated observation whose truth is known."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
+from lofarlake_nb.processing.averages.task import average_one
+from lofarlake_nb.processing.flags import flag_store
+from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.gains import solutions
+from lofarlake_nb.processing.gains.correcting import corrected
+from lofarlake_nb.processing.gains.tasks import apply_one
 from lofarlake_nb.processing.sky.predict import visibilities
 
 
@@ -52,6 +59,81 @@ def test_the_field_in_the_model_explains_more(averaged, field, calibrated, tmp_p
         found = solutions.read(path)
         assert [d.name for d in found.directions[1:]] == [one.direction for one in used]
         np.testing.assert_allclose(found.values[0], 1)
+
+
+def test_a_middle_slot_without_data_costs_nothing_else(averaged, field, tmp_path, client):
+    copies = []
+    for path in averaged.measurement_sets:
+        copies.append(shutil.copytree(path, tmp_path / path.name))
+        layout = measurement_set.layout(path)
+        middle = len(layout.times) // 2
+        flag = np.ones((1, len(layout.antenna1), len(layout.frequencies), 4), bool)
+        writer.put(copies[-1], layout, "FLAG", middle, flag)
+    holed = replace(averaged, measurement_sets=tuple(copies), key="a slot is flagged")
+    found = run(holed, field, tmp_path / "work", client, beam_interval="60 s")
+    assert found.verdict == "good"
+    assert len(found.directions) > 2
+
+
+def test_nothing_to_solve_on_is_doubtful(averaged, tmp_path, client):
+    found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, minimum_uv=1e9)
+    assert found.verdict == "doubtful"
+    assert found.reasons == ("no station has the data for a solution",)
+    assert found.flagged_fraction == 1
+
+
+def test_what_a_dead_worker_had_written_is_written_again(observation, averaged, calibrated, tmp_path):
+    """Its result went with it, and Dask has the task done by another."""
+    source = Source(observation.measurement_sets[0])
+    layout = source.layout()
+    flags = flag_store.create(tmp_path / "flags.npy", (len(layout.times), len(layout.antenna1), 8))
+    noise = np.ones(len(layout.stations))
+    for task in (
+        lambda: average_one(source, flags, tmp_path / "averaged.MS", AverageParameters()),
+        lambda: apply_one(averaged.measurement_sets[0], tmp_path / "c.MS", calibrated.solution_files[0], noise, None),
+    ):
+        first = task()
+        assert task() == first
+
+
+def of_hands(averaged, hands, folder):
+    """The same data with some correlations only."""
+    copies = []
+    for path in averaged.measurement_sets:
+        whole = measurement_set.layout(path)
+        layout = replace(whole, correlations=tuple(whole.correlations[i] for i in hands))
+        read = measurement_set.read(path, whole, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(None))
+        copies.append(folder / path.name)
+        with writer.create(copies[-1], layout, like=path) as new:
+            new.write(0, read.pop("UVW"), **{name: values[..., hands] for name, values in read.items()})
+    return replace(averaged, measurement_sets=tuple(copies), key=f"hands {hands}")
+
+
+def test_parallel_hands_are_calibrated_through_beams_as_all_four_are(averaged, field, tmp_path, client):
+    two = of_hands(averaged, [0, 3], tmp_path)
+    some = {"beam_interval": "60 s", "directions": 0, "field": "3 deg"}
+    found, whole = (run(of, field, tmp_path / of.key, client, **some) for of in (two, averaged))
+    assert found.beam_in_model
+    assert found.verdict == whole.verdict == "good"
+    mine, theirs = (
+        measurement_set.read(path, measurement_set.layout(path), ["CORRECTED_DATA", "FLAG"], slice(None))
+        for path in (found.measurement_sets[0], whole.measurement_sets[0])
+    )
+    there = ~mine["FLAG"].any(axis=3) & ~theirs["FLAG"].any(axis=3)
+    left = mine["CORRECTED_DATA"][there] - theirs["CORRECTED_DATA"][there][:, [0, 3]]
+    assert np.sqrt((np.abs(left) ** 2).mean()) < 0.1 * np.abs(theirs["CORRECTED_DATA"][there][:, [0, 3]]).mean()
+
+
+@pytest.mark.parametrize(("hands", "solve"), [([0], "diagonal"), ([0, 3], "full")])
+def test_too_few_correlations_are_refused(averaged, tmp_path, client, hands, solve):
+    with pytest.raises(ProcessingError, match="XX"):
+        run(of_hands(averaged, hands, tmp_path), sky_model.calibrator("3C196"), tmp_path, client, solve=solve)
+
+
+def test_gains_that_do_not_fit_the_data_are_refused():
+    for hands, numbers in ((2, 4), (1, 2), (1, 4)):
+        with pytest.raises(ValueError, match="polarizations"):
+            corrected(np.ones((1, 1, 1, hands)), np.ones((1, 1, 2, numbers)), np.array([0]), np.array([1]))
 
 
 def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):

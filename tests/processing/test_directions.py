@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lofarlake_nb.processing.gains import direction_solver, grouping, tec
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import CalibrationParameters
+from lofarlake_nb.processing.gains import direction_plan, direction_solver, directions, grouping, tec
 from lofarlake_nb.processing.sky_model import calibrator
 
 STATIONS = 14
@@ -129,17 +131,61 @@ def test_subbands_are_joined_as_one_ionosphere(rng):
     assert error.std() < 0.08
 
 
-def test_groups_hold_every_component_and_the_brightest_come_first():
+def model_of(flux, away):
+    """Sources of some fluxes (Jy), so many degrees north of 3C196."""
     one = calibrator("3C196")
-    away = np.deg2rad([0, 0.1, 1.5, 1.6, -2.0, 3.0])
-    both = {
-        name: np.concatenate([getattr(one, name)[:1]] * len(away))
+    many = {
+        name: np.concatenate([getattr(one, name)[:1]] * len(flux))
         for name in ("ra", "dec", "flux", "reference", "index", "logarithmic", "major", "minor", "position_angle")
     }
-    both["dec"] = both["dec"] + away
-    both["flux"] = np.array([80.0, 1.0, 5.0, 2.0, 3.0, 0.1])
-    model = type(one)("test", "test", **both)
-    found = grouping.group(model, np.ones(len(away)), 2)
+    return type(one)("test", "test", **many | {"dec": many["dec"] + np.deg2rad(away), "flux": np.array(flux)})
+
+
+def test_groups_hold_every_component_and_the_brightest_come_first():
+    model = model_of([80.0, 1.0, 5.0, 2.0, 3.0, 0.1], [0, 0.1, 1.5, 1.6, -2.0, 3.0])
+    found = grouping.group(model, np.ones(6), 2)
     assert [sorted(g.components.tolist()) for g in found] == [[0, 1], [2, 3, 5], [4]]
     assert [g.flux for g in found] == pytest.approx([81.0, 7.1, 3.0])
-    assert found[0].direction.dec == pytest.approx(one.dec[0], abs=np.deg2rad(0.01))
+    assert found[0].direction.dec == pytest.approx(model.dec[0], abs=np.deg2rad(0.01))
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(10.0, 3), (0.05, 2), (1e-9, 1)])
+def test_what_is_too_faint_goes_to_its_neighbours(weight, expected):
+    """Down to one group, whose gains are those of all directions, where even the brightest is lost in the noise."""
+    model, power = model_of([80.0, 5.0, 0.3], [0, 1.5, -2.0]), np.ones(3)
+    found = grouping.group(model, power, 20)
+    chosen, faint = direction_plan.chosen(found, np.full(10, weight), 15, model, power)
+    assert len(chosen.its) == expected
+    assert len(faint) == 3 - expected
+    assert sorted(np.concatenate([g.components for g in chosen.its])) == [0, 1, 2]
+
+
+def test_bands_hold_what_is_close_together():
+    low, high = np.linspace(120e6, 121e6, 8), np.linspace(179e6, 180e6, 8)
+    assert direction_plan.close_together(np.concatenate([high, low])) == [list(range(8, 16)), list(range(8))]
+    even = np.linspace(120e6, 168e6, 20)
+    assert direction_plan.close_together(even) == [list(range(i, i + 4)) for i in range(0, 20, 4)]
+    assert direction_plan.close_together(np.array([140e6])) == [[0]]
+
+
+def test_phases_of_one_scan_are_none_of_the_next():
+    """A faint direction has one solution a scan: a line between two of them would cross the pause."""
+    times = np.concatenate([np.arange(12) * 4.0, 600 + np.arange(12) * 4.0])
+    layout = Layout(
+        times=times,
+        antenna1=P,
+        antenna2=Q,
+        rows=np.zeros((24, len(P)), int),
+        frequencies=np.array([135e6]),
+        stations=tuple(f"CS{i:03d}HBA0" for i in range(STATIONS)),
+        positions=np.zeros((STATIONS, 3)),
+        phase_centre=(0.0, 0.8),
+        interval=4.0,
+        channel_width=1e4,
+    )
+    gains = np.ones((24, STATIONS, 2), np.complex64)
+    gains[12:, 3, 1] = np.exp(2j)
+    plan = direction_plan.Plan([], [1, 12], [0.1, 0.1])
+    slots, found = directions.angles([gains], plan, layout, 0, CalibrationParameters(), np.array([135e6]))
+    np.testing.assert_array_equal(slots, np.arange(24))
+    np.testing.assert_allclose(found, np.angle(gains), atol=1e-6)

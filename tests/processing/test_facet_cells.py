@@ -56,7 +56,7 @@ def chunk():
         np.repeat(np.arange(SLOTS) * INTERVAL, len(p))[kept],
         np.tile(p, SLOTS)[kept].astype(np.int16),
         np.tile(q, SLOTS)[kept].astype(np.int16),
-        np.zeros(5),
+        np.zeros(4),
     )
 
 

@@ -39,7 +39,7 @@ def chunk():
         np.repeat(np.arange(SLOTS) * 8.0, len(p)),
         np.tile(p, SLOTS).astype(np.int16),
         np.tile(q, SLOTS).astype(np.int16),
-        np.zeros(5),
+        np.zeros(4),
     )
 
 
@@ -125,6 +125,16 @@ def test_patches_are_around_the_brightest_sources():
     assert [place.flux for place in found] == [5.0, 2.0]
     assert found[0].x < 75 < found[0].x + found[0].size
     assert (found[1].l, found[1].m) == pytest.approx(direction_of(330, 200))
+
+
+def test_patches_stay_within_the_image():
+    """As large as a small image, a patch would be seen as its phase centre is: it is none."""
+    smooth = np.zeros((128, 128), np.float32)
+    smooth[20, 40] = 5
+    small = replace(SIZE, npix=128)
+    assert facets.choose(smooth, small, 20 * CELL, least=0.5, most=5, apart=0.0) == []
+    (found,) = facets.choose(smooth, small, 6 * CELL, least=0.5, most=5, apart=0.0)
+    assert (found.x, found.y, found.size) == (0, 0, 96)
 
 
 def test_a_patch_takes_the_phases_of_its_direction():

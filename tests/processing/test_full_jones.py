@@ -1,5 +1,7 @@
 """Jones matrices that were put in bring the model to the data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,11 @@ def test_held_out_slots_agree():
     phase2, _, weight, error = found.held_out.sum(axis=2)
     assert np.rad2deg(np.sqrt(phase2 / weight)).max() < 0.5
     assert np.sqrt(error / weight).max() < 0.01
+
+
+def test_a_block_of_time_without_data_tells_nothing_of_the_others():
+    block, _ = made(True)
+    found = solving.solve(block, "diagonal")
+    empty = solving.solve(replace(block, flag=np.ones_like(block.flag)), "diagonal")
+    assert np.isfinite(found.held_out).all()
+    np.testing.assert_array_equal(solving.joined([found, empty]).held_out, found.held_out)

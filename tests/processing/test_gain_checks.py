@@ -78,3 +78,17 @@ def test_outliers_and_bad_stations_are_not_used(gains):
 def test_the_reference_is_complete_and_in_the_middle(gains):
     gains[0, 0, 3] = np.nan
     assert gain_checks.reference_station([gains], LAYOUT) == 4
+
+
+def test_a_hand_without_solutions_makes_a_bad_station(gains):
+    gains[:, :, 3, 0] = np.nan
+    found = bad(gains)["CS003HBA0"]
+    assert found.reason == "no solution of X in any interval"
+    assert found.figure == 1
+
+
+def test_nothing_to_solve_on_leaves_no_station_with_solutions(gains):
+    nothing = np.full_like(gains, np.nan)
+    found = gain_checks.bad_stations([nothing], [np.zeros_like(SOLVABLE)], [np.zeros_like(held_out())], LAYOUT)
+    assert list(found) == list(LAYOUT.stations)
+    assert {(one.reason, one.figure) for one in found.values()} == {("no solution in 100 % of the intervals", 1.0)}

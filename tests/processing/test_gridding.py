@@ -29,7 +29,7 @@ def chunk():
     weight[length > SIZE.maximum_uv] = 0
     data = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
     station = np.zeros(1500, np.int16)
-    return Chunk(uvw, FREQUENCIES, data, weight, np.zeros(1500), station, station + 1, np.zeros(5))
+    return Chunk(uvw, FREQUENCIES, data, weight, np.zeros(1500), station, station + 1, np.zeros(4))
 
 
 def turns(chunk, x, y, size=SIZE):
@@ -165,3 +165,10 @@ def test_the_beam_of_a_gaussian_is_that_gaussian(angle):
     restored = restoring.convolve(point, beam, CELL)
     np.testing.assert_allclose(restored, 2 * psf, atol=2e-3)
     assert restored.sum() * CELL**2 / beam.area == pytest.approx(2, rel=1e-3)
+
+
+def test_where_nothing_has_weight_nothing_gets_one():
+    uvw, waves = np.array([[100.0, 50.0, 0.0]]), np.array([0.5])
+    none = np.zeros((1, 1), np.float32)
+    cells = weighting.density(uvw, waves, none, SIZE)
+    assert not weighting.briggs(uvw, waves, none, cells, 0.0, SIZE).any()

@@ -9,7 +9,7 @@ import pytest
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import chunks, memory, primary_beam
+from lofarlake_nb.processing.images import memory, parts, primary_beam
 from lofarlake_nb.processing.images.bands import Bands, bands
 from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
 from lofarlake_nb.processing.images.image_figures import direction
@@ -42,7 +42,7 @@ def test_every_visibility_is_in_one_chunk(most, channels):
     edges = bands(ImageParameters(channels=channels), layouts)
     assert len(edges) == channels + 1
     counts = [np.zeros((len(x.times), 4), int) for x in layouts]
-    for part in chunks.plan(paths, layouts, most=most, edges=edges):
+    for part in parts.plan(paths, layouts, most=most, edges=edges):
         assert part.visibilities <= max(1.5 * most, 40)
         for path in part.paths:
             i = paths.index(path)
@@ -77,7 +77,7 @@ def beams():
 
 def test_stations_of_one_size_are_of_one_class():
     assert primary_beam.classes(beams()) == (0, 0, 0, 1, 1)
-    assert chunks.Part((), slice(0, 1), classes=(0, 0, 0, 1, 1)).pairs == [(0, 0), (0, 1), (1, 1)]
+    assert parts.Part((), slice(0, 1), classes=(0, 0, 0, 1, 1)).pairs == [(0, 0), (0, 1), (1, 1)]
 
 
 def test_the_average_beam_is_that_of_the_baselines_with_weight():

@@ -21,10 +21,11 @@ from lofarlake_nb.processing import averaging, calibration, cluster, flagging, i
 from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.images import chunks, facet_cells, memory
-from lofarlake_nb.processing.images.chunks import Part
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import point
+from lofarlake_nb.processing.images.held import Held
+from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.simulate import load_truth
 from lofarlake_nb.processing.simulate.truth import apparent_fluxes
 
@@ -233,6 +234,25 @@ def test_a_cutout_is_the_source_at_full_resolution(calibrated, imaged, tmp_path,
     assert np.hypot(*(np.array(np.unravel_index(pixels.argmax(), pixels.shape)) - (y, x))) < 3
 
 
+def test_a_mask_is_of_the_wide_image(calibrated, tmp_path, client):
+    """Nothing is cleaned there, and the cut-out has pixels of its own."""
+    fits.writeto(tmp_path / "mask.fits", np.zeros((1, 1, IMAGE.npix, IMAGE.npix), np.float32))
+    asked = replace(IMAGE, mask=str(tmp_path / "mask.fits"), cutout="6 arcmin", facets="0")
+    made = imaging.image(calibrated, asked, work=tmp_path, client=client)
+    assert made.model_flux_jy == 0
+    assert fits.getdata(made.cutout).max() > 10
+
+
+def test_major_cycles_are_those_that_were_done(calibrated, tmp_path, client, monkeypatch):
+    done = []
+    subtract = Held.subtract
+    monkeypatch.setattr(Held, "subtract", lambda held, model: done.append(held) or subtract(held, model))
+    made = imaging.image(calibrated, replace(IMAGE, major_cycles=1, facets="2"), work=tmp_path, client=client)
+    assert made.facets == 2
+    # Three to find the sources, one for what their facets see of them, one to clean on.
+    assert made.major_cycles == len(done) == 5
+
+
 def test_a_cutout_somewhere_that_is_no_place(calibrated, tmp_path, client):
     with pytest.raises(UsageError, match="cutout_centre"):
         imaging.image(calibrated, replace(IMAGE, cutout="6 arcmin", cutout_centre="x"), work=tmp_path, client=client)
@@ -287,6 +307,7 @@ def test_no_image_is_made_of_a_failed_calibration(calibrated, tmp_path):
 def test_nothing_unflagged_is_an_error(calibrated, tmp_path, client):
     with pytest.raises(ProcessingError, match="no visibility is left"):
         imaging.image(calibrated, replace(IMAGE, minimum_uv=1e9), work=tmp_path, client=client)
+    assert not (tmp_path / "images/work").exists()
 
 
 def test_too_few_pixels_a_beam_are_refused(calibrated, tmp_path, client):

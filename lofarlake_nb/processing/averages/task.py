@@ -1,5 +1,6 @@
 """Average one Measurement Set, block of time by block of time; a task."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def average_one(
     flag_file : Path
         Its flags, see `flag_store`.
     output : Path
-        The new one.
+        The new one; replaced when there.
     parameters : AverageParameters
     bad_stations, swapped_stations : tuple of str
         Stations to flag, and stations whose dipoles are exchanged back.
@@ -61,6 +62,7 @@ def average_one(
     model = {"MODEL_DATA": parameters.model_column} if parameters.model_column else {}
     read = {"DATA": source.column, **model}
     samples = unflagged = 0
+    shutil.rmtree(output, ignore_errors=True)  # a worker that died may have written it, and its result is lost
     with writer.create(output, target, like=source.path, columns=(*read, "FLAG", "WEIGHT_SPECTRUM")) as new:
         for first, last in blocks(layout, starts):
             times = slice(int(starts[first]), int(ends[last - 1]))

@@ -19,7 +19,14 @@ def corrected(data: np.ndarray, gains: np.ndarray, antenna1: np.ndarray, antenna
     -------
     same shape as `data`, complex64
         0 where a gain is missing.
+
+    Raises
+    ------
+    ValueError
+        When polarizations don't fit: Jones matrices are for all four.
     """
+    if data.shape[-1] != 4 and (data.shape[-1], gains.shape[-1]) != (2, 2):
+        raise ValueError(f"gains of {gains.shape[-1]} numbers are not for data of {data.shape[-1]} polarizations")
     inverse = inverted(gains)
     result = np.empty(data.shape, np.complex64)
     if gains.shape[-1] == 2:
@@ -46,6 +53,14 @@ def inverted(gains: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         adjugate = np.stack([yy, -xy, -yx, xx], axis=-1) / np.where(known, determinant, 1)[..., None]
     return np.where(known[..., None], adjugate, 0).astype(np.complex64)
+
+
+def of_hands(jones: np.ndarray) -> np.ndarray:
+    """Gains (..., 2) that Jones matrices (..., 4) are for parallel hands alone.
+
+    Of an unpolarised source, and of stations that see alike: without cross hands more can't be corrected for.
+    """
+    return np.sqrt((np.abs(jones) ** 2).reshape(*jones.shape[:-1], 2, 2).sum(axis=-1))
 
 
 @numba.njit(nogil=True, cache=True)

@@ -100,14 +100,21 @@ class _Opened:
 
 
 def station_weight(source: Source, parameters: CalibrationParameters) -> np.ndarray:
-    """(station,) Σ 1 / E|n|² over a station's baselines, channels and parallel hands in the middle slot; a task."""
+    """(station,) Σ 1 / E|n|² over a station's baselines, channels and parallel hands; a task.
+
+    Of the middle slot, or the one nearest to it that has data.
+    """
     engines.prepare()
     layout = measurement_set.layout(source.path)
-    middle = slice(len(layout.times) // 2, len(layout.times) // 2 + 1)
-    _, weight, _ = _Opened(source, layout, solutions.read(source.solution_file), None).read(middle, parameters)
+    opened = _Opened(source, layout, solutions.read(source.solution_file), None)
+    middle = len(layout.times) // 2
     total = np.zeros(len(layout.stations))
-    for antennas in (layout.antenna1, layout.antenna2):
-        np.add.at(total, antennas, weight.sum(axis=(0, 2)))
+    for slot in sorted(range(len(layout.times)), key=lambda slot: abs(slot - middle)):
+        _, weight, _ = opened.read(slice(slot, slot + 1), parameters)
+        if weight.any():
+            for antennas in (layout.antenna1, layout.antenna2):
+                np.add.at(total, antennas, weight.sum(axis=(0, 2)))
+            break
     return total
 
 

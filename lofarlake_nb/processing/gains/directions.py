@@ -17,23 +17,16 @@ import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing.gains import direction_solver, direction_tasks, grouping, solutions, tec
+from lofarlake_nb.processing.gains import direction_plan, direction_solver, direction_tasks, grouping, solutions, tec
+from lofarlake_nb.processing.gains.direction_plan import Plan
 from lofarlake_nb.processing.gains.direction_tasks import Phases, Source
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.solver import refer
-from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import SkyModel
-from lofarlake_nb.processing.sky.predict import direction_cosines
+from lofarlake_nb.processing.windows import scans
 
 logger = logging.getLogger(__name__)
-
-# Thermal error of the median station's phases, rad, that a solution is made long enough for; and the error beyond which
-# a direction is left as it is.
-WANTED_ERROR = 0.2
-NOISIEST = np.deg2rad(25.0)
-# Of the frequency: over less than this, phases are taken for the same while they are solved.
-NARROW = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,25 +51,6 @@ class Judged:
     gain: float
     used: bool
     reason: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is solved for.
-
-    Parameters
-    ----------
-    its : list of Group
-        Brightest first.
-    lengths : list of int
-        Slots of a solution of each.
-    errors : list of float
-        Thermal error of one solution of the median station, rad.
-    """
-
-    its: list[Group]
-    lengths: list[int]
-    errors: list[float]
 
 
 def solve(
@@ -112,7 +86,7 @@ def solve(
         h5parm files, one for each Measurement Set, none where no direction is helped; and what is thought of each
         direction.
     """
-    power = _power(sources[0].path, layouts[0], model, with_beam)
+    power = direction_plan.power(sources[0].path, layouts[0], model, with_beam)
     found = grouping.group(model, power, parameters.directions)
     if len(found) < 2 or not all(np.isfinite(one.noise).any() for one in sources):
         return [], []
@@ -120,15 +94,13 @@ def solve(
         logger.warning("no gains of directions: the Measurement Sets are of different times")
         return [], []
     weight = sum(client.gather([client.submit(direction_tasks.station_weight, s, parameters) for s in sources]))
+    if not (weight > 0).any():
+        return [], []
     most = direction_tasks.most_slots(layouts[0], parameters)
-    faint = [
-        g for g, error in zip(found, plan(found, weight, most, model, power).errors, strict=True) if error > NOISIEST
-    ]
-    # Sources of what is too faint for phases of its own go to its neighbours.
-    chosen = plan(grouping.group(model, power, len(found) - 1 - len(faint)), weight, most, model, power)
+    chosen, faint = direction_plan.chosen(found, weight, most, model, power)
     if len(chosen.its) < 2:
         return [], _too_faint(faint)
-    bands = _bands(layouts)
+    bands = direction_plan.close_together(np.array([layout.frequencies.mean() for layout in layouts]))
     solved = _solved(sources, layouts[0], bands, model, chosen, parameters, with_beam, client)
     judged = _judge(chosen, solved)
     for one in judged[1:]:
@@ -138,49 +110,16 @@ def solve(
     if len(used) < 2:
         return [], told
     frequencies = np.array([np.mean([layouts[i].frequencies.mean() for i in band]) for band in bands])
-    slots, angles = _angles([phases.gains for phases in solved], chosen, layouts[0], reference, parameters, frequencies)
+    slots, turns = angles([phases.gains for phases in solved], chosen, layouts[0], reference, parameters, frequencies)
     times = np.interp(slots, np.arange(len(layouts[0].times)), layouts[0].times)
     directions = tuple(replace(chosen.its[i].direction, error=chosen.errors[i] if i else 0.0) for i in used)
     files = []
     for source, layout in zip(sources, layouts, strict=True):
         frequency = layout.frequencies.mean()
-        gains = np.exp(1j * np.moveaxis(angles[..., used], 2, 0) * (frequencies[0] / frequency))
+        gains = np.exp(1j * np.moveaxis(turns[..., used], 2, 0) * (frequencies[0] / frequency))
         phases = Gains(refer(gains, reference)[:, :, None, :, None], times, np.array([frequency]), directions)
         files.append(solutions.write(folder / f"{source.path.stem}_directions.h5", phases, layout))
     return files, told
-
-
-def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power: np.ndarray) -> Plan:
-    """How long each group's solutions are.
-
-    Parameters
-    ----------
-    its : list of Group
-    weight : (station,) float64
-        Σ 1 / E|n|² of a slot, 1 / Jy².
-    most : int
-        Slots of the longest.
-    model : SkyModel
-    power : (component,) float64
-        What the beam leaves of each component's flux.
-
-    Returns
-    -------
-    Plan
-    """
-    # A group's sources beat against each other: they tell as much as their squares together.
-    flux = np.array([np.sqrt(((model.flux * power)[g.components] ** 2).sum()) for g in its])
-    error = 1 / (np.sqrt(2 * np.median(weight[weight > 0])) * np.maximum(flux, 1e-12))
-    lengths = direction_solver.slots_needed(error, WANTED_ERROR, most)
-    return Plan(its, lengths, [float(e / np.sqrt(n)) for e, n in zip(error, lengths, strict=True)])
-
-
-def _bands(layouts: Sequence[Layout]) -> list[list[int]]:
-    """Measurement Sets whose frequencies are close together, as evenly as can be."""
-    order = np.argsort([layout.frequencies.mean() for layout in layouts], kind="stable")
-    lowest, highest = (layouts[order[i]].frequencies.mean() for i in (0, -1))
-    count = 1 + int((highest - lowest) / (NARROW * lowest))
-    return [part.tolist() for part in np.array_split(order, min(count, len(order)))]
 
 
 def _solved(
@@ -223,7 +162,7 @@ def _solved(
     ]
 
 
-def _angles(
+def angles(
     gains: list[np.ndarray],
     chosen: Plan,
     layout: Layout,
@@ -239,9 +178,17 @@ def _angles(
     intervals = np.stack([window * count + place // length for length in chosen.lengths])
     shortest = np.unique(window * count + place // min(chosen.lengths), return_index=True)[1]
     middles = (shortest + np.append(shortest[1:], count) - 1) / 2
-    # The phase of a set is free: referred to one station, bands can be compared.
-    everywhere = np.ones(count, bool)
-    lines = [direction_solver.between(_referred(g, reference), intervals, everywhere, middles) for g in gains]
+    # The phase of a set is free: referred to one station, bands can be compared. Over a pause there is no line.
+    lines = []
+    for band in gains:
+        referred = _referred(band, reference)
+        parts = []
+        for scan in scans(layout.times, layout.interval):
+            its = np.zeros(count, bool)
+            its[scan] = True
+            wanted = middles[(middles >= scan.start) & (middles < scan.stop)]
+            parts.append(direction_solver.between(referred, intervals, its, wanted))
+        lines.append(np.concatenate(parts))
     return middles, tec.joined(np.stack([np.angle(one) for one in lines]), frequencies)[0]
 
 
@@ -267,16 +214,3 @@ def _judge(chosen: Plan, solved: list[Phases]) -> list[Judged]:
 
 def _too_faint(its: list[Group]) -> list[Judged]:
     return [Judged(g.direction.name, g.flux, 0.0, False, "too faint for phases of its own") for g in its]
-
-
-def _power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.ndarray:
-    """(component,) what the beam of the first station leaves of each component, relative to the phase centre."""
-    if not with_beam:
-        return np.ones(len(model.flux))
-    lm = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre)[:2], axis=-1)
-    places = np.stack([model.ra, model.dec], axis=-1)
-    middle = len(layout.times) // 2
-    seen = beam.evaluate(path, layout, lm, places, np.inf, slice(middle, middle + 1))
-    jones = seen.at(float(layout.times[middle]))[0]
-    centre = beam.towards_centre(path, layout, np.inf, slice(middle, middle + 1)).jones[0, 0, 0]
-    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre) ** 2).sum()

@@ -73,6 +73,8 @@ def bad_stations(
         ratio = float(amplitude[i, hand])
         if missing[i] > 0.5:
             reason, figure = f"no solution in {100 * missing[i]:.0f} % of the intervals", float(missing[i])
+        elif np.isnan(amplitude[i]).any():
+            reason, figure = f"no solution of {'XY'[int(np.isnan(amplitude[i]).argmax())]} in any interval", 1.0
         elif not 1 / AMPLITUDE <= ratio <= AMPLITUDE:
             reason, figure = f"{'XY'[hand]} gain {ratio:.2f} of the median station's", ratio
         elif phase[i] > max(PHASE_DEG, PHASE_RATIO * usual):
@@ -196,12 +198,13 @@ def _of_stations(
 
 
 def _missing(gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray]) -> np.ndarray:
-    """(station,) fraction of the solutions, where there were data, that a station lacks."""
+    """(station,) fraction of the solutions, where there were data, that a station lacks; 1 where there were none."""
     lacks = sum(
         (~np.isfinite(values[..., [0, -1]]) & there[:, :, None, :]).sum(axis=(0, 1, 3))
         for values, there in zip(gains, solvable, strict=True)
     )
-    return np.asarray(lacks) / max(1, sum(int(there.sum()) for there in solvable))
+    count = sum(int(there.sum()) for there in solvable)
+    return np.asarray(lacks) / count if count else np.ones(gains[0].shape[2])
 
 
 def median(values: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:

@@ -15,7 +15,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.parameters.quantities import quantity
 from lofarlake_nb.processing.gains import direction_solver, screen, solutions
-from lofarlake_nb.processing.gains.correcting import corrected
+from lofarlake_nb.processing.gains.correcting import corrected, of_hands
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.sky.predict import ENVELOPE, LIGHT_M_S, direction_cosines
@@ -103,11 +103,10 @@ class Seen:
         slots : slice
             Of these, which the visibilities are of.
         """
-        seen = self.visibilities(uvw, slots)
-        data -= np.where(data == 0, 0, seen if data.shape[-1] == 4 else seen[..., [0, 3]])
+        data -= np.where(data == 0, 0, self.visibilities(uvw, slots))
 
     def visibilities(self, uvw: np.ndarray, slots: slice) -> np.ndarray:
-        """Visibilities (time, baseline, frequency, 4) complex64, Jy; parameters as of `subtract`."""
+        """Visibilities (time, baseline, frequency, 2 or 4) complex64, Jy; parameters as of `subtract`."""
         model, layout = self.model, self.layout
         lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
         shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
@@ -117,9 +116,11 @@ class Seen:
         for t, jones in enumerate(self.jones[slots]):
             turn = _turn(uvw[t], layout)
             _add(uvw[t], turn, lmn, flux, shape, jones, waves, width, layout.antenna1, layout.antenna2, result[t])
+        four = len(layout.correlations) == 4
+        result = result if four else result[..., [0, 3]]
         if self.centre is None:
             return result
-        centre = self.centre[slots]
+        centre = self.centre[slots] if four else of_hands(self.centre[slots])
         everywhere = np.broadcast_to(centre[:, None], (len(centre), len(waves), *centre.shape[1:]))
         return corrected(result, everywhere, layout.antenna1, layout.antenna2)
 

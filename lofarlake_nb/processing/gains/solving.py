@@ -82,7 +82,7 @@ def solve_pieces(window: Window, mode: str = "diagonal") -> Solved:
     for block, values in zip(window.blocks(), trained, strict=True):
         _add_held_out(sums, block, values, factors)
     if not np.isfinite(factors).any():
-        sums[1] = np.nan  # then the weights are relative only
+        sums[1, sums[2] > 0] = np.nan  # then the weights are relative only
     return Solved(gains, iterations, solvable, factors, sefd, sums)
 
 

@@ -68,7 +68,8 @@ def solve(
     Raises
     ------
     ProcessingError
-        When the Measurement Sets are not of the same stations, or beams are wanted that aren't known.
+        When the Measurement Sets are not of the same stations or lack correlations, or beams are wanted that aren't
+        known.
     UsageError
         When there are no solutions to transfer where they are said to be.
     """
@@ -79,6 +80,7 @@ def solve(
     tasks = []
     for path in paths:
         layout = _layout(path, layouts)
+        _check_hands(path, layout, parameters)
         if not layouts:
             with_beam = _with_beam(path, layout, model, parameters)
         layouts.append(layout)
@@ -228,6 +230,15 @@ def _layout(path: Path, others: list[Layout]) -> Layout:
     if others and (layout.stations, *_baselines(layout)) != (others[0].stations, *_baselines(others[0])):
         raise ProcessingError(f"{path.name} has other stations or baselines than the first", "process them apart")
     return layout
+
+
+def _check_hands(path: Path, layout: Layout, parameters: CalibrationParameters) -> None:
+    """Refuse what lacks the correlations that are to be solved for."""
+    hands = ", ".join(layout.correlations)
+    if len(layout.correlations) < 2:
+        raise ProcessingError(f"{path.name} has {hands} only", "calibrate data with both parallel hands")
+    if parameters.solve == "full" and len(layout.correlations) < 4:
+        raise ProcessingError(f"{path.name} has {hands}: too little for Jones matrices", 'solve "diagonal"')
 
 
 def _baselines(layout: Layout) -> tuple[bytes, bytes]:

@@ -1,5 +1,6 @@
 """Tasks of calibration: solve some solution intervals of one Measurement Set, write a calibrated one."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from lofarlake_nb.processing import engines, windows
 from lofarlake_nb.processing.gains import outside as outside_of
 from lofarlake_nb.processing.gains import solutions, solving
 from lofarlake_nb.processing.gains.block import Block, Window, make
-from lofarlake_nb.processing.gains.correcting import corrected, inverted, weigh
+from lofarlake_nb.processing.gains.correcting import corrected, inverted, of_hands, weigh
 from lofarlake_nb.processing.gains.outside import Outside
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
@@ -166,7 +167,7 @@ def apply_one(
     path : Path
         Averaged Measurement Set.
     output : Path
-        The new one.
+        The new one; replaced when there.
     solution_file : Path
         From `solutions.write`; samples without a solution are flagged.
     noise : (station,) float64
@@ -188,6 +189,7 @@ def apply_one(
     slot_of = np.argmin(np.abs(layout.times[:, None] - gains.times), axis=1)
     channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
     samples = flagged = 0
+    shutil.rmtree(output, ignore_errors=True)  # a worker that died may have written it, and its result is lost
     every = np.arange(len(layout.times))
     new_columns = ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")
     with (
@@ -200,7 +202,8 @@ def apply_one(
             if beam_interval is not None:
                 towards = beam.towards_centre(path, layout, beam_interval, times)
                 centre = np.stack([towards.at(float(time))[:, 0] for time in layout.times[times]])
-                jones, factors = _through_beam(jones, centre), noise * _noise_of(centre)
+                jones = _through_beam(jones, centre, len(layout.correlations))
+                factors = noise * _noise_of(centre)
             away = None if outside is None else outside_of.seen(outside, path, layout, times)
             variance = factors[layout.antenna1] * factors[layout.antenna2]
             # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
@@ -218,8 +221,13 @@ def apply_one(
     return samples, flagged
 
 
-def _through_beam(gains: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (time, station, 2, 2)."""
+def _through_beam(gains: np.ndarray, centre: np.ndarray, hands: int) -> np.ndarray:
+    """Jones matrices (time, frequency, station, 4) of gains (..., 2 or 4) behind a beam (time, station, 2, 2).
+
+    For data of two hands, gains (..., 2).
+    """
+    if hands == 2:
+        return gains * of_hands(centre.reshape(*centre.shape[:2], 4))[:, None]
     matrix = np.zeros((*gains.shape[:-1], 2, 2), np.complex128)
     if gains.shape[-1] == 2:
         matrix[..., 0, 0], matrix[..., 1, 1] = gains[..., 0], gains[..., 1]

@@ -1,10 +1,9 @@
-"""Visibilities to image, in chunks that the data alone decide: some slots of Measurement Sets of the same slots."""
+"""Visibilities to image, in chunks: read, weighed, in memory or on disk."""
 
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,47 +12,12 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.images import weighting
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.stokes import stokes
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 # Visibilities (of all polarizations together) that are read at once.
 BLOCK = 2_000_000
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a chunk is read from.
-
-    Parameters
-    ----------
-    paths : tuple of Path
-        Measurement Sets with the same slots and baselines.
-    times : slice
-        Slots.
-    band : tuple of float
-        Channels from the first frequency up to (not including) the second, Hz.
-    group : int
-        Which of the images over frequency it belongs to.
-    visibilities : int
-        At most so many.
-    spectrum : tuple of float
-        Spectral index, and the frequency (Hz) that visibilities are brought to by it: so a flat model fits a wide band.
-    classes : tuple of int
-        Class of each station, from 0: there is a chunk for each pair of classes. Empty for one chunk of all.
-    """
-
-    paths: tuple[Path, ...]
-    times: slice
-    band: tuple[float, float] = (0.0, np.inf)
-    group: int = 0
-    visibilities: int = 0
-    spectrum: tuple[float, float] = (0.0, 1.0)
-    classes: tuple[int, ...] = ()
-
-    @property
-    def pairs(self) -> list[tuple[int, int]]:
-        """Pairs of classes."""
-        return list(combinations_with_replacement(range(max(self.classes, default=0) + 1), 2))
 
 
 @dataclass(frozen=True)
@@ -71,9 +35,8 @@ class Chunk:
         MJD UTC seconds.
     antenna1, antenna2 : (row,) int16
         Stations.
-    sums : (5,) float64
-        From `weigh`: sums of w, of w² σ² (Jy²), of w × frequency (Hz), of w |visibility| (Jy), and how many have
-        weight.
+    sums : (4,) float64
+        From `weigh`: sums of w, of w² σ² (Jy²), of w |visibility| (Jy), and how many have weight.
     """
 
     uvw: np.ndarray
@@ -103,7 +66,7 @@ class OnDisk:
     ----------
     folder : Path
         Seen by all workers.
-    sums : (5,) float64
+    sums : (4,) float64
         The chunk's.
     """
 
@@ -131,64 +94,6 @@ def write(chunk: Chunk, folder: Path) -> None:
         os.replace(partial.name, folder / f"{name}.npy")
 
 
-def plan(
-    paths: Sequence[Path],
-    layouts: Sequence[Layout],
-    *,
-    most: int,
-    spectrum: tuple[float, float] = (0.0, 1.0),
-    classes: tuple[int, ...] = (),
-    edges: Sequence[float] | np.ndarray = (0.0, np.inf),
-) -> list[Part]:
-    """Cut the visibilities into chunks.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Calibrated Measurement Sets.
-    layouts : sequence of Layout
-        Theirs.
-    most : int
-        Visibilities in a chunk, about; one slot of one Measurement Set is never cut.
-    spectrum, classes : tuple
-        See `Part`.
-    edges : sequence of float
-        Of the images over frequency, Hz, ascending.
-
-    Returns
-    -------
-    list of Part
-        The same for any number of workers.
-    """
-    parts = []
-    for group, band in enumerate(pairwise(edges)):
-        alike: dict[bytes, list[int]] = {}
-        for i, layout in enumerate(layouts):
-            n_channel = int(np.sum((layout.frequencies >= band[0]) & (layout.frequencies < band[1])))
-            same = layout.times.tobytes() + layout.antenna1.tobytes() + layout.antenna2.tobytes()
-            if n_channel:
-                alike.setdefault(same + str(n_channel).encode(), []).append(i)
-        for members in alike.values():
-            parts += _parts([paths[i] for i in members], layouts[members[0]], band, group, most)
-    return [replace(part, spectrum=spectrum, classes=classes) for part in parts]
-
-
-def _parts(paths: list[Path], layout: Layout, band: tuple[float, float], group: int, most: int) -> list[Part]:
-    """Chunks of Measurement Sets with the same slots and baselines."""
-    n_channel = int(np.sum((layout.frequencies >= band[0]) & (layout.frequencies < band[1])))
-    slot, n_time = len(layout.antenna1) * n_channel, len(layout.times)
-    # As even as can be: Measurement Sets together first (the gridder's work is the same for all), slots then.
-    count = -(-len(paths) // max(1, round(most / (slot * n_time))))
-    edges = [i * len(paths) // count for i in range(count + 1)]
-    parts = []
-    for first, last in pairwise(edges):
-        together = tuple(paths[first:last])
-        pieces = min(n_time, max(1, round(slot * n_time * len(together) / most)))
-        for a, b in pairwise(i * n_time // pieces for i in range(pieces + 1)):
-            parts.append(Part(together, slice(a, b), band, group, slot * (b - a) * len(together)))
-    return parts
-
-
 def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
     """Read chunks; a task. Rows without a visibility that is imaged are dropped.
 
@@ -206,8 +111,44 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
         One for each pair of classes, with natural weights.
     """
     layouts = [measurement_set.layout(path) for path in part.paths]
-    first = layouts[0]
-    shape = (part.times.stop - part.times.start, len(first.antenna1))
+    uvw, frequencies, values, natural = _read(part, layouts, parameter)
+    first, shape = layouts[0], uvw.shape[:2]
+    flat = uvw.reshape(-1, 3)
+    values, natural = values.reshape(len(flat), -1), natural.reshape(len(flat), -1)
+    index, reference = part.spectrum
+    flattened = ((frequencies / reference) ** -index).astype(np.float32)
+    values *= flattened
+    natural /= flattened**2
+    length = np.hypot(flat[:, 0], flat[:, 1])[:, None] * (frequencies / LIGHT_M_S).astype(np.float32)
+    natural[(length > geometry.maximum_uv) | (length < geometry.minimum_uv)] = 0
+    used = natural.any(axis=1)
+    slots = np.broadcast_to(first.times[part.times, None], shape).ravel()
+    stations = [np.broadcast_to(a.astype(np.int16), shape).ravel() for a in (first.antenna1, first.antenna2)]
+    classes = np.asarray(part.classes or [0] * len(first.stations))
+    low, high = np.sort([classes[first.antenna1], classes[first.antenna2]], axis=0)
+    found = []
+    for pair in part.pairs:
+        rows = used & np.broadcast_to((low == pair[0]) & (high == pair[1]), shape).ravel()
+        found.append(
+            Chunk(
+                uvw=flat[rows],
+                frequencies=frequencies,
+                visibilities=values[rows],
+                weight=natural[rows],
+                times=slots[rows],
+                antenna1=stations[0][rows],
+                antenna2=stations[1][rows],
+                sums=np.zeros(4),
+            )
+        )
+    return found
+
+
+def _read(
+    part: Part, layouts: Sequence[Layout], parameter: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A part's uvw (time, baseline, 3), ascending frequencies, visibilities and weights (time, baseline, frequency)."""
+    shape = (part.times.stop - part.times.start, len(layouts[0].antenna1))
     kept = [(f >= part.band[0]) & (f < part.band[1]) for f in (layout.frequencies for layout in layouts)]
     frequencies = np.concatenate([layout.frequencies[k] for layout, k in zip(layouts, kept, strict=True)])
     order = np.argsort(frequencies, kind="stable")  # the gridder takes them ascending
@@ -229,36 +170,7 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
             values[a:b, :, columns], natural[a:b, :, columns] = stokes(
                 parameter, data, flag, weight, layout.correlations
             )
-    flat = uvw.reshape(-1, 3)
-    values, natural = values.reshape(len(flat), -1), natural.reshape(len(flat), -1)
-    index, reference = part.spectrum
-    flattened = ((frequencies[order] / reference) ** -index).astype(np.float32)
-    values *= flattened
-    natural /= flattened**2
-    length = np.hypot(flat[:, 0], flat[:, 1])[:, None] * (frequencies[order] / LIGHT_M_S).astype(np.float32)
-    natural[(length > geometry.maximum_uv) | (length < geometry.minimum_uv)] = 0
-    used = natural.any(axis=1)
-    slots = np.broadcast_to(first.times[part.times, None], shape).ravel()
-    stations = [np.broadcast_to(a.astype(np.int16), shape).ravel() for a in (first.antenna1, first.antenna2)]
-    classes = np.asarray(part.classes or [0] * len(first.stations))
-    low, high = np.sort([classes[first.antenna1], classes[first.antenna2]], axis=0)
-    found = []
-    for pair in part.pairs:
-        mine = np.broadcast_to((low == pair[0]) & (high == pair[1]), shape).ravel()
-        rows = used & mine
-        found.append(
-            Chunk(
-                uvw=flat[rows],
-                frequencies=frequencies[order],
-                visibilities=values[rows],
-                weight=natural[rows],
-                times=slots[rows],
-                antenna1=stations[0][rows],
-                antenna2=stations[1][rows],
-                sums=np.zeros(5),
-            )
-        )
-    return found
+    return uvw, frequencies[order], values, natural
 
 
 def density(loaded: Sequence[Chunk], geometry: Geometry) -> np.ndarray:
@@ -303,12 +215,10 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
         weight = weight * weighting.taper(chunk.uvw, chunk.waves, geometry.taper)
     # w² / natural where there is weight: w² σ².
     variance = np.divide(weight, natural, out=np.zeros_like(weight), where=natural > 0) * weight
-    by_channel = weight.sum(axis=0, dtype=np.float64)
     sums = np.array(
         [
-            by_channel.sum(),
+            weight.sum(axis=0, dtype=np.float64).sum(),
             variance.sum(dtype=np.float64),
-            by_channel @ chunk.frequencies,
             (weight * np.abs(chunk.visibilities)).sum(dtype=np.float64),
             np.count_nonzero(weight),
         ]

@@ -11,9 +11,10 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.images.deconvolution import Deconvolved, deconvolve
-from lofarlake_nb.processing.images.facets import choose
+from lofarlake_nb.processing.images.facets import Place, choose
 from lofarlake_nb.processing.images.geometry import Geometry, cutout
-from lofarlake_nb.processing.images.held import Held, load
+from lofarlake_nb.processing.images.held import Held
+from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need
 from lofarlake_nb.processing.images.primary_beam import StationBeams
 from lofarlake_nb.processing.images.responses import facets
@@ -66,25 +67,35 @@ def clean(
     if not most or not parameters.iterations or (beams is None and not gains):
         return deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands), held
     # First only as far down as it takes to find them: the sidelobes of what the beams leave would be taken for sources.
-    rough = replace(parameters, major_cycles=FIND_CYCLES, facets="0")
+    rough = replace(parameters, major_cycles=FIND_CYCLES)
     found = deconvolve(dirty, psfs, held.subtract, rough, size, beam.major, held.bands)
-    smooth = convolve(held.bands.mean(found.model), beam, size.cell)
+    done, left = found.major_cycles, parameters.major_cycles - found.major_cycles
+    if places := _places(held, found, psfs, beam, most, bool(gains)):
+        stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
+        held = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
+        engines.give_back()
+        found.residual[:] = held.subtract(found.model)
+        done, left = done + 1, parameters.major_cycles
+    if left < 1:
+        return found, held
+    rest = replace(parameters, major_cycles=left)
+    found = deconvolve(found.residual, psfs, held.subtract, rest, size, beam.major, held.bands, found.model)
+    return replace(found, major_cycles=done + found.major_cycles), held
+
+
+def _places(held: Held, found: Deconvolved, psfs: np.ndarray, beam: Beam, most: int, with_gains: bool) -> list[Place]:
+    """Patches around sources that are worth one."""
+    smooth = convolve(held.bands.mean(found.model), beam, held.geometry.cell)
     least = 0.0
-    if parameters.facets == "auto":
+    if held.parameters.facets == "auto":
         sidelobes = held.bands.mean(psfs).std()
-        least = SHOWS * held.thermal / ((DIFFERENCE_OF_PHASES if gains else DIFFERENCE) * sidelobes)
+        least = SHOWS * held.thermal / ((DIFFERENCE_OF_PHASES if with_gains else DIFFERENCE) * sidelobes)
     least = max(least, 5 * float(held.bands.mean(found.residual).std()))
-    places = choose(smooth, size, beam.major, least=least, most=most, apart=0.0 if gains else NEAR)
-    del smooth
-    if not places:
-        rest = replace(parameters, major_cycles=max(1, parameters.major_cycles - found.major_cycles))
-        return deconvolve(found.residual, psfs, held.subtract, rest, size, beam.major, held.bands, found.model), held
-    logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
-    stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
-    seen = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
-    engines.give_back()
-    found.residual[:] = seen.subtract(found.model)
-    return deconvolve(found.residual, psfs, seen.subtract, parameters, size, beam.major, held.bands, found.model), seen
+    apart = 0.0 if with_gains else NEAR
+    places = choose(smooth, held.geometry, beam.major, least=least, most=most, apart=apart)
+    if places:
+        logger.info("%d facets around sources above %.2f Jy/beam", len(places), least)
+    return places
 
 
 def cut_out(
@@ -117,7 +128,8 @@ def cut_out(
     (npix, npix) float32, Jy / beam
         Restored.
     """
-    parameters, size = wide.parameters, cutout(wide.parameters, layouts)
+    # The mask is of the wide image's pixels.
+    parameters, size = replace(wide.parameters, mask=""), cutout(wide.parameters, layouts)
     around = model.copy()
     middle = [
         wide.geometry.npix // 2 + round(sign * c / wide.geometry.cell)

@@ -88,11 +88,11 @@ def deconvolve(
             most = parameters.major_cycles - cycles
             cycles += _round(residual, model, psf, subtract, parameters, geometry, beam, bands, most)
             rms = bands.mean(residual).std()
-            fall, least = rms / least, min(rms, least)
-            if not fall < 1:
+            if not rms < least:
                 _restore(before, model, residual)
-            if fall > FALLING:
+            if not rms < FALLING * least:  # an image of nothing, or of NaN, ends here too
                 break
+            least = rms
     return Deconvolved(model, residual, cycles)
 
 

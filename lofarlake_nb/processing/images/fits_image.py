@@ -1,5 +1,6 @@
 """Images as FITS, with the header that CARTA, DS9 and PyBDSF read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from astropy.io import fits
 from astropy.time import Time
 
 from lofarlake_nb import __version__
+from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.restoring import Beam
 
@@ -24,7 +27,7 @@ class Origin:
     target, telescope, start : str
         Name of the field, of the telescope, and UTC of the first slot (ISO 8601).
     frequency, bandwidth : float
-        Weighted mean, and the span of all channels, Hz.
+        That fluxes are brought to, and the span of all channels, Hz.
     """
 
     target: str
@@ -32,6 +35,49 @@ class Origin:
     start: str
     frequency: float
     bandwidth: float
+
+
+@dataclass(frozen=True)
+class Products:
+    """Where images are written, with what they share.
+
+    Parameters
+    ----------
+    folder : Path
+    geometry : Geometry
+    origin : Origin
+    beam : Beam
+        Of those in Jy / beam.
+    """
+
+    folder: Path
+    geometry: Geometry
+    origin: Origin
+    beam: Beam
+
+    def write(self, name: str, pixels: np.ndarray, *, unit: str = "JY/BEAM", stokes: str = "I") -> Path:
+        """Write an image (npix, npix) float32: the file, `name` with ``.fits``."""
+        beam = self.beam if unit == "JY/BEAM" else None
+        path = self.folder / f"{name}.fits"
+        return write(path, pixels, self.geometry, self.origin, unit=unit, beam=beam, stokes=stokes)
+
+
+def origin(path: Path, layouts: Sequence[Layout], frequency: float) -> Origin:
+    """Where an image comes from that is made of several Measurement Sets.
+
+    Parameters
+    ----------
+    path : Path
+        The first of them.
+    layouts : sequence of Layout
+        Of all.
+    frequency : float
+        Of the image, Hz.
+    """
+    described = measurement_set.describe(path)
+    low = min(layout.frequencies.min() - 0.5 * layout.channel_width for layout in layouts)
+    high = max(layout.frequencies.max() + 0.5 * layout.channel_width for layout in layouts)
+    return Origin(described.target, described.telescope, described.start, frequency, float(high - low))
 
 
 def write(

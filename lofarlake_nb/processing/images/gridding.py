@@ -10,8 +10,9 @@ import ducc0
 import numpy as np
 
 from lofarlake_nb.processing.images import chunks
-from lofarlake_nb.processing.images.chunks import Chunk, OnDisk, Part
+from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
 
 # Relative error of the gridder where it does not matter, and the smallest that it takes in single precision.

@@ -81,6 +81,8 @@ def briggs(
     -------
     (row, frequency) float32
     """
+    if not cells.any():
+        return weight
     index, _ = cell_of(uvw, waves, geometry)
     factor = (5 * 10.0**-robust) ** 2 / ((cells**2).sum() / cells.sum())
     return (weight / (1 + cells[index] * factor)).astype(np.float32)

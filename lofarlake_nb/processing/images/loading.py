@@ -1,0 +1,127 @@
+"""Visibilities from Measurement Sets onto the workers, and their weights."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import distributed
+import numpy as np
+
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing.images import chunks, gridding, primary_beam
+from lofarlake_nb.processing.images.bands import Bands
+from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.gridding import tree_sum
+from lofarlake_nb.processing.images.held import Held
+from lofarlake_nb.processing.images.memory import Need
+from lofarlake_nb.processing.images.parts import Part, plan
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam, StationBeams
+
+
+def load(
+    paths: Sequence[Path],
+    layouts: Sequence[Layout],
+    parameters: ImageParameters,
+    geometry: Geometry,
+    client: distributed.Client,
+    *,
+    need: Need,
+    folder: Path,
+    edges: np.ndarray,
+    beams: StationBeams | None = None,
+) -> Held:
+    """Load visibilities onto the workers and weigh them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Calibrated Measurement Sets.
+    layouts : sequence of Layout
+        Theirs.
+    parameters : ImageParameters
+        For the weighting.
+    geometry : Geometry
+        Of the image.
+    client : distributed.Client
+    need : Need
+        How large chunks are, and where they stay.
+    folder : Path
+        That all workers see; made anew.
+    edges : (group + 1,) float64
+        Of the images over frequency, Hz, from `bands.bands`.
+    beams : StationBeams, optional
+        Baselines are then parted by what their stations see; `seen_by` has that taken into account.
+
+    Returns
+    -------
+    Held
+
+    Raises
+    ------
+    ProcessingError
+        When no visibility is left.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    reference = float(np.mean(np.concatenate([layout.frequencies for layout in layouts])))
+    parts = plan(
+        paths,
+        layouts,
+        most=need.chunk,
+        spectrum=(parameters.spectral_index, reference),
+        classes=() if beams is None else primary_beam.classes(beams),
+        edges=edges,
+    )
+    weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)
+    groups = [part.group for part in parts for _ in part.pairs]
+    each = client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed])
+    sums = np.zeros((len(edges) - 1, 4))
+    np.add.at(sums, groups, each)
+    if not sums[:, 0].sum() > 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ProcessingError(
+            "no visibility is left to image: all are flagged, or outside of the range of baselines",
+            "look at the flagged fractions, or ask for another resolution, minimum_uv or maximum_uv",
+        )
+    alike: list[ChunkBeam | None] = [None] * len(weighed)
+    bands = Bands(edges, sums[:, 0])
+    held = Held(
+        weighed, groups, alike, None, parts, cells, geometry, parameters, client, folder, sums, bands, gridding.COARSE
+    )
+    if len(empty := np.flatnonzero(sums[:, 0] == 0)):  # a group whose channels are all flagged joins its neighbour
+        held.close()
+        kept = np.delete(held.bands.edges, np.maximum(empty, 1))
+        return load(paths, layouts, parameters, geometry, client, need=need, folder=folder, edges=kept, beams=beams)
+    total, _, flux, _ = sums.sum(axis=0)
+    return replace(held, accuracy=gridding.accuracy(flux / total, held.thermal))
+
+
+def _weighed(
+    parts: Sequence[Part],
+    parameters: ImageParameters,
+    geometry: Geometry,
+    client: distributed.Client,
+    folder: Path | None,
+) -> tuple[list[distributed.Future], distributed.Future | None]:
+    """Weighed chunks, in memory or in a folder, and the density of the natural weights where it is wanted."""
+    robust, briggs = parameters.robust, parameters.weighting == "briggs"
+    if folder is None:
+        loaded = [client.submit(chunks.load, part, geometry, pure=False) for part in parts]
+        densities = [client.submit(chunks.density, one, geometry, pure=False) for one in loaded if briggs]
+        cells = tree_sum(densities, client) if briggs else None
+        return [
+            client.submit(chunks.weigh_one, one, i, cells, robust, geometry, pure=False)
+            for one, part in zip(loaded, parts, strict=True)
+            for i in range(len(part.pairs))
+        ], cells
+    densities = [client.submit(chunks.density_of_part, part, geometry, pure=False) for part in parts if briggs]
+    cells = tree_sum(densities, client) if briggs else None
+    kept = []
+    for n, part in enumerate(parts):
+        places = [folder / f"chunk{n:05d}-{i}" for i in range(len(part.pairs))]
+        stored = client.submit(chunks.weigh_on_disk, part, cells, robust, geometry, places, pure=False)
+        kept += [client.submit(chunks.one_of, stored, i, pure=False) for i in range(len(places))]
+    return kept, cells

@@ -1,0 +1,47 @@
+"""When a clean ends."""
+
+import numpy as np
+import pytest
+
+from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing.images import deconvolution
+from lofarlake_nb.processing.images.bands import Bands
+from lofarlake_nb.processing.images.geometry import Geometry
+
+NPIX, CELL = 64, np.deg2rad(20 / 3600)
+SIZE = Geometry(NPIX, CELL, 0.0, 0.49 / CELL, 0.0, (2.15, 0.84))
+BANDS = Bands(np.array([120e6, 130e6]), np.ones(1))
+
+
+def cleaned(monkeypatch, residuals):
+    """Clean whose rounds leave these residuals, one after the other."""
+    left = iter(residuals)
+
+    def one(residual, model, *_):
+        residual[:] *= next(left)
+        model += 1
+        return 1
+
+    monkeypatch.setattr(deconvolution, "_round", one)
+    dirty = np.random.default_rng(1).normal(size=(1, NPIX, NPIX)).astype(np.float32)
+    parameters = ImageParameters(major_cycles=10)
+    return deconvolution.deconvolve(dirty, dirty, lambda model: model, parameters, SIZE, 3 * CELL, BANDS)
+
+
+@pytest.mark.parametrize("nothing", [0.0, np.nan])
+def test_an_image_of_nothing_ends_at_once(monkeypatch, nothing):
+    found = cleaned(monkeypatch, [nothing, 1.0])
+    assert found.major_cycles == 2 if nothing == 0 else 1
+
+
+def test_it_goes_on_while_the_noise_falls(monkeypatch):
+    found = cleaned(monkeypatch, [0.5, 0.8, 0.97, 0.1])
+    assert found.major_cycles == 3
+    assert found.model[0, 0, 0] == 3
+
+
+def test_what_made_it_worse_is_undone(monkeypatch):
+    found = cleaned(monkeypatch, [0.5, 1.2, 0.1])
+    assert found.major_cycles == 2
+    assert found.model[0, 0, 0] == 1
+    assert found.residual.std() == pytest.approx(0.5, rel=0.02)
