@@ -21,6 +21,10 @@ FEWEST_SLOTS = 6
 # Where a class has interference, a sample of any other baseline with this many times its noise's power has it too:
 # noise alone reaches it once in 25 times with four hands.
 CONFIRMED = 2.0
+# A channel with interference in more than this part of the slots has a transmitter that stays.
+BUSY = 0.03
+# Per cent of the slots that are without it, at least.
+QUIET = 25
 # What is found in all but this part of a stretch of slots is taken for all of it: another transmitter crosses it.
 GAPS = 0.3
 # Or where the mean of so many of its slots is above the noise's by this many times what chance gives.
@@ -62,26 +66,59 @@ def find(
     -------
     (n, time, frequency) bool
     """
-    n_time, _, n_channel, n_polarization = data.shape
+    n_time, _, n_channel, _ = data.shape
     found = np.zeros((len(baselines), n_time, n_channel), dtype=bool)
     known = np.isfinite(power) & (power > 0)
     if n_time < FEWEST_SLOTS or not known.any():
         return found
+    members = [m for k in range(int(group.max()) + 1) if (m := (group == k) & known).sum() >= FEWEST_BASELINES]
     for over_time in (False, True) if n_channel > 2 else (True,):
+        hidden = flag
+        seen = [_common(data, flag, level, baselines[m], power[m], over_time) for m in members]
+        if not over_time and (carriers := _carriers(seen)).any():
+            # Half a carrier that falls between two channels is no peak beside the other: without that, it is.
+            hidden = flag | carriers
+            rest = [_common(data, hidden, level, baselines[m], power[m], over_time, carriers) for m in members]
+            seen = [np.where(carriers, old, new) for old, new in zip(seen, rest, strict=True)]
         everywhere = np.zeros((n_time, n_channel), dtype=bool)
-        for k in range(int(group.max()) + 1):
-            chosen = (group == k) & known
-            if chosen.sum() < FEWEST_BASELINES:
-                continue
-            usual = residual_power(data, flag, level, baselines[chosen], power[chosen], over_time)
-            common = _above(usual / MEDIAN[min(n_polarization, 2)] - 1, 0 if over_time else 1)
-            found[chosen] |= common
-            everywhere |= common
+        for chosen, common in zip(members, seen, strict=True):
+            found[chosen] |= common > 0
+            everywhere |= common > 0
         if not over_time:
             everywhere = _continued(everywhere)
         found[known] |= confirmed(data, flag, level, baselines[known], power[known], everywhere, over_time)
+        if hidden is not flag:
+            found[known] |= confirmed(data, hidden, level, baselines[known], power[known], everywhere, over_time)
         flag = flag | everywhere[:, None]  # what moves over the band is none of its neighbours' in time
     return found
+
+
+def _common(
+    data: np.ndarray,
+    flag: np.ndarray,
+    level: np.ndarray,
+    baselines: np.ndarray,
+    power: np.ndarray,
+    over_time: bool,
+    hidden: np.ndarray | None = None,
+) -> np.ndarray:
+    """Excess (time, frequency) where these baselines have interference in common, 0 elsewhere."""
+    usual = residual_power(data, flag, level, baselines, power, over_time)
+    excess = usual / MEDIAN[min(data.shape[3], 2)] - 1
+    if hidden is not None:  # beside a hidden channel the sky's slope is left, in slots without interference too
+        known = np.isfinite(excess).any(axis=0)
+        excess[:, known] -= np.nanpercentile(excess[:, known], QUIET, axis=0)
+    return np.where(_above(excess, 0 if over_time else 1), excess, 0)
+
+
+def _carriers(seen: list[np.ndarray]) -> np.ndarray:
+    """Channels (frequency,) with a transmitter that stays: of neighbours, the one where it is strongest."""
+    if not seen:
+        return np.zeros(0, dtype=bool)
+    often = np.mean([(common > 0).mean(axis=0) for common in seen], axis=0)
+    strength = np.pad(np.sum([common.sum(axis=0) for common in seen], axis=0), 2)
+    around = np.max([strength[i : i + len(often)] for i in (0, 1, 3, 4)], axis=0)
+    return (often > BUSY) & (strength[2:-2] > around)
 
 
 def _above(excess: np.ndarray, axis: int) -> np.ndarray:
