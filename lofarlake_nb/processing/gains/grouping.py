@@ -18,7 +18,7 @@ class Group:
     Parameters
     ----------
     direction : Direction
-        Of their centre of flux.
+        Of their centre, weighted by flux squared.
     components : (member,) int
         Their places in the model.
     flux : float
@@ -60,7 +60,8 @@ def group(model: SkyModel, power: np.ndarray, most: int) -> list[Group]:
     groups = []
     for i, seed in enumerate(seeds):
         its = np.flatnonzero(nearest == i)
-        x, y, z = (vectors[its] * apparent[its, None]).sum(axis=0)
+        # Phases are solved on powers: they are those of the group's brightest, and belong where that is.
+        x, y, z = (vectors[its] * apparent[its, None] ** 2).sum(axis=0)
         ra, dec = float(np.arctan2(y, x)), float(np.arctan2(z, np.hypot(x, y)))
         place = Direction(_name(model.ra[seed], model.dec[seed]), ra, dec)
         groups.append(Group(place, its, float(apparent[its].sum())))

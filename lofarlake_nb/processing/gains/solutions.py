@@ -27,7 +27,7 @@ class Direction:
     name : str
         Of its brightest source, without brackets.
     ra, dec : float
-        J2000, rad; the group's centre of flux.
+        J2000, rad; the group's centre, each source weighted by its flux squared.
     error : float
         Thermal error of its phases, rad; 0 where it is not known.
     """
