@@ -81,13 +81,14 @@ def gain_error(files: Sequence[Path], truth: Truth, subbands: Sequence[int]) -> 
         true = true.reshape(len(true), -1, channels, *true.shape[2:]).mean(axis=2)
         ratio = found.values[:, :, here] / true
         ratio[..., truth.dead | truth.swapped, :] = np.nan
+        reference = np.flatnonzero(np.isfinite(ratio).any(axis=(0, 1, 3)))[0]
+        # Before anything is averaged: the phase of all stations together is nobody's.
+        ratio = ratio * np.exp(-1j * np.angle(ratio[:, :, reference : reference + 1]))
         together = max(1, round(INTERVAL / float(np.median(np.diff(found.times)))))
         whole = ratio[: len(ratio) // together * together].reshape(-1, together, *ratio.shape[1:])
-        mean = np.nanmean(whole, axis=(1, 2))  # (interval, station, polarization)
-        reference = np.flatnonzero(np.isfinite(mean).all(axis=(0, 2)))[0]
-        turned = np.angle(mean * np.exp(-1j * np.angle(mean[:, reference : reference + 1])))
-        turned = np.delete(turned, reference, axis=1)
-        phases.append(np.nanmean(turned**2))
+        count = np.isfinite(whole).sum(axis=(1, 2))
+        mean = np.where(count > 0, np.nansum(whole, axis=(1, 2)) / np.maximum(count, 1), np.nan)
+        phases.append(np.nanmean(np.angle(np.delete(mean, reference, axis=1)) ** 2))
         size = np.abs(mean)
         sizes.append(np.nanmean((size / np.nanmedian(size) - 1) ** 2))
     return float(np.rad2deg(np.sqrt(np.mean(phases)))), float(np.sqrt(np.mean(sizes)))
