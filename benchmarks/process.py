@@ -157,9 +157,12 @@ def flag(bench: Bench) -> None:
         return cost
 
     mine, theirs = bench.turns(ours, peers)
+    ours_found = [Path(p) for p in found["flag_files"]]
     for name in peers:
-        agree = process_equal.flags(places[name], [Path(p) for p in found["flag_files"]])
-        bench.row(f"flags that differ from {name}'s", 1 - agree, None, "", 0.05)
+        bench.row(f"flags that differ from {name}'s", 1 - process_equal.flags(places[name], ours_found), None, "")
+        told = process_equal.interference(bench.observation.truth, places[name], ours_found)
+        for what, (here, there) in told.items():
+            bench.row(f"flags: {what}, {name}", 100 * here, 100 * there, "%", 1.0)
         shutil.rmtree(places[name][0].parent)
     if "dp3" in theirs:
         bench.costs("flag against DP3's aoflagger step", mine, theirs["dp3"], 1.0)
@@ -206,7 +209,7 @@ def predict(bench: Bench) -> None:
     model = process_equal.field_model(bench.observation.sky_model, bench.scratch / "field.skymodel", SOURCES)
     path = [Path(averaged["measurement_sets"][0])]
     mine, theirs = bench.copies("predict-ours", path)[0], bench.copies("predict-dp3", path)[0]
-    task = {"path": str(mine), "model": str(model), "interval": BEAM_INTERVAL}
+    task = {"path": str(path[0]), "copy": str(mine), "model": str(model), "interval": BEAM_INTERVAL}
     cost, costs = bench.turns(
         lambda: bench.work("predict", **task)[0],
         {"dp3": lambda: bench.peers.predict(theirs, model, BEAM_INTERVAL)},

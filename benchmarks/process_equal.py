@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 from astropy.io import fits
 
+from benchmarks import field_truth
 from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.simulate import load_truth
@@ -62,6 +63,23 @@ def field_model(sky_model: Path, path: Path, count: int) -> Path:
     sources = [line for line in lines[2:] if line and not re.match(r"(Cas|Cyg|Tau|Vir)_A", line)]
     path.write_text("\n".join([lines[0], "", *sources[:count]]) + "\n")
     return path
+
+
+def interference(truth: Path, peers: Sequence[Path], ours: Sequence[Path]) -> dict[str, tuple[float, float]]:
+    """What is missed of interference, and what else is flagged: ours, and a peer's in Measurement Sets."""
+    known, counts = load_truth(truth), []
+    for subband, (path, file) in enumerate(zip(peers, ours, strict=True)):
+        layout = measurement_set.layout(path)
+        theirs = measurement_set.read(path, layout, ("FLAG",), slice(None))["FLAG"].any(axis=3)
+        mine = flag_store.get(file, slice(None), len(layout.frequencies))
+        counts.append([field_truth.interference(flag, layout, known, subband) for flag in (mine, theirs)])
+    flagged, there = np.moveaxis(np.sum(counts, axis=0), -1, 0)
+    part = (flagged / there).T
+    return {
+        "interference of 10 sigma in all that is missed": (1 - part[0, 0], 1 - part[0, 1]),
+        "interference of 1 sigma a sample that is missed": (1 - part[1, 0], 1 - part[1, 1]),
+        "clean samples that are flagged": (part[2, 0], part[2, 1]),
+    }
 
 
 def gain_error(truth: Path, files: Sequence[Path]) -> tuple[float, float]:

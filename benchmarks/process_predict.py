@@ -15,13 +15,15 @@ from lofarlake_nb.processing.sky import sky_model_file
 BLOCK = 90
 
 
-def predict(path: Path, model: Path, interval: float, client: distributed.Client) -> None:
+def predict(path: Path, copy: Path, model: Path, interval: float, client: distributed.Client) -> None:
     """Write MODEL_DATA.
 
     Parameters
     ----------
     path : Path
-        Measurement Set.
+        Measurement Set that the workers read.
+    copy : Path
+        Of it, that the column is written to: nobody else may read it while it changes.
     model : Path
         LOFAR sky model file.
     interval : float
@@ -31,10 +33,10 @@ def predict(path: Path, model: Path, interval: float, client: distributed.Client
     """
     layout = measurement_set.layout(path)
     blocks = [(start, min(start + BLOCK, len(layout.times))) for start in range(0, len(layout.times), BLOCK)]
-    writer.add_column(path, "MODEL_DATA")  # before anybody reads: it changes what a table is made of
     futures = {client.submit(block, path, model, interval, *ends, pure=False): ends[0] for ends in blocks}
+    writer.add_column(copy, "MODEL_DATA")
     for future, found in distributed.as_completed(futures, with_results=True):
-        writer.put(path, layout, "MODEL_DATA", futures[future], found)
+        writer.put(copy, layout, "MODEL_DATA", futures[future], found)
 
 
 def block(path: Path, model: Path, interval: float, first: int, last: int) -> np.ndarray:

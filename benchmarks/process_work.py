@@ -60,7 +60,7 @@ def do_steps(task: dict[str, Any], client: distributed.Client) -> tuple[float, A
 def do_predict(task: dict[str, Any], client: distributed.Client) -> tuple[float, Any]:
     """Seconds of a prediction into MODEL_DATA."""
     start = time.monotonic()
-    process_predict.predict(Path(task["path"]), Path(task["model"]), task["interval"], client)
+    process_predict.predict(Path(task["path"]), Path(task["copy"]), Path(task["model"]), task["interval"], client)
     return time.monotonic() - start, None
 
 
