@@ -159,10 +159,12 @@ def flag(bench: Bench) -> None:
     mine, theirs = bench.turns(ours, peers)
     ours_found = [Path(p) for p in found["flag_files"]]
     for name in peers:
-        bench.row(f"flags that differ from {name}'s", 1 - process_equal.flags(places[name], ours_found), None, "")
+        bench.row(
+            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, ""
+        )
         told = process_equal.interference(bench.observation.truth, places[name], ours_found)
         for what, (here, there) in told.items():
-            bench.row(f"flags: {what}, {name}", 100 * here, 100 * there, "%", 1.0)
+            bench.row(f"flags: {what}, {name}", float(100 * here), float(100 * there), "%", 1.0)
         shutil.rmtree(places[name][0].parent)
     if "dp3" in theirs:
         bench.costs("flag against DP3's aoflagger step", mine, theirs["dp3"], 1.0)
@@ -227,7 +229,7 @@ def dirty(bench: Bench) -> None:
 
 
 def clean(bench: Bench) -> None:
-    """Deconvolved image."""
+    """Deconvolved image, by the same settings."""
     _imaged(bench, bench.size.iterations, "deconvolved image against WSClean", 1.3)
 
 
@@ -241,7 +243,8 @@ def _imaged(bench: Bench, iterations: int, name: str, bound: float) -> None:
     size, found = bench.size, {}  # type: tuple[Size, dict[str, Any]]
 
     def ours() -> Cost:
-        cost, told = bench.steps("image", "image", image={**bench.image, "iterations": iterations})
+        plain = PLAIN if iterations else {}
+        cost, told = bench.steps("image", "image", image={**bench.image, "iterations": iterations, **plain})
         found.update(told)
         return cost
 
