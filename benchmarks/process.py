@@ -160,7 +160,7 @@ def flag(bench: Bench) -> None:
     ours_found = [Path(p) for p in found["flag_files"]]
     for name in peers:
         bench.row(
-            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, ""
+            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, "", 0.05
         )
         told = process_equal.interference(bench.observation.truth, places[name], ours_found)
         for what, (here, there) in told.items():
