@@ -72,7 +72,7 @@ def beams():
     jones = np.zeros((2, 5, 24, 24, 4), np.complex64)
     for station, width in enumerate(np.deg2rad([5.0, 5.0, 5.0, 3.5, 3.5])):
         jones[:, station, :, :, 0] = jones[:, station, :, :, 3] = np.exp(-2 * np.log(2) * square / width**2)
-    return StationBeams(np.array([0.0, 600.0]), STEP, jones)
+    return StationBeams(np.array([0.0, 600.0]), STEP, jones, 135e6)
 
 
 def test_stations_of_one_size_are_of_one_class():
@@ -83,12 +83,12 @@ def test_stations_of_one_size_are_of_one_class():
 def test_the_average_beam_is_that_of_the_baselines_with_weight():
     weights = np.zeros((2, 5, 5))
     weights[:, 0, 1] = 1  # wide with wide
-    wide = primary_beam.average(beams(), weights)
+    wide = primary_beam.average(beams(), weights, 135e6)
     assert wide[12, 12] == pytest.approx(1)
     place = np.deg2rad(1.6)
     assert wide[12, 12 + 8] == pytest.approx(np.exp(-4 * np.log(2) * (place / np.deg2rad(5)) ** 2), rel=1e-4)
     weights[:, 3, 4] = 1
-    both = primary_beam.average(beams(), weights)
+    both = primary_beam.average(beams(), weights, 135e6)
     ratios, mean = primary_beam.ratios(np.stack([wide, 2 * both - wide]), np.ones(2))
     np.testing.assert_allclose(mean, both)
     assert ratios[0][12, 20] > 1.05 > 0.95 > ratios[1][12, 20]
@@ -105,3 +105,14 @@ def test_a_cutout_is_fine_and_where_it_is_asked_for():
     assert direction(*fine.centre, layouts[0].phase_centre) == pytest.approx((122.0, 46.5))
     with pytest.raises(UsageError, match="not in the sky"):
         cutout(replace(asked, cutout_centre="300d -46.5d"), layouts)
+
+
+def test_a_beam_is_narrower_at_a_higher_frequency():
+    seen, weights, place = beams(), np.zeros((2, 5, 5)), np.deg2rad(1.6)
+    weights[:, 0, 1] = 1
+    higher = primary_beam.average(seen, weights, 1.05 * 135e6)
+    power = np.exp(-4 * np.log(2) * (1.05 * place / np.deg2rad(5)) ** 2)
+    assert higher[12, 12 + 8] == pytest.approx(power, rel=1e-3)
+    at, slope = (what(np.array([-place]), np.array([0.0]))[0, 0, 0, 0] for what in (seen.at, seen.slope))
+    assert (at + np.log(1.05) * slope) ** 2 == pytest.approx(power, rel=3e-3)
+    assert abs(slope) > 0.1 * abs(at)

@@ -144,8 +144,16 @@ def means(chunk: Chunk, facets: Sequence[Facet]) -> np.ndarray:
     slot, times = _slots(chunk)
     weight = chunk.weight.sum(axis=1, dtype=np.float64)
     stations = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
-    each = [facet_kernels.mean(weight, slot, *stations, between(f.beam_times, f.jones, times)) for f in facets]
+    each = [facet_kernels.mean(weight, slot, *stations, _jones(chunk, facet, times)) for facet in facets]
     return np.array(each)
+
+
+def _jones(chunk: Chunk, facet: Facet, times: np.ndarray) -> np.ndarray:
+    """Beams (time, station, 4) complex64 at some times, and at the chunk's mean frequency."""
+    jones = facet.jones
+    if facet.slope is not None:
+        jones = jones + facet.slope * np.float32(np.log(chunk.frequencies.mean() / facet.beam_frequency))
+    return between(facet.beam_times, jones, times)
 
 
 def between(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -177,7 +185,7 @@ def _n(facet: Facet) -> float:
 
 def _seen_by(chunk: Chunk, cells: Cells, facet: Facet) -> tuple[Any, ...]:
     """What `facet_kernels.walk` takes: rows, what stations see in each slot, and how channels turn."""
-    jones = between(facet.beam_times, facet.jones, cells.times)
+    jones = _jones(chunk, facet, cells.times)
     turns: np.ndarray = np.zeros(jones.shape[:2], np.float32)
     if facet.phase_times is not None and facet.phases is not None:
         turns = between(facet.phase_times, facet.phases, cells.times) / np.float32(2 * np.pi)

@@ -52,6 +52,10 @@ class Facet:
         Hz.
     scale : float
         Mean over the visibilities of what they see of it: flux in the image over flux on the sky.
+    beam_frequency : float
+        Hz, of `jones`.
+    slope : (time, station, 4) complex64 or None
+        Change of `jones` with the logarithm of the frequency; None where there is none.
     """
 
     x: int
@@ -65,6 +69,8 @@ class Facet:
     phases: np.ndarray | None = None
     frequency: float = 1.0
     scale: float = 1.0
+    beam_frequency: float = 1.0
+    slope: np.ndarray | None = None
 
     @property
     def window(self) -> tuple[slice, slice]:

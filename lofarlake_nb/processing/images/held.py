@@ -232,9 +232,9 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
     weights = held.client.gather(
         [held.client.submit(primary_beam.baseline_weights, c, beams.times, stations, pure=False) for c in held.chunks]
     )
-    total = np.array([w.sum() for w in weights])
+    total = np.array([w.sum() for w, _ in weights])
     used = np.flatnonzero(total)
-    each = np.stack([primary_beam.average(beams, weights[i]) for i in used])
+    each = np.stack([primary_beam.average(beams, *weights[i]) for i in used])
     ratios, mean = primary_beam.ratios(each, total[used])
     known: list[ChunkBeam | None] = [None] * len(total)
     power = np.zeros((len(held.sums), *mean.shape))

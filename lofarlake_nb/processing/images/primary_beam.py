@@ -25,6 +25,8 @@ LEAST = 0.05
 # there are few: each pair of them is gridded apart.
 ALIKE = 0.05
 MOST_CLASSES = 3
+# Part of the frequency over which the change of a beam with it is taken.
+NEARBY = 0.02
 # Rows of an image that a beam is computed for at once.
 ROWS = 256
 
@@ -42,14 +44,17 @@ class StationBeams:
     jones : (time, station, grid, grid, 4) complex64
         XX, XY, YX, YY, each row in units of its length towards the phase centre, which is in pixel grid / 2; north up,
         east left.
+    frequency : float
+        Hz.
     """
 
     times: np.ndarray
     step: float
     jones: np.ndarray
+    frequency: float
 
     def at(self, l: np.ndarray, m: np.ndarray) -> np.ndarray:  # noqa: E741
-        """Towards directions (place,): (time, station, place, 4) complex64."""
+        """Towards directions (place,): (time, station, place, 4) complex64; see also `slope`."""
         half = self.jones.shape[2] // 2
         axis = (np.arange(2 * half) - half) * self.step
         flat = np.moveaxis(self.jones, (2, 3), (0, 1)).reshape(2 * half, 2 * half, -1)
@@ -59,6 +64,12 @@ class StationBeams:
             found.append(scipy.interpolate.CubicSpline(axis, rows, axis=0)(-east))
         shape = (len(l), *self.jones.shape[:2], 4)
         return np.moveaxis(np.asarray(found, np.complex64).reshape(shape), 0, 2)
+
+    def slope(self, l: np.ndarray, m: np.ndarray) -> np.ndarray:  # noqa: E741
+        """Change of `at` with the logarithm of the frequency: the same beam, narrower in proportion."""
+        return (self.at(l * (1 + NEARBY), m * (1 + NEARBY)) - self.at(l * (1 - NEARBY), m * (1 - NEARBY))) / (
+            2 * NEARBY
+        )
 
 
 @dataclass(frozen=True)
@@ -168,20 +179,24 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
         length = np.sqrt((np.abs(centre) ** 2).sum(axis=2))[:, None, None, :, None]
         jones.append(np.divide(grid, length, out=np.zeros_like(grid), where=length > 0))
     shape = (len(times), len(layout.stations), 2 * half, 2 * half, 4)
-    return StationBeams(times, STEP, np.asarray(jones, np.complex64).reshape(shape))
+    return StationBeams(times, STEP, np.asarray(jones, np.complex64).reshape(shape), frequency)
 
 
-def baseline_weights(chunk: Chunk | OnDisk, times: np.ndarray, n_station: int) -> np.ndarray:
-    """Sum of imaging weights of each baseline around each of some times (time, station, station); a task."""
+def baseline_weights(chunk: Chunk | OnDisk, times: np.ndarray, n_station: int) -> tuple[np.ndarray, float]:
+    """Sum of imaging weights of each baseline around each of some times (time, station, station); a task.
+
+    Also their mean frequency, Hz.
+    """
     opened = chunk.open()
     nearest = np.argmin(np.abs(opened.times[:, None] - times), axis=1) if len(times) > 1 else 0
     index = (nearest * n_station + opened.antenna1.astype(np.int64)) * n_station + opened.antenna2
     weight = opened.weight.sum(axis=1, dtype=np.float64)
     size = len(times) * n_station**2
-    return np.bincount(index, weights=weight, minlength=size).reshape(-1, n_station, n_station)
+    sums = np.bincount(index, weights=weight, minlength=size).reshape(-1, n_station, n_station)
+    return sums, float(opened.frequencies.mean()) if len(opened.frequencies) else 0.0
 
 
-def average(beams: StationBeams, weights: np.ndarray) -> np.ndarray:
+def average(beams: StationBeams, weights: np.ndarray, frequency: float) -> np.ndarray:
     """Part of a source's flux that the image of all visibilities shows.
 
     A baseline of stations p and q sees the part (row of p) · (row of q)* of an unpolarised source in each parallel
@@ -192,6 +207,8 @@ def average(beams: StationBeams, weights: np.ndarray) -> np.ndarray:
     beams : StationBeams
     weights : (time, station, station)
         From `baseline_weights`.
+    frequency : float
+        Of the visibilities, Hz: beams are narrower in proportion.
 
     Returns
     -------
@@ -204,7 +221,9 @@ def average(beams: StationBeams, weights: np.ndarray) -> np.ndarray:
         flat = jones.reshape(len(jones), -1)
         seen = (weight.astype(np.float32) @ flat.conj()) * flat
         total += 0.5 * seen.real.sum(axis=0).reshape(grid * grid, 4).sum(axis=1)
-    return total.reshape(grid, grid) / weights.sum()
+    axis = (np.arange(grid) - grid // 2) * beams.step
+    there = np.clip(axis * frequency / beams.frequency, axis[0], axis[-1])
+    return scipy.interpolate.RectBivariateSpline(axis, axis, total.reshape(grid, grid) / weights.sum())(there, there)
 
 
 def over_image(grid: np.ndarray, step: float, geometry: Geometry) -> np.ndarray:

@@ -33,7 +33,7 @@ def facets(
         the ionosphere's, between the directions that they were solved in (`gains.screen`).
     geometry : Geometry
     frequency : float
-        Of the beams, Hz.
+        Hz, of phases where there are no gains.
     n_station : int
 
     Returns
@@ -43,14 +43,15 @@ def facets(
     """
     found = []
     for place in places:
+        its = place.x, place.y, place.size, place.l, place.m
         if beams is None:
-            times = np.zeros(1)
             jones = np.zeros((1, n_station, 4), np.complex64)
             jones[..., [0, 3]] = 1
+            facet = Facet(*its, np.zeros(1), jones, frequency=frequency)
         else:
-            times = beams.times
-            jones = beams.at(np.array([place.l]), np.array([place.m])).reshape(len(times), n_station, 4)
-        facet = Facet(place.x, place.y, place.size, place.l, place.m, times, jones, frequency=frequency)
+            there = np.array([place.l]), np.array([place.m])
+            jones, slope = (values[:, :, 0] for values in (beams.at(*there), beams.slope(*there)))
+            facet = Facet(*its, beams.times, jones, frequency=frequency, beam_frequency=beams.frequency, slope=slope)
         found.append(_with_phases(facet, gains[0], geometry) if gains else facet)
     return found
 
