@@ -34,14 +34,15 @@ def towards_all(gains: Gains, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     Returns
     -------
     (other, interval, station) complex128
-        At the first block of frequencies.
+        At the first block of frequencies. The phase of all stations together is free.
     """
     phases = gains.values[:, :, 0, :, 0]
-    phases = np.where(np.isfinite(phases), phases, 1)
+    there = np.isfinite(phases)
+    phases = np.where(there, _of_most(np.where(there, phases, 1)), 1)
     places = _offsets(gains, np.array([d.ra for d in gains.directions]), np.array([d.dec for d in gains.directions]))
     weight = weights(places[1:], _offsets(gains, ra, dec), _errors(gains), phases[1:])
     # As phasors, not as angles: no turn has to be undone, and what weights do not give is given to the centre's 1.
-    seen = (1 - weight.sum(axis=1))[:, None, None] + np.tensordot(weight, phases[1:], axes=1)
+    seen = (1 - weight.sum(axis=1))[:, None] + np.einsum("ods,dts->ots", weight, phases[1:])
     return seen / np.maximum(np.abs(seen), 1e-12)
 
 
@@ -55,20 +56,25 @@ def weights(known: np.ndarray, wanted: np.ndarray, errors: np.ndarray, phases: n
     wanted : (other, 2) float64
     errors : (direction,) float64
         Of the phases, rad.
-    phases : (direction, ...) complex128
-        Of amplitude 1: they tell how strong the turbulence is.
+    phases : (direction, interval, station) complex128
+        Of amplitude 1: they tell how strong the turbulence is that a station sees, which is more on long baselines.
 
     Returns
     -------
-    (other, direction) float64
+    (other, direction, station) float64
     """
-    spread = (np.abs(phases - 1) ** 2).reshape(len(phases), -1).mean(axis=1)
-    none = np.zeros((1, 2))
-    strength = max(0.0, float((spread - errors**2).sum())) / _law(known, none).sum()
-    if strength == 0:
-        return np.zeros((len(wanted), len(known)))
-    errors = np.maximum(errors, LEAST_ERROR) / np.sqrt(strength)
-    return _covariance(wanted, known) @ np.linalg.inv(_covariance(known, known) + np.diag(errors**2))
+    spread = (np.abs(phases - 1) ** 2).mean(axis=1)
+    strength = np.maximum((spread - errors[:, None] ** 2).sum(axis=0), 0) / _law(known, np.zeros((1, 2))).sum()
+    noise = np.maximum(errors, LEAST_ERROR)[:, None] ** 2 / np.maximum(strength, 1e-30)
+    law, towards = _covariance(known, known), _covariance(wanted, known)
+    return np.stack([towards @ np.linalg.inv(law + np.diag(its)) for its in noise.T], axis=2)
+
+
+def _of_most(phases: np.ndarray) -> np.ndarray:
+    """Phases (direction, interval, station) referred to what most stations have, without one reference's noise."""
+    spread = (np.abs(phases - 1) ** 2).mean(axis=1, keepdims=True)
+    most = (phases / (spread + np.median(spread, axis=2, keepdims=True) + LEAST_ERROR**2)).sum(axis=2, keepdims=True)
+    return phases * np.exp(-1j * np.angle(most))
 
 
 def _covariance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
