@@ -134,6 +134,14 @@ def rows(imaged: Imaged, compared_sources: list[Compared]) -> list[Row]:
     return [compared(name, float(ours), None, unit, bound, faster=False) for name, ours, unit, bound in figures]
 
 
+def detail(imaged: Imaged, sky: Path) -> list[Row]:
+    """Figures of 3C196 at full resolution."""
+    assert imaged.cutout is not None
+    ratio, error = field_truth.cut_out(imaged.cutout, sky)
+    figures = [("cut-out of 3C196: flux off by", abs(ratio - 1), 1.0), ("cut-out: largest error / peak", error, None)]
+    return [compared(name, 100 * ours, None, "%", bound, faster=False) for name, ours, bound in figures]
+
+
 def before(flagged: Flagged, calibrated: Calibrated, truth: Truth, subbands: list[int]) -> list[Row]:
     """Figures of flags and gains."""
     layouts = [measurement_set.layout(path) for path in flagged.measurement_sets]
@@ -172,6 +180,7 @@ def main() -> None:
             print(f"{one.name:<24} {one.flux:8.3f} Jy  × {one.ratio:.3f} ± {one.error:.3f}  {one.offset:.2f} arcsec")
         print(HEADER)
         told = before(flagged, calibrated, truth, [every.index(path) for path in paths]) + rows(imaged, found)
+        told += detail(imaged, observation.sky_model)
         for row in told:
             print(in_words(row))
         write(chosen.output, told)

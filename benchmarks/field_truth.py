@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
 from scipy import ndimage
 
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.flags import flag_store
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.simulate import Truth
+from lofarlake_nb.processing.sky import sky_model_file
 
 # Interference that has so many times the noise in all its samples of a baseline can be seen by somebody who knows it.
 SEEN = 10.0
@@ -92,3 +95,44 @@ def gain_error(files: Sequence[Path], truth: Truth, subbands: Sequence[int]) -> 
         size = np.abs(mean)
         sizes.append(np.nanmean((size / np.nanmedian(size) - 1) ** 2))
     return float(np.rad2deg(np.sqrt(np.mean(phases)))), float(np.sqrt(np.mean(sizes)))
+
+
+def cut_out(image: Path, sky: Path) -> tuple[float, float]:
+    """Flux of the source in the middle of a restored image over its true one, and the image's largest error.
+
+    Parameters
+    ----------
+    image : Path
+        FITS, Jy / beam.
+    sky : Path
+        The true sky model.
+
+    Returns
+    -------
+    tuple of float
+        Flux over flux, both where the true source is brighter than 1e-4 of its peak; the largest difference of two
+        pixels, over the peak.
+    """
+    header, found = fits.getheader(image), np.squeeze(fits.getdata(image)).astype(float)
+    place, cell = WCS(header).celestial, np.deg2rad(header["CDELT2"])
+    model = sky_model_file.read(sky)
+    x, y = place.world_to_pixel_values(np.rad2deg(model.ra), np.rad2deg(model.dec))
+    rows, columns = np.mgrid[: len(found), : len(found)]
+    beam = _covariance(*np.deg2rad([header["BMAJ"], header["BMIN"], header["BPA"]]))
+    true = np.zeros_like(found)
+    for i in np.flatnonzero((np.minimum(x, y) > 0) & (np.maximum(x, y) < len(found))):
+        wide = beam + _covariance(model.major[i], model.minor[i], model.position_angle[i])
+        offset = np.stack([(x[i] - columns) * cell, (rows - y[i]) * cell], axis=-1)
+        square = (offset @ np.linalg.inv(wide) * offset).sum(axis=-1)
+        flux = model.fluxes(np.array([header["CRVAL3"]]))[i, 0]
+        true += flux * np.sqrt(np.linalg.det(beam) / np.linalg.det(wide)) * np.exp(-0.5 * square)
+    its = true > 1e-4 * true.max()
+    return float(found[its].sum() / true[its].sum()), float(np.abs(found - true).max() / true.max())
+
+
+def _covariance(major: float, minor: float, position_angle: float) -> np.ndarray:
+    """Of a Gaussian, (east, north), from its FWHM and the angle of its major axis, north to east, rad."""
+    turn = np.array(
+        [[np.sin(position_angle), np.cos(position_angle)], [np.cos(position_angle), -np.sin(position_angle)]]
+    )
+    return turn.T @ np.diag(np.square([major, minor])) @ turn / (8 * np.log(2))

@@ -71,13 +71,16 @@ def facet():
     phases = 3 + 2 * rng.uniform(-1, 1, STATIONS) * np.sin(times[:, None] / 200)
     l, m = -(X + PATCH // 2 - NPIX // 2) * CELL, (Y + PATCH // 2 - NPIX // 2) * CELL  # noqa: E741
     ends = np.array([0.0, SLOTS * INTERVAL])
-    return Facet(X, Y, PATCH, l, m, ends, jones, times, phases.astype(np.float32), REFERENCE)
+    slope = (jones * rng.uniform(-4, 0, (1, STATIONS, 1))).astype(np.complex64)
+    its = X, Y, PATCH, l, m, ends, jones, times, phases.astype(np.float32), REFERENCE
+    return Facet(*its, beam_frequency=140e6, slope=slope)
 
 
 def seen(chunk, facet):
     """What each sample (row, frequency) sees of the facet, by hand."""
     part = (chunk.times / facet.beam_times[1])[:, None]
-    jones = [facet.jones[0, a] * (1 - part) + facet.jones[1, a] * part for a in (chunk.antenna1, chunk.antenna2)]
+    both = facet.jones + facet.slope * np.log(FREQUENCIES.mean() / 140e6)
+    jones = [both[0, a] * (1 - part) + both[1, a] * part for a in (chunk.antenna1, chunk.antenna2)]
     each = np.stack([np.interp(chunk.times, facet.phase_times, p) for p in facet.phases.T], axis=1)
     rows = np.arange(len(each))
     phase = (each[rows, chunk.antenna1] - each[rows, chunk.antenna2])[:, None] * (REFERENCE / chunk.frequencies)
