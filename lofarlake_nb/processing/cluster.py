@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
 CONNECT = "5s"
+# Seconds that a scheduler without workers is given: those of a queue come when there is room for them.
+COME = 600
 REMOVALS = 50
 RESTART = "60s"
 # In Dask's configuration: the port of the loopback on which JupyterLab looks for the dashboard.
@@ -169,6 +171,12 @@ def _connected(scheduler: str) -> Iterator[distributed.Client]:
     except (OSError, ValueError) as error:
         raise ProcessingError(f"no Dask scheduler answers at {scheduler}", "check the address") from error
     with client, dask.config.set(LARGE_GRAPH):
+        if not client.scheduler_info()["workers"]:
+            logger.info("waiting for workers of %s, at most %d s", scheduler, COME)
+        try:
+            client.wait_for_workers(1, timeout=COME)
+        except TimeoutError as error:
+            raise ProcessingError(f"no worker of {scheduler} came in {COME} s", "start workers for it") from error
         client.run(engines.prepare)
         warming.warm(client)
         yield client

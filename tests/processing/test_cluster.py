@@ -2,6 +2,7 @@ import os
 import socket
 
 import dask
+import distributed
 import pytest
 import requests
 
@@ -31,6 +32,16 @@ def test_no_scheduler_there():
     with (
         pytest.raises(ProcessingError, match="no Dask scheduler answers"),
         cluster.start(scheduler="tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_a_scheduler_that_no_worker_comes_to(monkeypatch):
+    monkeypatch.setattr(cluster, "COME", 0.5)
+    with (
+        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty,
+        pytest.raises(ProcessingError, match="no worker of tcp.* came in 0.5 s"),
+        cluster.start(scheduler=empty.scheduler_address),
     ):
         pass
 
