@@ -1,14 +1,18 @@
 """Finished work is found again: a step's result is kept beside its products, under a key made from its inputs."""
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from lofarlake_nb import __version__
+from lofarlake_nb.errors import UsageError
 
 # What a cell shows besides what a person reads, for whoever runs the notebook: how far it is (a tick), and what it
 # made: ``{"dataset": DID, "files": [paths]}``, either of them.
@@ -62,6 +66,11 @@ def once(
     dict
         What `work` returned, now or then.
 
+    Raises
+    ------
+    UsageError
+        When another process does a step with its record in the same folder: one would write into the other's products.
+
     Examples
     --------
     >>> work = lambda: {"sum": 1 + 2}
@@ -75,10 +84,51 @@ def once(
             kept = {}  # a record cut short by a crash: the step is done again
         if kept.get("key") == step_key and all(path.exists() for path in products(kept["result"])):
             return kept["result"]
-        record.unlink()
-    result = work()
-    write_json(record, {"key": step_key, "result": result})
+        record.unlink(missing_ok=True)
+    with _alone(record.parent):
+        result = work()
+        write_json(record, {"key": step_key, "result": result})
     return result
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from working in a folder, where its disk knows locks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"{folder}: another run works in this folder", "wait for it, or choose another"
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def empty(folder: Path) -> None:
+    """Remove what is in a folder, but not itself: it is locked while a step works in it.
+
+    Parameters
+    ----------
+    folder : Path
+        May be missing.
+
+    Examples
+    --------
+    >>> old = write_json(Path("averaged") / "averaged.json", {})
+    >>> empty(old.parent)
+    >>> old.exists(), old.parent.exists()
+    (False, True)
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> Path:

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "lofarlake_nb"
 # What each room may import from the package; a room may always import itself.
 MAY_IMPORT = {
     "errors": set(),
-    "steps": set(),
+    "steps": {"errors"},
     "parameters": {"errors"},
     "observation": {"parameters", "errors", "steps"},
     "processing": {"observation", "parameters", "errors", "steps"},

@@ -1,7 +1,6 @@
 """Average in time and frequency, with weights and flags, into new Measurement Sets."""
 
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +103,7 @@ def average(flagged: Flagged, parameters: AverageParameters, *, work: Path, clie
     folder = Path(work) / "averaged"
 
     def run() -> dict:
-        shutil.rmtree(folder, ignore_errors=True)
+        steps.empty(folder)
         return results.to_json(_average(flagged, parameters, folder, client, step_key))
 
     kept = steps.once(folder / "averaged.json", step_key, run, products=lambda r: map(Path, r["measurement_sets"]))

@@ -1,7 +1,6 @@
 """Calibrate: station gains on a sky model, applied, and a verdict on them."""
 
 import logging
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def calibrate(
     folder = Path(work) / "calibrated"
 
     def run() -> dict:
-        shutil.rmtree(folder, ignore_errors=True)
+        steps.empty(folder)
         found = subbands.solve(averaged, model, parameters, client)
         return results.to_json(_finish(averaged, model, found, parameters, folder, client, step_key))
 
@@ -175,7 +174,7 @@ def improve(
     folder = Path(work) / "improved" / step_key
 
     def run() -> dict:
-        shutil.rmtree(folder, ignore_errors=True)
+        steps.empty(folder)
         found = subbands.solve(averaged, model, parameters, client)
         if not _better(found.assessment, before):
             return {"accepted": False, "calibrated": None}

@@ -1,0 +1,41 @@
+"""A step's folder is its own while it works."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lofarlake_nb import steps
+from lofarlake_nb.errors import UsageError
+
+HOLD = """
+import sys
+from pathlib import Path
+from lofarlake_nb import steps
+def work():
+    print("working", flush=True)
+    sys.stdin.readline()
+    return {"by": "another"}
+steps.once(Path(sys.argv[1]), "a", work, products=lambda r: [])
+"""
+
+
+def test_two_runs_in_one_folder(tmp_path):
+    """The second is refused, not let loose on the first one's products; a step that begins anew keeps its lock."""
+    record = tmp_path / "work" / "averaged.json"
+    command = [sys.executable, "-c", HOLD, str(record)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "working\n"
+        steps.empty(record.parent)
+        with pytest.raises(UsageError, match="another run works in this folder"):
+            steps.once(record, "a", lambda: {"by": "us"}, products=lambda _: [])
+        other.communicate("\n")
+    assert other.returncode == 0
+    assert steps.once(record, "a", lambda: {"by": "us"}, products=lambda _: []) == {"by": "another"}
+    assert steps.once(record, "b", lambda: {"by": "us"}, products=lambda _: []) == {"by": "us"}
+
+
+def test_a_failed_step_lets_go_of_its_folder(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        steps.once(tmp_path / "a.json", "a", lambda: {"x": 1 / 0}, products=lambda _: [])
+    assert steps.once(tmp_path / "a.json", "a", lambda: {"x": 1}, products=lambda _: []) == {"x": 1}
