@@ -72,9 +72,9 @@ def clean(
     if not most or not parameters.iterations or (beams is None and not gains):
         return deconvolve(dirty, psfs, held.subtract, parameters, size, beam.major, held.bands), held
     # First only as far down as it takes to find them: the sidelobes of what the beams leave would be taken for sources.
-    rough = replace(parameters, major_cycles=FIND_CYCLES)
     found, done, left = Deconvolved(np.zeros_like(dirty), dirty, 0), 0, parameters.major_cycles
     for _ in range(FIND_ROUNDS):
+        rough = replace(parameters, major_cycles=min(FIND_CYCLES, left) if held.facets else FIND_CYCLES)
         found = deconvolve(found.residual, psfs, held.subtract, rough, size, beam.major, held.bands, found.model)
         done += found.major_cycles
         left -= found.major_cycles
@@ -86,6 +86,8 @@ def clean(
         engines.give_back()
         found.residual[:] = held.subtract(found.model)
         done, left = done + 1, parameters.major_cycles
+        if len(places) == most:
+            break
     if left < 1:
         return replace(found, major_cycles=done), held
     rest = replace(parameters, major_cycles=left)

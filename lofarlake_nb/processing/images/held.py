@@ -228,14 +228,13 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
     average : (npix, npix) float32
         1 at the phase centre.
     """
-    stations = beams.jones.shape[1]
-    weights = held.client.gather(
-        [held.client.submit(primary_beam.baseline_weights, c, beams.times, stations, pure=False) for c in held.chunks]
+    file = primary_beam.put(held.folder, beams)
+    found = held.client.gather(
+        [held.client.submit(primary_beam.of_chunk, chunk, file, pure=False) for chunk in held.chunks]
     )
-    total = np.array([w.sum() for w, _ in weights])
+    total = np.array([weight for weight, _ in found])
     used = np.flatnonzero(total)
-    each = np.stack([primary_beam.average(beams, *weights[i]) for i in used])
-    ratios, mean = primary_beam.ratios(each, total[used])
+    ratios, mean = primary_beam.ratios(np.stack([found[i][1] for i in used]), total[used])
     known: list[ChunkBeam | None] = [None] * len(total)
     power = np.zeros((len(held.sums), *mean.shape))
     for i, ratio in zip(used, ratios, strict=True):

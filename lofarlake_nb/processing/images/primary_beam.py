@@ -1,6 +1,7 @@
 """Station beams by EveryBeam over the image, relative to the phase centre, and their average over the visibilities."""
 
 import logging
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,18 +183,42 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     return StationBeams(times, STEP, np.asarray(jones, np.complex64).reshape(shape), frequency)
 
 
-def baseline_weights(chunk: Chunk | OnDisk, times: np.ndarray, n_station: int) -> tuple[np.ndarray, float]:
-    """Sum of imaging weights of each baseline around each of some times (time, station, station); a task.
+def put(folder: Path, beams: StationBeams) -> Path:
+    """Leave beams where the workers find them, and no worker's death loses them: the file."""
+    path = folder / "beams.pickle"
+    path.write_bytes(pickle.dumps(beams))
+    return path
 
-    Also their mean frequency, Hz.
+
+def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
+    """Sum of a chunk's imaging weights, and the `average` of what it sees; a task.
+
+    Parameters
+    ----------
+    chunk : Chunk or OnDisk
+    file : Path
+        From `put`.
+
+    Returns
+    -------
+    weight : float
+    seen : (grid, grid) float64
     """
-    opened = chunk.open()
+    # Written a moment ago by this very run, in its own work folder.
+    opened, beams = chunk.open(), pickle.loads(file.read_bytes())
+    weights = baseline_weights(opened, beams.times, beams.jones.shape[1])
+    total = float(weights.sum())
+    seen = average(beams, weights, float(opened.frequencies.mean())) if total else np.zeros(beams.jones.shape[2:4])
+    return total, seen
+
+
+def baseline_weights(opened: Chunk, times: np.ndarray, n_station: int) -> np.ndarray:
+    """Sum of imaging weights of each baseline around each of some times (time, station, station)."""
     nearest = np.argmin(np.abs(opened.times[:, None] - times), axis=1) if len(times) > 1 else 0
     index = (nearest * n_station + opened.antenna1.astype(np.int64)) * n_station + opened.antenna2
     weight = opened.weight.sum(axis=1, dtype=np.float64)
     size = len(times) * n_station**2
-    sums = np.bincount(index, weights=weight, minlength=size).reshape(-1, n_station, n_station)
-    return sums, float(opened.frequencies.mean()) if len(opened.frequencies) else 0.0
+    return np.bincount(index, weights=weight, minlength=size).reshape(-1, n_station, n_station)
 
 
 def average(beams: StationBeams, weights: np.ndarray, frequency: float) -> np.ndarray:

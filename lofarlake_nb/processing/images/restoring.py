@@ -89,6 +89,8 @@ def convolve(model: np.ndarray, beam: Beam, cell: float) -> np.ndarray:
     -------
     (npix, npix) float32, Jy / beam
     """
+    if not model.any():
+        return np.zeros_like(model)
     transform = scipy.fft.rfft2(model)
     north = scipy.fft.fftfreq(model.shape[0])[:, None] / cell
     east = -scipy.fft.rfftfreq(model.shape[1])[None, :] / cell
