@@ -44,6 +44,12 @@ def a_team() -> Sky:
     -------
     Sky
         11 components of 4 sources.
+
+    Examples
+    --------
+    >>> sky = a_team()
+    >>> [(name, round(flux, -2)) for name, flux in zip(sky.source_names, np.bincount(sky.source, sky.flux).tolist())]
+    [('Cas A', 9900.0), ('Cyg A', 10700.0), ('Tau A', 1400.0), ('Vir A', 1200.0)]
     """
     rows = [(source, *component) for source, components in SHAPES.items() for component in components]
     share, east, north, major, minor, angle = np.array([row[1:] for row in rows]).T

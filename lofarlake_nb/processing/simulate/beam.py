@@ -23,7 +23,14 @@ GRID_RADIUS = np.deg2rad(3.1)
 
 @dataclass(frozen=True)
 class Nodes:
-    """Times at which beams are computed, and how those of the time slots come from them: by a line between two."""
+    """Times at which beams are computed, and how those of the time slots come from them: by a line between two.
+
+    Examples
+    --------
+    >>> halfway = Nodes(np.array([0.0, 60.0]), first=np.array([0]), second=np.array([1]), weight=np.array([0.5]))
+    >>> float(halfway.at(np.float32([1.0, 0.5]), 0))
+    0.75
+    """
 
     times: np.ndarray  # (node,) MJD UTC s
     first: np.ndarray  # (time,) int
@@ -52,6 +59,12 @@ def nodes(times: np.ndarray, scan: np.ndarray, interval: float) -> Nodes:
     -------
     Nodes
         A scan that is shorter than the interval has one.
+
+    Examples
+    --------
+    >>> found = nodes(2.0 + 4 * np.arange(30), np.zeros(30, int), interval=60.0)
+    >>> found.times.tolist(), found.weight[[0, 15, 29]].round(2).tolist()
+    ([30.0, 90.0], [-0.47, 0.53, 1.47])
     """
     slot = float(np.diff(times).min()) if len(times) > 1 else 0.0
     places: list[np.ndarray] = []
@@ -100,6 +113,15 @@ def station_beams(
     -------
     (time, station, source, 2, 2) complex64
         X and Y of the station by the two polarizations of the sky.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import stations
+    >>> layout, fields = flagged.sources[0].layout(), stations.choose(stations.dutch_hba(), 20)
+    >>> identity, (ra, dec) = Identity("SIMULATED", "667520", "3C196", "first.MS", 0), np.array([layout.phase_centre]).T
+    >>> found = station_beams(layout, identity, fields, layout.times[:1], ra, dec)
+    >>> found.shape, round(float(np.abs(found).max()), 1)
+    ((1, 20, 1, 2, 2), 0.7)
     """
     engines.prepare()
     import everybeam  # after its environment is set
@@ -160,6 +182,12 @@ def relative_amplitudes(beams: np.ndarray, centre: np.ndarray) -> np.ndarray:
     (source, station) float64
         Mean over time, X and Y. The product of two stations' is what calibration on the phase centre leaves of the
         source's flux on their baseline.
+
+    Examples
+    --------
+    >>> centre = np.ones((1, 3, 1, 1)) * np.eye(2)  # three stations
+    >>> relative_amplitudes(0.5 * centre[:, :, None], centre).tolist()
+    [[0.5, 0.5, 0.5]]
     """
     overlap = np.einsum("tasij,taij->tasi", beams, centre.conj()).real
     power = np.einsum("taij,taij->tai", centre, centre.conj()).real

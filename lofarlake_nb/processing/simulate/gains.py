@@ -19,7 +19,15 @@ STEEPNESS = 40
 
 @dataclass(frozen=True)
 class Gains:
-    """Station gains as their physical causes, that hold for any frequency."""
+    """Station gains as their physical causes, that hold for any frequency.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> late = replace(perfect(1, 1), clock=np.array([[1e-9]]))
+    >>> np.angle(late.at(np.array([125e6, 250e6])), deg=True).round(2)[0, 0, :, 0].tolist()
+    [45.0, 90.0]
+    """
 
     amplitude: np.ndarray  # (time, station, 2), X and Y
     phase: np.ndarray  # (station, 2) rad
@@ -70,6 +78,15 @@ def draw(fields: Sequence[StationField], times: np.ndarray, tec: np.ndarray, rng
     Returns
     -------
     Gains
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import stations
+    >>> drawn = draw(stations.dutch_hba(), np.arange(4.0), np.zeros((4, 62)), np.random.default_rng(1))
+    >>> drawn.at(np.array([135e6, 136e6])).shape
+    (4, 62, 2, 2)
+    >>> [bool(np.abs(drawn.clock[:, its]).max() > 5e-9) for its in (slice(48), slice(48, 62))]  # core, remote stations
+    [False, True]
     """
     stations = len(fields)
     since = times - times[0]
@@ -109,6 +126,12 @@ def perfect(stations: int, count: int) -> Gains:
     Returns
     -------
     Gains
+
+    Examples
+    --------
+    >>> gains = perfect(2, 3).at(np.array([135e6]))
+    >>> gains.shape, bool((gains == 1).all())
+    ((3, 2, 1, 2), True)
     """
     still = np.zeros((count, stations))
     ripple = np.zeros((stations, 2, 3))
@@ -128,6 +151,13 @@ def sefd(fields: Sequence[StationField], frequency: float) -> np.ndarray:
     Returns
     -------
     (station,) Jy, of X or Y alone
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import stations
+    >>> fields = stations.dutch_hba()
+    >>> sefd([fields[0], fields[-1]], 150e6).tolist()  # a core and a remote field
+    [2800.0, 1400.0]
     """
     core = float(np.interp(frequency, SEFD_HZ, SEFD_CORE_JY))
     return np.array([core * 24 / len(f.tile_offsets) for f in fields])
@@ -149,5 +179,10 @@ def noise_sigma(sefd1: np.ndarray, sefd2: np.ndarray, bandwidth: float, interval
     -------
     array, Jy
         Standard deviation of the real part, and of the imaginary part.
+
+    Examples
+    --------
+    >>> round(float(noise_sigma(2800.0, 2800.0, bandwidth=12207.0, interval=4.0)), 2)
+    8.96
     """
     return np.sqrt(sefd1 * sefd2 / (2 * bandwidth * interval))

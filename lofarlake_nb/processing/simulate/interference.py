@@ -21,7 +21,14 @@ STRETCH_S = 600.0
 
 @dataclass(frozen=True)
 class Interference:
-    """Transmitters in one subband."""
+    """Transmitters in one subband.
+
+    Examples
+    --------
+    >>> seen = Interference(np.float32([[10.0]]), np.zeros(2), np.zeros(2))
+    >>> seen.mask(np.array([0.0, 100_000.0]), np.array([1.0, 1.0])).ravel().tolist()  # close by, and far away
+    [True, False]
+    """
 
     strength: np.ndarray  # (time, frequency) float32, Jy at zero baseline
     turn: np.ndarray  # (station,) rad
@@ -101,6 +108,13 @@ def draw(
     Returns
     -------
     Interference
+
+    Examples
+    --------
+    >>> times, frequencies = 4.0 * np.arange(900), 135e6 + 12207.0 * np.arange(16)
+    >>> drawn = draw(times, 4.0, frequencies, 12207.0, np.ones(62), np.random.default_rng(1))
+    >>> bool(0.005 < (drawn.strength > 1).mean() < 0.05), drawn.turn.shape
+    (True, (62,))
     """
     sigma = float(np.median(noise))
     starts = times - interval / 2

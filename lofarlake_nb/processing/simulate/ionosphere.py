@@ -22,7 +22,15 @@ LOWEST = np.deg2rad(2.0)
 
 @dataclass(frozen=True)
 class Screen:
-    """Waves of electrons in a plane above the array, in its p (about east) and q (about north) coordinates."""
+    """Waves of electrons in a plane above the array, in its p (about east) and q (about north) coordinates.
+
+    Examples
+    --------
+    >>> screen = Screen(np.array([[2 * np.pi / 10, 0.0]]), np.array([0.1]), np.zeros(1), np.zeros(2))  # a wave of 10 km
+    >>> places, overhead = np.array([[0.0, 0.0], [5.0, 0.0]]), np.array([[[0.0, 0.0, 1.0]]])
+    >>> screen.tec(np.zeros(1), places, overhead).astype(float).round(3).ravel().tolist()
+    [0.1, -0.1]
+    """
 
     wave: np.ndarray  # (wave, 2) rad/km
     strength: np.ndarray  # (wave,) TECU, amplitude
@@ -73,6 +81,12 @@ def draw(diffractive_km: float, speed: float, rng: np.random.Generator) -> Scree
     Returns
     -------
     Screen
+
+    Examples
+    --------
+    >>> screen = draw(20.0, 0.2, np.random.default_rng(1))
+    >>> round(float(np.sqrt(screen.structure(20.0))) * abs(TECU_PHASE) / REFERENCE_HZ, 6)  # rad, over 20 km
+    1.0
     """
     # One wave in each of equal steps of the logarithm: the power in each falls as scale^(5/3).
     step = np.arange(WAVES) + rng.uniform(0, 1, WAVES)
@@ -105,6 +119,12 @@ def pierce_points(directions: np.ndarray, axes: np.ndarray, height_km: float) ->
     -------
     (..., 3) float64
         p and q in km along the shell, and the slant: path within the shell relative to a vertical one.
+
+    Examples
+    --------
+    >>> up, aslant = [0.0, 0.0, 1.0], [0.6, 0.0, 0.8]
+    >>> pierce_points(np.array([up, aslant]), np.eye(3), 300.0).round(2).tolist()
+    [[0.0, 0.0, 1.0], [222.26, 0.0, 1.22]]
     """
     p, q, r = np.moveaxis(directions @ axes.T, -1, 0)
     zenith = np.arccos(np.clip(r, np.sin(LOWEST), 1.0))
@@ -125,5 +145,10 @@ def ground(positions: np.ndarray, axes: np.ndarray) -> np.ndarray:
     Returns
     -------
     (station, 2) km from the first station
+
+    Examples
+    --------
+    >>> ground(np.array([[10.0, 0.0, 0.0], [1010.0, 500.0, 0.0]]), np.eye(3)).tolist()
+    [[0.0, 0.0], [1.0, 0.5]]
     """
     return (positions - positions[0]) @ axes[:2].T / 1e3

@@ -30,7 +30,14 @@ TERM_S, SMEAR_S, SAMPLE_S, SOURCE_S = 2.4e-8, 1e-8, 3e-7, 8e-10
 
 @dataclass(frozen=True)
 class Observation:
-    """All that the subbands share."""
+    """All that the subbands share.
+
+    Examples
+    --------
+    >>> observation = draw(SimulationParameters(stations=3, sources=0))
+    >>> [field.name for field in observation.fields], observation.sefd(150e6).tolist()
+    (['CS001HBA0', 'CS501HBA1', 'RS106HBA'], [2800.0, 2800.0, 1400.0])
+    """
 
     fields: list[StationField]
     times: np.ndarray  # (time,) MJD UTC s
@@ -76,6 +83,14 @@ def draw(parameters: SimulationParameters) -> Observation:
     ------
     UsageError
         When the subbands do not fit.
+
+    Examples
+    --------
+    >>> observation = draw(SimulationParameters(stations=9, scans=2, sources=7))
+    >>> len(observation.times), len(observation.antenna1), len(observation.sky.source_names)
+    (24, 45, 12)
+    >>> observation.dead.sum().item(), observation.noisy.sum().item(), observation.swapped.sum().item()
+    (1, 1, 0)
     """
     streams = [np.random.default_rng([parameters.seed, i]) for i in range(4)]
     fields = stations.choose(stations.dutch_hba(), parameters.stations)
@@ -162,6 +177,12 @@ def slots(parameters: SimulationParameters) -> tuple[np.ndarray, np.ndarray]:
     -------
     middles : (time,) s from the start
     scans : (time,) int
+
+    Examples
+    --------
+    >>> middles, scans = slots(SimulationParameters(hours=0.5, scans=2, scan="8 s", interval="4 s"))
+    >>> middles.tolist(), scans.tolist()
+    ([2.0, 6.0, 1794.0, 1798.0], [0, 0, 1, 1])
     """
     interval = parameters.interval_s
     count = int(parameters.scan_s / interval + 1e-9)
@@ -185,6 +206,11 @@ def channels_of(number: int, channels: int) -> np.ndarray:
     -------
     (frequency,) Hz
         LOFAR's filter puts the 33rd of its 64 raw channels in the middle of the subband.
+
+    Examples
+    --------
+    >>> (channels_of(179, 2) / 1e6).round(4).tolist()
+    [134.9106, 135.0082]
     """
     middle = BAND_START_HZ + number * SUBBAND_HZ - RAW_CHANNEL_HZ / 2
     return middle + (np.arange(channels) - (channels - 1) / 2) * SUBBAND_HZ / channels
@@ -202,6 +228,13 @@ def layout(observation: Observation, frequencies: np.ndarray, parameters: Simula
     Returns
     -------
     Layout
+
+    Examples
+    --------
+    >>> parameters = SimulationParameters(stations=3, sources=0, scans=2)
+    >>> made = layout(draw(parameters), channels_of(179, 16), parameters)
+    >>> made.rows.shape, int(made.cross.sum()), made.interval, round(made.channel_width)
+    ((24, 6), 3, 4.0, 12207)
     """
     count = (len(observation.times), len(observation.antenna1))
     return Layout(
@@ -228,6 +261,11 @@ def disk_need(parameters: SimulationParameters) -> int:
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> round(disk_need(SimulationParameters()) / 1e9, 2)
+    0.96
     """
     fields = parameters.stations or len(stations.dutch_hba())
     rows = len(slots(parameters)[0]) * fields * (fields + 1) // 2
@@ -248,6 +286,12 @@ def time_need(parameters: SimulationParameters, cores: int) -> float:
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> need = [time_need(SimulationParameters(subbands=4), cores) - START_S for cores in (1, 2, 8)]
+    >>> [round(one / need[-1], 3) for one in need]  # 4 subbands keep 4 cores busy
+    [4.0, 2.0, 1.0]
     """
     fields = parameters.stations or len(stations.dutch_hba())
     offsets, scan = slots(parameters)

@@ -32,7 +32,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Simulated:
-    """A simulated observation on disk."""
+    """A simulated observation on disk.
+
+    Examples
+    --------
+    >>> small = SimulationParameters(stations=3, subbands=1, channels=4, scans=1, scan="8 s", sources=0, beam=False)
+    >>> simulated = simulate(Path("beamless"), small)
+    >>> simulated.truth.name, simulated.sky_model.name, simulated.bytes > 1e6
+    ('L667520_truth.npz', 'L667520.skymodel', True)
+    """
 
     measurement_sets: tuple[Path, ...]
     truth: Path  # .npz, see truth.load
@@ -124,6 +132,11 @@ def in_words(parameters: SimulationParameters) -> str:
     -------
     str
         One line.
+
+    Examples
+    --------
+    >>> in_words(SimulationParameters()).partition(", about")[0]
+    '4 subbands of 144 slots of 4 s and 16 channels of 12.2 kHz: 0.96 GB'
     """
     slots = len(plan.slots(parameters)[0])
     width = plan.SUBBAND_HZ / parameters.channels / 1e3

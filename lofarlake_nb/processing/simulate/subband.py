@@ -18,7 +18,15 @@ BLOCK_SLOTS = 16
 
 @dataclass(frozen=True)
 class SubbandTruth:
-    """What only one subband knows."""
+    """What only one subband knows.
+
+    Examples
+    --------
+    >>> small = SimulationParameters(stations=3, subbands=1, channels=4, scans=1, scan="8 s", sources=0, beam=False)
+    >>> made = write(Path("alike.MS"), 0, plan.draw(small), small, lambda: None)
+    >>> made.beam.round(3).tolist()[0], made.rfi.strength.shape  # without beams all stations see 3C196 alike
+    ([1.0, 1.0, 1.0], (2, 4))
+    """
 
     beam: np.ndarray  # (source, station)
     centre: np.ndarray  # (node, station, 2, 2) complex64, towards the phase centre
@@ -55,6 +63,14 @@ def write(
     Returns
     -------
     SubbandTruth
+
+    Examples
+    --------
+    >>> small = SimulationParameters(stations=3, subbands=1, channels=4, scans=1, scan="8 s", sources=0, beam=False)
+    >>> slots = []
+    >>> made = write(Path("one.MS"), 0, plan.draw(small), small, lambda: slots.append("done"))
+    >>> slots, made.centre.shape
+    (['done', 'done'], (1, 3, 2, 2))
     """
     frequencies = plan.channels_of(observation.numbers[index], parameters.channels)
     layout = plan.layout(observation, frequencies, parameters)

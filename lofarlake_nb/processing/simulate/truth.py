@@ -20,7 +20,14 @@ FLUX_SCALE = "Scaife and Heald (2012); Cas A, Cyg A, Tau A and Vir A by Perley a
 
 @dataclass(frozen=True)
 class Truth:
-    """All that was put into an observation, whose noise is the only thing left out."""
+    """All that was put into an observation, whose noise is the only thing left out.
+
+    Examples
+    --------
+    >>> truth = load(paths[0].with_name("L667520_truth.npz"))
+    >>> truth.gains(0).shape, str(truth.source_names[0]), truth.interval
+    ((30, 20, 16, 2), '3C196', 4.0)
+    """
 
     times: np.ndarray  # (time,) MJD UTC s
     frequencies: np.ndarray  # (subband, frequency) Hz
@@ -133,6 +140,12 @@ def load(path: Path) -> Truth:
     ------
     ObservationError
         When it is no such file.
+
+    Examples
+    --------
+    >>> truth = load(paths[0].with_name("L667520_truth.npz"))
+    >>> int(truth.dead.sum()), int(truth.noisy.sum()), len(truth.source_names)
+    (1, 1, 9)
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
@@ -165,6 +178,13 @@ def apparent_fluxes(truth: Truth, weights: np.ndarray | None = None) -> np.ndarr
     ------
     ValueError
         When no baseline has any weight.
+
+    Examples
+    --------
+    >>> truth = load(paths[0].with_name("L667520_truth.npz"))
+    >>> seen = apparent_fluxes(truth) / truth.flux
+    >>> bool(seen[0] > 0.999), bool(seen[1:].max() < 0.9)  # 3C196 is at the phase centre
+    (True, True)
     """
     used = _used(truth, weights)
     seen = np.einsum("sp,pq,sq->s", truth.beam, used, truth.beam) / used.sum()
@@ -184,6 +204,12 @@ def peak_left(truth: Truth, weights: np.ndarray | None = None) -> np.ndarray:
     -------
     (source,) float64
         1 at the phase centre.
+
+    Examples
+    --------
+    >>> left = peak_left(load(paths[0].with_name("L667520_truth.npz")))
+    >>> round(float(left[0]), 3), bool(left.min() < 0.99)
+    (1.0, True)
     """
     used = _used(truth, weights)
     seen = np.einsum("sp,pq,sq,spq->s", truth.beam, used, truth.beam, truth.smearing)
@@ -216,6 +242,14 @@ def write_summary(path: Path, truth: Truth) -> Path:
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> import json
+    >>> written = write_summary(Path("told.json"), load(paths[0].with_name("L667520_truth.npz")))
+    >>> kept = json.loads(written.read_text())
+    >>> kept["sources"][0]["name"], round(kept["sources"][0]["flux_jy"], 1)
+    ('3C196', 89.4)
     """
     apparent = apparent_fluxes(truth)
     antenna1, antenna2 = np.triu_indices(len(truth.stations), 1)
@@ -258,6 +292,13 @@ def write_sky_model(path: Path, sky: Sky) -> Path:
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.simulate.sky import field_of_3c196
+    >>> written = write_sky_model(Path("field.skymodel"), field_of_3c196(0, np.random.default_rng(1)))
+    >>> print(written.read_text().splitlines()[-1])
+    6C_B075752.1+501806, GAUSSIAN, 08:01:35.400000, +50.09.46.00000, 5.500000, 8.0000, 5.0000, 75.0000, , [-0.75], true
     """
     lines = [
         "FORMAT = Name, Type, Ra, Dec, I, MajorAxis, MinorAxis, Orientation, "

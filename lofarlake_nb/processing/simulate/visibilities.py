@@ -29,7 +29,15 @@ NEGLIGIBLE_JY = 1e-6
 
 @dataclass(frozen=True)
 class Scene:
-    """A sky as one subband sees it, ready for the sums."""
+    """A sky as one subband sees it, ready for the sums.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.simulate.sky import field_of_3c196
+    >>> seen = scene(field_of_3c196(3, np.random.default_rng(1)), np.array([150e6]))
+    >>> seen.points.shape, seen.extended.shape, round(float(seen.extended_flux[:4].sum()), 2)
+    ((3, 3), (8, 3), 83.08)
+    """
 
     frequencies: np.ndarray  # (frequency,) Hz, evenly spaced
     points: np.ndarray  # (point, 3) l, m, n - 1
@@ -52,6 +60,14 @@ def scene(sky: Sky, frequencies: np.ndarray) -> Scene:
     Returns
     -------
     Scene
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.simulate.sky import outskirts
+    >>> sky = outskirts(1, np.random.default_rng(1))
+    >>> seen = scene(sky, np.array([150e6]))
+    >>> bool(np.isclose(seen.point_root[0, 0] ** 2, sky.flux[0])), len(seen.extended)
+    (True, 0)
     """
     lmn, flux = sky.lmn(), sky.fluxes(frequencies)
     large = sky.major > 0
@@ -69,7 +85,17 @@ def scene(sky: Sky, frequencies: np.ndarray) -> Scene:
 
 @dataclass(frozen=True)
 class Sample:
-    """How long and wide a sample is."""
+    """How long and wide a sample is.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.simulate.sky import outskirts
+    >>> seen, uvw = scene(outskirts(1, np.random.default_rng(1)), np.array([150e6])), np.array([[0, 0, 0], [3e3, 0, 0]])
+    >>> alike = np.array([0]), np.array([1]), np.ones((2, 1, 2, 2), np.complex64), np.ones((2, 1, 2), np.complex64)
+    >>> sharp, wide = (predict(seen, uvw, *alike, sample=Sample(0 * uvw, width)) for width in (0.0, 195e3))
+    >>> round(float(np.abs(wide / sharp)[0, 0, 0]), 2)  # what a channel of 195 kHz leaves on 3 km
+    0.94
+    """
 
     turn: np.ndarray  # (station, 3) m, change of uvw from the start of the slot to its end
     width: float  # Hz, of a channel
@@ -103,6 +129,15 @@ def predict(
     -------
     (baseline, frequency, 4) complex64, Jy
         XX, XY, YX, YY.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.simulate.sky import outskirts
+    >>> sky, same = outskirts(1, np.random.default_rng(1)), np.broadcast_to(np.eye(2, dtype=np.complex64), (2, 1, 2, 2))
+    >>> where = np.zeros((2, 3)), np.array([0]), np.array([1])  # two stations in one place
+    >>> seen = predict(scene(sky, np.array([150e6])), *where, same, np.ones((2, 1, 2), np.complex64))
+    >>> (seen[0, 0].real.astype(float) / sky.flux[0]).round(4).tolist()  # XX, XY, YX, YY
+    [1.0, 0.0, 0.0, 1.0]
     """
     out = np.zeros((len(antenna1), len(scene.frequencies), 4), dtype=np.complex64)
     tec = np.zeros(beams.shape[:2], dtype=np.float32) if tec is None else tec
@@ -151,6 +186,13 @@ def smearing(
     -------
     (baseline, source) float64
         Mean over the times.
+
+    Examples
+    --------
+    >>> uvw, still = np.array([[[0.0, 0.0, 0.0], [10_000.0, 0.0, 0.0]]]), np.zeros((1, 2, 3))
+    >>> a_degree = np.array([[np.sin(np.deg2rad(1)), 0.0, np.cos(np.deg2rad(1)) - 1]])
+    >>> smearing(a_degree, uvw, still, np.array([0]), np.array([1]), np.array([150e6, 195e3])).round(3).tolist()
+    [[0.979]]
     """
     left = np.zeros((len(antenna1), len(lmn)))
     for place, change in zip(uvw, turn, strict=True):
