@@ -35,6 +35,12 @@ class Beam:
     jones : (moment, station, source, 2, 2) complex64
         X and Y of the station by the two polarizations of the sky. The array factor is 1 towards the phase centre; the
         response of the dipoles is in it, not normalised.
+
+    Examples
+    --------
+    >>> falling = Beam(np.array([0.0, 60.0]), np.array([1.0, 0.8], np.complex64).reshape(2, 1, 1, 1, 1))
+    >>> round(float(falling.at(15.0).real.item()), 2)
+    0.95
     """
 
     times: np.ndarray
@@ -50,7 +56,13 @@ class Beam:
 
 
 def open_telescope(path: Path) -> Any | None:
-    """EveryBeam's telescope of a Measurement Set; None where it doesn't know one."""
+    """EveryBeam's telescope of a Measurement Set; None where it doesn't know one.
+
+    Examples
+    --------
+    >>> [open_telescope(path) is None for path in (paths[0], Path("sources.csv"))]
+    [False, True]
+    """
     engines.prepare()
     import everybeam  # after its environment is set
 
@@ -74,6 +86,13 @@ def moments(layout: Layout, interval: float) -> np.ndarray:
     -------
     (moment,) float64
         MJD s, from the first slot to the last.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()  # half an hour
+    >>> found = moments(layout, 600.0)
+    >>> len(found), bool(np.diff(found).max() <= 600), bool(found[0] == layout.times[0])
+    (4, True, True)
     """
     first, last = layout.times[0], layout.times[-1]
     return np.linspace(first, last, 1 + int(np.ceil((last - first) / interval - 1e-9)))
@@ -105,6 +124,14 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     ------
     ProcessingError
         When EveryBeam doesn't know the stations.
+
+    Examples
+    --------
+    >>> layout, away = flagged.sources[0].layout(), np.array([[0.0, 0.0], [0.0, 0.08]])  # the centre, and 5° north
+    >>> found = evaluate(paths[0], layout, np.sin(away), layout.phase_centre + away, 600.0, slice(0, 4))
+    >>> centre, north = np.abs(found.jones).max(axis=(0, 1, 3, 4)).tolist()
+    >>> round(centre, 1), north < 0.5 * centre
+    (0.7, True)
     """
     telescope = open_telescope(path)
     if telescope is None:
@@ -121,7 +148,14 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
 
 
 def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
-    """Beams towards the phase centre alone; parameters and errors as of `evaluate`."""
+    """Beams towards the phase centre alone; parameters and errors as of `evaluate`.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> towards_centre(paths[0], layout, 60.0, slice(0, 4)).jones.shape
+    (2, 20, 1, 2, 2)
+    """
     return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
 
 

@@ -27,6 +27,11 @@ class Component:
         FWHM, arcsec.
     position_angle : float
         Degrees, north to east.
+
+    Examples
+    --------
+    >>> [(one.flux, one.major) for one in CALIBRATORS["3C295"]]  # two lobes, points both
+    [(48.8815, 0.0), (48.8815, 0.0)]
     """
 
     ra: str

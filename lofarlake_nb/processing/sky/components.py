@@ -33,6 +33,11 @@ class SkyModel:
         FWHM, rad; 0 for points.
     position_angle : (component,) float64
         Rad, north to east.
+
+    Examples
+    --------
+    >>> model.fluxes(np.array([150e6])).sum().round(2).tolist(), model.chosen(np.array([0])).flux.round(2).tolist()
+    (83.08, [33.53])
     """
 
     name: str
@@ -108,6 +113,11 @@ class ModelColumn:
         Of the column.
     source : str
         Where it comes from, in words.
+
+    Examples
+    --------
+    >>> ModelColumn().name, ModelColumn().distance((0.0, 0.0))
+    ('MODEL_DATA', 0.0)
     """
 
     name: str = "MODEL_DATA"

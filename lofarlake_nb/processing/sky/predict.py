@@ -37,6 +37,12 @@ def direction_cosines(
     Returns
     -------
     tuple of (component,) float64
+
+    Examples
+    --------
+    >>> east = direction_cosines(np.deg2rad([1.0]), np.zeros(1), (0.0, 0.0))
+    >>> [round(float(cosine[0]), 6) for cosine in east]
+    [0.017452, 0.0, -0.000152]
     """
     ra0, dec0 = phase_centre
     l = np.cos(dec) * np.sin(ra - ra0)  # noqa: E741 - the field's name
@@ -56,6 +62,13 @@ class Predictor:
         Of the Measurement Set.
     beam : Beam or None
         Towards the components of the model, in their order.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> seen = Predictor(model, layout).visibilities(np.zeros((1, len(layout.antenna1), 3)), slice(0, 1))
+    >>> seen.shape, bool(np.allclose(seen[0, 0, :, 0], model.fluxes(layout.frequencies).sum(axis=0)))
+    ((1, 210, 16, 1), True)
     """
 
     model: SkyModel
@@ -128,6 +141,13 @@ def visibilities(
     Returns
     -------
     (..., frequency) complex64, Jy
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.sky_model import calibrator
+    >>> perfect = visibilities(calibrator("3C196"), np.zeros((1, 3)), np.array([150e6, 135e6]), (2.154, 0.8416))
+    >>> perfect.real.astype(float).round(2).tolist()  # Jy, of stations in one place
+    [[83.08, 89.39]]
     """
     flat = np.ascontiguousarray(uvw.reshape(-1, 3), dtype=np.float64)
     lmn = np.stack(direction_cosines(model.ra, model.dec, phase_centre), axis=-1)
@@ -152,6 +172,14 @@ def station_uvw(uvw: np.ndarray, layout: Layout) -> np.ndarray:
     Returns
     -------
     (time, station, 3) float64, m
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> where = np.random.default_rng(1).normal(size=(1, len(layout.stations), 3))
+    >>> back = station_uvw(where[:, layout.antenna2] - where[:, layout.antenna1], layout)
+    >>> bool(np.allclose(np.diff(back, axis=1), np.diff(where, axis=1)))
+    True
     """
     n_baseline, n_station = len(layout.antenna1), len(layout.stations)
     every = np.arange(n_baseline)

@@ -55,6 +55,14 @@ def read(path: Path) -> SkyModel:
     ------
     BadSkyModel
         When a line can't be read (the message names file, line number and text), or there are no sources.
+
+    Examples
+    --------
+    >>> text = "FORMAT = Name, Type, Ra, Dec, I, MajorAxis, MinorAxis\\na, POINT, 08:13:36, +48.13.03, 83.1\\n"
+    >>> written = Path("two.skymodel").write_text(text + "b, GAUSSIAN, 123.5deg, 48.2deg, 1.5, 20, 10\\n")
+    >>> found = read(Path("two.skymodel"))
+    >>> found.flux.tolist(), (found.major / ARCSEC).round(3).tolist()
+    ([83.1, 1.5], [0.0, 20.0])
     """
     if path.stat().st_size > MOST_BYTES:
         raise BadSkyModel(f"{path}: {path.stat().st_size} bytes, expected at most {MOST_BYTES}", "is it a sky model?")
@@ -104,6 +112,15 @@ def angle(text: str, *, hours: bool) -> float:
     ------
     ValueError
         When it is none of these, or out of range.
+
+    Examples
+    --------
+    >>> [round(float(np.rad2deg(angle(text, hours=True))), 4) for text in ("08:13:36", "123.4deg", "2.15rad")]
+    [123.4, 123.4, 123.1859]
+    >>> angle("08:61:00", hours=True)
+    Traceback (most recent call last):
+        ...
+    ValueError: '08:61:00': minutes and seconds are below 60
     """
     text = text.strip()
     plain = re.fullmatch(rf"({NUMBER})\s*(deg|rad|)", text)
