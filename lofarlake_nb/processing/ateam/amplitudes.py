@@ -17,11 +17,23 @@ RATE_STEP = 5.0  # s, over which the rate of a delay is taken
 
 
 class NoBeam(ProcessingError):
-    """EveryBeam knows no station beams for this telescope."""
+    """EveryBeam knows no station beams for this telescope.
+
+    Examples
+    --------
+    >>> print(NoBeam("L1.MS: EveryBeam knows no station beams", "leave the A-team in"))
+    L1.MS: EveryBeam knows no station beams; leave the A-team in
+    """
 
 
 def sampled(times: np.ndarray, step: float = BEAM_INTERVAL) -> np.ndarray:
-    """Times (n,) at which the beam is computed, `step` s apart or the slots themselves, all within the observation."""
+    """Times (n,) at which the beam is computed, `step` s apart or the slots themselves, all within the observation.
+
+    Examples
+    --------
+    >>> sampled(np.arange(0.0, 200.0, 10.0), step=60.0).tolist()
+    [0.0, 70.0, 130.0, 190.0]
+    """
     count = 1 + int((times[-1] - times[0]) / step)
     return np.unique(times[np.searchsorted(times, np.linspace(times[0], times[-1], count))])
 
@@ -47,6 +59,13 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
     ------
     NoBeam
         When EveryBeam knows none.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> found = responses(paths[0], layout, layout.times[:1], np.array([layout.phase_centre]))
+    >>> found.shape, round(float(np.abs(found).max()), 1)
+    ((1, 20, 1, 2, 2), 0.7)
     """
     engines.prepare()
     import everybeam  # after its environment is set
@@ -83,6 +102,12 @@ def apparent(jones: np.ndarray, centre: np.ndarray, antenna1: np.ndarray, antenn
     -------
     (time, baseline) float64
         The stronger of XX and YY.
+
+    Examples
+    --------
+    >>> centre = np.ones((1, 2, 1, 1)) * np.eye(2)  # two stations, in one slot
+    >>> apparent(0.1 * centre, centre, np.array([0]), np.array([1])).round(3).tolist()
+    [[0.01]]
     """
     usual = np.sqrt((np.abs(centre) ** 2).sum(axis=-1).mean(axis=(1, 2)))  # of one station's voltage
     product = (jones[:, antenna1] * jones[:, antenna2].conj()).sum(axis=-1)
@@ -103,6 +128,14 @@ def left(source: Bright, layout: Layout, times: np.ndarray) -> np.ndarray:
     -------
     (time, baseline) float64
         0 to 1.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.ateam.sources import ATEAM
+    >>> layout = flagged.sources[0].layout()
+    >>> seen = left(ATEAM[0], layout, layout.times[:1])[0]  # Cas A, which long baselines resolve
+    >>> seen[~layout.cross].min().round(6).tolist(), bool(seen[layout.cross].min() < 1e-6)
+    (1.0, True)
     """
     p, q, frequency = layout.antenna1, layout.antenna2, float(layout.frequencies.mean())
     towards = uvw.baseline_uvw(uvw.station_uvw(times, layout.positions, source.direction), p, q)

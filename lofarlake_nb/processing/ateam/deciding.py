@@ -42,6 +42,11 @@ class AteamVerdict:
         ``clipped``, ``left in`` or ``nothing to do``.
     reason : str
         In words.
+
+    Examples
+    --------
+    >>> [(one.name, one.decision, one.reason) for one in averaged.ateam if one.elevation_deg < 15]
+    [('Cyg A', 'nothing to do', 'nowhere stronger than 5 Jy')]
     """
 
     name: str
@@ -55,7 +60,14 @@ class AteamVerdict:
 
 
 def level(parameters: AverageParameters, layout: Layout) -> float:
-    """Strength in Jy above which a sample is clipped."""
+    """Strength in Jy above which a sample is clipped.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> level(AverageParameters(), layout), level(AverageParameters(ateam_level=2.0), layout)
+    (5.0, 2.0)
+    """
     usual = LEVEL_HIGH_JY if layout.frequencies.mean() > LOW_BAND_HZ else LEVEL_LOW_JY
     return parameters.ateam_level or usual
 
@@ -75,6 +87,13 @@ def decide(source: Source, target: Layout, parameters: AverageParameters) -> tup
     -------
     tuple of AteamVerdict
         One for each source.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.averages import resolution
+    >>> target = resolution.target(flagged.sources[0].layout(), chosen.average)
+    >>> [(one.name, round(one.distance_deg)) for one in decide(flagged.sources[0], target, chosen.average)]
+    [('Cas A', 66), ('Cyg A', 91), ('Tau A', 41), ('Vir A', 64)]
     """
     times = target.times[np.unique(np.linspace(0, len(target.times) - 1, DECIDING_TIMES).round().astype(int))]
     limit, radius = level(parameters, target), np.rad2deg(beams_to_edge(parameters, [target])[0])
@@ -108,6 +127,12 @@ def clipped_samples(source: Source, target: Layout, names: tuple[str, ...], limi
     Returns
     -------
     (time, baseline) bool
+
+    Examples
+    --------
+    >>> source, layout = flagged.sources[0], flagged.sources[0].layout()
+    >>> [bool(clipped_samples(source, layout, ("Tau A",), limit).any()) for limit in (0.0, 1e9)]
+    [True, False]
     """
     chosen = [bright for bright in ATEAM if bright.name in names]
     if not chosen:
@@ -127,6 +152,13 @@ def predicted(
     -------
     list of (array, array)
         For each source (time, baseline) in Jy: what is left in the visibilities, and what the beam alone leaves.
+
+    Examples
+    --------
+    >>> source, layout = flagged.sources[0], flagged.sources[0].layout()
+    >>> [(left, beam)] = predicted(source, layout, [ATEAM[2]], layout.times[:1])
+    >>> left.shape, bool((left <= beam).all()), bool(beam.max() < ATEAM[2].flux(135e6))
+    ((1, 210), True, True)
     """
     directions = np.array([target.phase_centre, *(bright.direction for bright in chosen)])
     jones = amplitudes.responses(source.path, target, times, directions)

@@ -14,7 +14,15 @@ ARCSEC = np.pi / (180 * 3600)
 
 @dataclass(frozen=True)
 class Part:
-    """A Gaussian part of a source."""
+    """A Gaussian part of a source.
+
+    Examples
+    --------
+    >>> pair = Bright("pair", 0.0, 0.0, (1.0,), (Part(0.5, -50, 0, 1, 1, 0), Part(0.5, 50, 0, 1, 1, 0)))
+    >>> fringe = 1 / (100 * ARCSEC)  # wavelengths at which a turn is as wide as the pair
+    >>> pair.visibility(np.array([0.0, 0.5, 1.0]) * fringe, np.zeros(3)).round(2).tolist()
+    [1.0, 0.0, 1.0]
+    """
 
     fraction: float  # of the flux
     east: float  # arcsec from the source's position
@@ -26,7 +34,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Bright:
-    """A source of the A-team."""
+    """A source of the A-team.
+
+    Examples
+    --------
+    >>> [(bright.name, round(bright.flux(150e6), -2)) for bright in ATEAM]
+    [('Cas A', 9900.0), ('Cyg A', 10700.0), ('Tau A', 1400.0), ('Vir A', 1200.0)]
+    """
 
     name: str
     ra_deg: float  # J2000

@@ -33,6 +33,12 @@ def factors(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
     -------
     tuple of int
         Slots at most, and channels; the channels divide evenly. 1 where the data are as coarse as wanted.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()  # slots of 4 s, channels of 12.2 kHz
+    >>> factors(layout, AverageParameters(interval="8 s", channel="48.83 kHz", smearing=1.0))
+    (2, 4)
     """
     slots, most = smearing.allowed(parameters, layout, asked(layout, parameters))
     longest = max(scan.stop - scan.start for scan in scans(layout.times, layout.interval))
@@ -42,7 +48,13 @@ def factors(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
 
 
 def asked(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
-    """Slots and channels that would become one, whatever they cost."""
+    """Slots and channels that would become one, whatever they cost.
+
+    Examples
+    --------
+    >>> asked(flagged.sources[0].layout(), AverageParameters(interval="1 min", channel="1 MHz"))
+    (15, 82)
+    """
     wanted_s = quantity("interval", parameters.interval, u.s).value
     wanted_hz = quantity("channel", parameters.channel, u.Hz).value
     # A hundredth more, for intervals like 1.00139 s and channels like 12.2070 kHz.
@@ -50,13 +62,27 @@ def asked(layout: Layout, parameters: AverageParameters) -> tuple[int, int]:
 
 
 def even(layout: Layout) -> bool:
-    """Whether the channels follow each other without a gap."""
+    """Whether the channels follow each other without a gap.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> even(layout), even(replace(layout, frequencies=np.delete(layout.frequencies, 3)))
+    (True, False)
+    """
     steps_hz = np.abs(np.diff(layout.frequencies))
     return bool((np.abs(steps_hz - layout.channel_width) < GAP * layout.channel_width).all())
 
 
 def limited(layout: Layout, parameters: AverageParameters) -> list[str]:
-    """What the limit on smearing makes finer than asked for: ``interval``, ``channel``, both or none."""
+    """What the limit on smearing makes finer than asked for: ``interval``, ``channel``, both or none.
+
+    Examples
+    --------
+    >>> wanted = AverageParameters(interval="1 min", channel="24.42 kHz", smearing=0.02)
+    >>> limited(flagged.sources[0].layout(), wanted)
+    ['interval']
+    """
     wanted = asked(layout, parameters)
     got = smearing.allowed(parameters, layout, wanted)
     return [name for name, a, b in zip(("interval", "channel"), wanted, got, strict=True) if b < a]
@@ -77,6 +103,13 @@ def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: in
     Returns
     -------
     Layout
+
+    Examples
+    --------
+    >>> before = flagged.sources[0].layout()  # 3 scans of 10 slots of 4 s, 16 channels of 12.2 kHz
+    >>> after = averaged_layout(before, np.arange(0, 30, 2), 2, 4)
+    >>> len(after.times), after.interval, len(after.frequencies), round(after.channel_width)
+    (15, 8.0, 4, 48828)
     """
     size = np.diff(np.append(starts, len(layout.times)))
     times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
@@ -95,7 +128,13 @@ def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: in
 
 
 def target(layout: Layout, parameters: AverageParameters) -> Layout:
-    """Layout after averaging as the parameters ask for it."""
+    """Layout after averaging as the parameters ask for it.
+
+    Examples
+    --------
+    >>> target(flagged.sources[0].layout(), AverageParameters(interval="8 s", smearing=1.0)).interval
+    8.0
+    """
     slots, channels = factors(layout, parameters)
     return averaged_layout(layout, groups(layout.times, layout.interval, slots), slots, channels)
 
@@ -112,6 +151,12 @@ def disk_need(layouts: Sequence[Layout], parameters: AverageParameters) -> int:
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> layouts = [source.layout() for source in flagged.sources]
+    >>> round(disk_need(layouts, AverageParameters(smearing=1.0)) / 1e6, 1)  # MB
+    18.7
     """
     need = 0.0
     for layout in layouts:

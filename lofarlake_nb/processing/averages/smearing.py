@@ -34,6 +34,11 @@ class Smearing:
         Parts of the peak, 0 to 1.
     limited : tuple of str
         ``interval`` or ``channel``, where the limit on the loss made it finer than asked for.
+
+    Examples
+    --------
+    >>> round(Smearing(radius_deg=1.5, beam_arcsec=40.0, time_loss=0.1, bandwidth_loss=0.2).loss, 2)
+    0.28
     """
 
     radius_deg: float
@@ -57,6 +62,11 @@ def time_loss(beams: float, interval: float) -> float:
         Distance from the phase centre in beams.
     interval : float
         Of one slot, s.
+
+    Examples
+    --------
+    >>> round(time_loss(beams=1000.0, interval=8.0), 4)
+    0.0781
     """
     return float(min(1.0, TIME_FACTOR * (beams * interval) ** 2))
 
@@ -70,6 +80,11 @@ def bandwidth_loss(beams: float, fraction: float) -> float:
         Distance from the phase centre in beams.
     fraction : float
         Width of a channel over its frequency.
+
+    Examples
+    --------
+    >>> round(bandwidth_loss(beams=1000.0, fraction=1e-3), 4)
+    0.19
     """
     x = np.sqrt(np.log(2)) * beams * fraction
     return float(1 - np.sqrt(np.pi) / (2 * x) * erf(x)) if x > 1e-4 else float(x**2 / 3)
@@ -88,6 +103,12 @@ def beams_to_edge(parameters: AverageParameters, layouts: Sequence[Layout]) -> t
     Returns
     -------
     tuple of float
+
+    Examples
+    --------
+    >>> wanted = AverageParameters(field="3 deg", resolution="40 arcsec")
+    >>> np.rad2deg(beams_to_edge(wanted, [])).round(4).tolist()
+    [1.5, 0.0111]
     """
     field = float(quantity("field", parameters.field, u.rad).value)
     if parameters.resolution != "auto":
@@ -112,6 +133,12 @@ def allowed(parameters: AverageParameters, layout: Layout, most: tuple[int, int]
     -------
     tuple of int
         At most `most`, at least 1: data that are too coarse already stay as they are.
+
+    Examples
+    --------
+    >>> wanted = AverageParameters(field="3 deg", resolution="10 arcsec")
+    >>> allowed(wanted, flagged.sources[0].layout(), (15, 16))
+    (2, 6)
     """
     radius, beam = beams_to_edge(parameters, [layout])
     limit, beams = parameters.smearing / 2, radius / beam
@@ -138,6 +165,13 @@ def of(parameters: AverageParameters, layouts: Sequence[Layout], limited: Sequen
     Returns
     -------
     Smearing
+
+    Examples
+    --------
+    >>> wanted = AverageParameters(field="3 deg", resolution="40 arcsec")
+    >>> lost = of(wanted, [flagged.sources[0].layout()], ["interval"])
+    >>> round(lost.radius_deg, 2), round(lost.time_loss, 5), round(lost.bandwidth_loss, 5), lost.limited
+    (1.5, 0.00036, 4e-05, ('interval',))
     """
     radius, beam = beams_to_edge(parameters, layouts)
     beams = radius / beam

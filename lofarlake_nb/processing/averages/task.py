@@ -47,6 +47,13 @@ def average_one(
     -------
     dict
         ``path``, ``slots``, ``channels``, ``interval`` (s), ``width`` (Hz), ``samples``, ``unflagged``.
+
+    Examples
+    --------
+    >>> wanted = AverageParameters(interval="8 s", channel="48.83 kHz", smearing=1.0)
+    >>> made = average_one(flagged.sources[0], flagged.flag_files[0], Path("by_hand.MS"), wanted)
+    >>> made["slots"], made["channels"], made["samples"] == 15 * 190 * 4
+    (2, 4, True)
     """
     engines.prepare()
     layout = source.layout()
