@@ -42,6 +42,12 @@ class Catalogue:
         That the fluxes hold for; None where the catalogue does not say, and the image's is taken.
     left_out : int
         Rows without a position or a flux.
+
+    Examples
+    --------
+    >>> found = read(Path("sources.csv"))
+    >>> found.label, found.flux_jy.tolist(), found.left_out
+    ('sources', [83.1, 91.0], 0)
     """
 
     label: str

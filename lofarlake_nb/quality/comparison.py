@@ -40,6 +40,14 @@ class Comparison:
         Peak over local noise.
     radius_arcsec : float
         Farthest that a match may be.
+
+    Examples
+    --------
+    >>> found = SourceList(*np.array([[123.401], [48.2], [80.0], [1.0], [70.0], [0.1], [0.0], [0.0]]))
+    >>> known = Catalogue("3C", ("3C196",), np.array([123.4]), np.array([48.2]), np.array([83.1]))
+    >>> compared = compare(found, known, beam_arcsec=40.0, frequency_hz=135e6)
+    >>> compared.significant.tolist(), compared.statistics()["meanRatio"]  # one source is too few for a mean
+    ([True], None)
     """
 
     label: str
@@ -96,6 +104,14 @@ def compare(found: SourceList, known: Catalogue, *, beam_arcsec: float, frequenc
     Returns
     -------
     Comparison
+
+    Examples
+    --------
+    >>> found = SourceList(*np.array([[123.401], [48.2], [80.0], [1.0], [70.0], [0.1], [0.0], [0.0]]))
+    >>> known = Catalogue("3C", ("3C196",), np.array([123.4]), np.array([48.2]), np.array([83.1]))
+    >>> compared = compare(found, known, beam_arcsec=40.0, frequency_hz=135e6)
+    >>> compared.names, (3600 * compared.ra_offset_deg).round(2).tolist()
+    (('3C196',), [2.4])
     """
     radius = max(0.5 * beam_arcsec, 5.0)
     places, wanted = _sky(found.ra_deg, found.dec_deg), _sky(known.ra_deg, known.dec_deg)

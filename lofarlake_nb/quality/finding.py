@@ -51,6 +51,13 @@ class Found:
         The same over the primary beam; None where that is not known.
     note : str
         Why there is no list; empty where there is one.
+
+    Examples
+    --------
+    >>> last = refined.imaged
+    >>> found = find(last.image, place / "work" / "sources", last.key, beam=last.primary_beam)
+    >>> found.regions.name, found.note, found.min_rms_jy_per_beam < found.median_rms_jy_per_beam
+    ('sources.reg', '', True)
     """
 
     catalogue: Path | None
@@ -66,7 +73,14 @@ class Found:
 
 @dataclass(frozen=True)
 class SourceList:
-    """The sources of a catalogue that PyBDSF wrote, strongest first; each array is (source,)."""
+    """The sources of a catalogue that PyBDSF wrote, strongest first; each array is (source,).
+
+    Examples
+    --------
+    >>> found = read(place / "sources.fits")
+    >>> found.flux_jy.shape == found.ra_deg.shape, bool((np.diff(found.flux_jy) <= 0).all())
+    (True, True)
+    """
 
     ra_deg: np.ndarray
     dec_deg: np.ndarray
@@ -96,6 +110,13 @@ def find(image: Path, folder: Path, step_key: str, *, beam: Path | None = None) 
     -------
     Found
         With a note where PyBDSF fails: the image is no worse without a list.
+
+    Examples
+    --------
+    >>> last = refined.imaged
+    >>> found = find(last.image, place / "work" / "sources", last.key, beam=last.primary_beam)
+    >>> found.catalogue.name, found.count == len(read(found.catalogue).flux_jy), found.beam_corrected
+    ('sources.fits', True, True)
     """
     key = steps.key("find", step_key, image.name, beam is not None, str(THRESHOLDS), str(NOISE))
 
@@ -127,6 +148,12 @@ def read(catalogue: Path) -> SourceList:
     ------
     ProcessingError
         When it is none.
+
+    Examples
+    --------
+    >>> found = read(place / "sources.fits")
+    >>> float(found.ra_deg[0].round(1)), float(found.dec_deg[0].round(1))  # 3C196 is the strongest
+    (123.4, 48.2)
     """
     columns = ("RA", "DEC", "Total_flux", "E_Total_flux", "Peak_flux", "Isl_rms", "E_RA", "E_DEC")
     try:

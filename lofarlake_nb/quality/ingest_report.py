@@ -15,7 +15,15 @@ from lofarlake_nb.quality.summary import KEYS
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What stage 1 did, as `write` keeps it in a file."""
+    """What stage 1 did, as `write` keeps it in a file.
+
+    Examples
+    --------
+    >>> done = {"files": 1, "bytes": 5e6, "seconds": 0.5, "rate_mb_s": 10.0, "catalogue_calls": 9}
+    >>> value = {"dataset": "lofar:L1", "sites": ["SARA"], "ingest": done, "full_day": full_day(10.0)}
+    >>> "<td>10 MB/s, 0.04 of what 20 TB in a day need</td>" in IngestReport(Path("ingest.json"), value)._repr_html_()
+    True
+    """
 
     path: Path
     value: dict[str, Any]

@@ -31,6 +31,12 @@ def of_truth(truth: simulated.Truth, *, apparent: bool) -> list[KnownSource]:
     -------
     list of KnownSource
         Brightest first; all with an apparent flux above `LISTED`.
+
+    Examples
+    --------
+    >>> truth = simulated.load(paths[0].with_name("L667520_truth.npz"))
+    >>> [(source.name, round(source.true_flux_jy)) for source in of_truth(truth, apparent=True)][0]
+    ('3C196', 89)
     """
     seen = simulated.apparent_fluxes(truth)
     flux = seen if apparent else truth.flux
@@ -85,6 +91,12 @@ class References:
         Of a simulated observation.
     catalogue : Catalogue or None
         That somebody gave.
+
+    Examples
+    --------
+    >>> given = references("", "sources.csv")
+    >>> given.truth, [known.label for known in given.catalogues(apparent=False)]
+    (None, ['sources'])
     """
 
     truth: simulated.Truth | None
@@ -140,6 +152,12 @@ def catalogue_of_truth(truth: simulated.Truth, *, apparent: bool) -> Catalogue:
     Returns
     -------
     Catalogue
+
+    Examples
+    --------
+    >>> truth = simulated.load(paths[0].with_name("L667520_truth.npz"))
+    >>> [round(float(catalogue_of_truth(truth, apparent=seen).flux_jy[1] / truth.flux[1]), 1) for seen in (False, True)]
+    [1.0, 0.8]
     """
     flux = simulated.apparent_fluxes(truth) if apparent else truth.flux
     names = tuple(str(name) for name in truth.source_names)

@@ -44,6 +44,11 @@ class Recorded:
         What ``qa.json`` holds.
     comparisons : tuple of Comparison
         Found sources beside known ones.
+
+    Examples
+    --------
+    >>> recorded.path.name, recorded.value["calibration"]["verdict"], str(recorded).splitlines()[-1][:19]
+    ('summary.json', 'good', 'source       3C196:')
     """
 
     path: Path

@@ -35,6 +35,11 @@ class Provenance:
         Package to version.
     observation : mapping
         What was observed: target, times, frequencies, stations, in words.
+
+    Examples
+    --------
+    >>> came.command().partition("DIR ")[2]
+    "-p field '3 deg' -p resolution '40 arcsec'"
     """
 
     dataset: str
@@ -137,6 +142,13 @@ def write_history(header: fits.Header, provenance: Provenance) -> None:
     header : Header
         Changed in place, as FITS headers are.
     provenance : Provenance
+
+    Examples
+    --------
+    >>> header = fits.Header()
+    >>> write_history(header, came)
+    >>> len(header["HISTORY"]) > 5, header["HISTORY"][0][:16]
+    (True, 'input: from disk')
     """
     for line in provenance.lines():
         header.add_history(line.encode("ascii", "replace").decode())

@@ -55,6 +55,12 @@ def of_calibration(
     dict
         ``metrics``, with ``stations`` (percentages are fractions, 0 to 1, by state of the data and by table of the
         solutions), ``close_sources``, ``removed_stations``, ``software_versions`` and the verdict.
+
+    Examples
+    --------
+    >>> figures = of_calibration(flagged, averaged, calibrated, came)["metrics"]["lofarlake"]
+    >>> figures["verdict"], len(figures["stations"]), len(figures["removed_stations"])
+    ('good', 20, 2)
     """
     layout = measurement_set.layout(calibrated.measurement_sets[0])
     removed = {station.name: station for station in (*flagged.bad_stations, *calibrated.bad_stations)}
@@ -107,6 +113,13 @@ def of_image(imaged: Imaged, calibrated: Calibrated, found: Found, compared: Seq
     -------
     dict
         Null where a figure is not known: the true-sky ones need the primary beam.
+
+    Examples
+    --------
+    >>> found = Found(None, None, 0, False, 0.05, 0.1, None, None, "no source above 5 sigma")
+    >>> figures = of_image(imaged, calibrated, found, [])
+    >>> figures["dynamic_range_global_flat_noise"] == imaged.peak_jy_per_beam / 0.05, figures["min_rms_true_sky"]
+    (True, None)
     """
     low, true_low = found.min_rms_jy_per_beam, found.min_true_rms_jy_per_beam
     figures: dict[str, Any] = {
@@ -143,6 +156,11 @@ def close_sources(phase_centre: tuple[float, float], decided: Sequence[AteamVerd
     list of dict
         Nearest first: ``source``, ``distance`` in degrees, ``mitigation`` (``clip`` or ``none``, as LINC calls it), and
         why.
+
+    Examples
+    --------
+    >>> [(one["source"], round(one["distance"], 1)) for one in close_sources(tuple(np.deg2rad([80.0, 25.0])))]
+    [('TauA', 4.5)]
     """
     if decided:
         rows = [
@@ -205,6 +223,12 @@ def flagged_solutions(files: Sequence[Path]) -> dict[str, dict[str, float]]:
     -------
     dict
         By station, then by table, over all files.
+
+    Examples
+    --------
+    >>> found = flagged_solutions(calibrated.solution_files)
+    >>> found[flagged.bad_stations[0].name], len(found)
+    ({'amplitude000': 1.0, 'phase000': 1.0}, 20)
     """
     counts: dict[str, dict[str, list[float]]] = {}
     for path in files:

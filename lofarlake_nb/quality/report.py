@@ -13,7 +13,14 @@ _PAGE = Path(__file__).with_name("report.html")
 
 @dataclass(frozen=True)
 class Fact:
-    """A figure of the report: a label, the value, a remark below; `mark` is good, doubtful or failed."""
+    """A figure of the report: a label, the value, a remark below; `mark` is good, doubtful or failed.
+
+    Examples
+    --------
+    >>> fact = Fact("calibration", "good", "held-out phase rms 7.3°", mark="good")
+    >>> '<b class="good">good</b>held-out' in write(Path("f.html"), title="", subtitle="", facts=[fact]).read_text()
+    True
+    """
 
     label: str
     value: str
@@ -23,7 +30,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report; a long one is `folded` until it is clicked on."""
+    """A table of the report; a long one is `folded` until it is clicked on.
+
+    Examples
+    --------
+    >>> part = Section("Data", tables=[Table("Stations", ("name", "flagged"), [["CS001", "3 %"]], folded=True)])
+    >>> page = write(Path("folded.html"), title="", subtitle="", facts=[], sections=[part]).read_text()
+    >>> "<summary>Stations (1)</summary>" in page
+    True
+    """
 
     title: str
     columns: Sequence[str]
@@ -33,7 +48,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file and what it shows; left out where the file does not exist."""
+    """A PNG file and what it shows; left out where the file does not exist.
+
+    Examples
+    --------
+    >>> part = Section("Image", ["Here:"], [Picture("the field", Path("nowhere.png"))])
+    >>> page = write(Path("pictured.html"), title="", subtitle="", facts=[], sections=[part]).read_text()
+    >>> "Here:" in page, "the field" in page
+    (True, False)
+    """
 
     caption: str
     file: Path
@@ -41,7 +64,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: words, then pictures, then tables, then lines to type."""
+    """A part of the report: words, then pictures, then tables, then lines to type.
+
+    Examples
+    --------
+    >>> parts = [Section("Nothing"), Section("How", commands=["lofarlake process a.MS"])]
+    >>> page = write(Path("parts.html"), title="", subtitle="", facts=[], sections=parts).read_text()
+    >>> "Nothing" in page, "<pre>lofarlake process a.MS</pre>" in page
+    (False, True)
+    """
 
     title: str
     words: Sequence[str] = ()

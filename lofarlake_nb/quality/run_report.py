@@ -20,7 +20,13 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Written:
-    """A report that was written, for a cell to show where it is."""
+    """A report that was written, for a cell to show where it is.
+
+    Examples
+    --------
+    >>> Written(Path("report.html"))._repr_html_()
+    'the report: <a href="report.html" target="_blank">report.html</a>'
+    """
 
     path: Path
 
@@ -63,7 +69,13 @@ def write(place: Path, recorded: Recorded) -> Written:
 
 
 def facts(summary: Mapping[str, Any]) -> list[Fact]:
-    """Figures for the top of a report, of what a summary knows."""
+    """Figures for the top of a report, of what a summary knows.
+
+    Examples
+    --------
+    >>> [(fact.label, fact.mark) for fact in facts(recorded.value)]
+    [('flagged', ''), ('calibration', 'good'), ('residual noise', ''), ('peak', '')]
+    """
     ingest, flags, calibration, image = (summary[part] for part in ("ingest", "flags", "calibration", "image"))
     found = []
     if ingest["files"] is not None:
@@ -98,6 +110,11 @@ def sections(place: Path, summary: Mapping[str, Any], quality: Mapping[str, Any]
     Returns
     -------
     list of Section
+
+    Examples
+    --------
+    >>> [part.title for part in sections(place, recorded.value, recorded.quality)]
+    ['Observed', 'Verdict', 'Image', 'Sources', 'Data', 'Gains', 'How it came to be']
     """
     figures, image = quality["metrics"][PIPELINE], quality.get("image_diagnostics")
     return [
@@ -170,7 +187,14 @@ def _sources(place: Path, summary: Mapping[str, Any], image: Mapping[str, Any] |
 
 
 def table_of_sources(summary: Mapping[str, Any]) -> Table:
-    """Table of a summary's sources: flux, error, and the truth where it is known."""
+    """Table of a summary's sources: flux, error, and the truth where it is known.
+
+    Examples
+    --------
+    >>> source = {"name": "a", "ra_deg": 1.0, "dec_deg": 2.0, "flux_jy": 1.1, "flux_error_jy": 0.1, "true_flux_jy": 1.0}
+    >>> table_of_sources({"sources": [source]}).rows
+    [['a', '1.0000', '2.0000', '1.100 ± 0.100', '1.000', '+10.00%']]
+    """
     rows = []
     for source in summary["sources"]:
         true, flux = source["true_flux_jy"], source["flux_jy"]

@@ -35,6 +35,11 @@ class Refined:
     imaged : Imaged
     said : tuple of str
         What each round did.
+
+    Examples
+    --------
+    >>> replace(refined, said=())
+    no self-calibration was asked for
     """
 
     calibrated: Calibrated
@@ -133,6 +138,13 @@ def with_sources(model: SkyModel, found: SourceList, frequency: float) -> SkyMod
     Returns
     -------
     SkyModel
+
+    Examples
+    --------
+    >>> rows = [[123.4, 125], [48.2175, 48], [88, 2], [1, 1], [80, 2], [0.1, 0.1], [0, 0], [0, 0]]  # 3C196, and another
+    >>> wider = with_sources(model, SourceList(*np.array(rows)), 135e6)
+    >>> len(wider.flux) - len(model.flux), float(wider.flux[-1]), wider.source
+    (1, 2.0, 'Scaife & Heald (2012), and 1 sources of the image')
     """
     places = SkyCoord(found.ra_deg * u.deg, found.dec_deg * u.deg)
     own = SkyCoord(model.ra * u.rad, model.dec * u.rad)

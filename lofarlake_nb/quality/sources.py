@@ -30,6 +30,11 @@ class KnownSource:
         Radius that holds all of its components.
     true_flux_jy : float, optional
         Flux, where the truth or a catalogue is known: corrected for the primary beam, or not, as the image is.
+
+    Examples
+    --------
+    >>> measure(read_picture(place / "image.fits"), [KnownSource("far from the field", 10.0, -80.0)])
+    []
     """
 
     name: str
@@ -41,7 +46,14 @@ class KnownSource:
 
 @dataclass(frozen=True)
 class MeasuredSource:
-    """A source as the image has it: centroid (ICRS), integrated flux and its error from the image noise."""
+    """A source as the image has it: centroid (ICRS), integrated flux and its error from the image noise.
+
+    Examples
+    --------
+    >>> measured = measure(read_picture(place / "image.fits"), [KnownSource("3C196", 123.4, 48.2175)])
+    >>> [(source.name, round(source.ra_deg, 1), round(source.dec_deg, 1)) for source in measured]
+    [('3C196', 123.4, 48.2)]
+    """
 
     name: str
     ra_deg: float
@@ -53,7 +65,15 @@ class MeasuredSource:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image on the sky: pixels (dec, ra) in Jy/beam, its coordinates, its beam."""
+    """An image on the sky: pixels (dec, ra) in Jy/beam, its coordinates, its beam.
+
+    Examples
+    --------
+    >>> header = fits.Header({"CDELT2": 4 / 3600})
+    >>> picture = Picture(np.zeros((64, 64)), WCS(naxis=2), 20.0, 16.0, 30.0, header)
+    >>> picture.cell_arcsec, round(picture.beam_pixels, 2)
+    (4.0, 22.66)
+    """
 
     pixels: np.ndarray
     wcs: WCS
@@ -86,6 +106,12 @@ def read_picture(path: Path) -> Picture:
     ------
     ProcessingError
         When it is no such image.
+
+    Examples
+    --------
+    >>> picture = read_picture(place / "image.fits")
+    >>> picture.pixels.shape == (imaged.npix, imaged.npix), round(picture.beam_major_arcsec / imaged.beam_arcsec[0], 3)
+    (True, 1.0)
     """
     try:
         with fits.open(path, memmap=False) as hdus:
@@ -116,6 +142,12 @@ def measure(picture: Picture, known: Sequence[KnownSource]) -> list[MeasuredSour
     -------
     list of MeasuredSource
         Those whose ring lies within the image, in the given order.
+
+    Examples
+    --------
+    >>> [found] = measure(read_picture(place / "image.fits"), [KnownSource("3C196", 123.4, 48.2175)])
+    >>> round(found.flux_jy, -1), found.flux_error_jy < 1
+    (90.0, True)
     """
     found = [_measure_one(picture, source) for source in known]
     return [source for source in found if source is not None]

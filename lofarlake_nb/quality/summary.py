@@ -32,7 +32,13 @@ SOURCE_KEYS = ("name", "ra_deg", "dec_deg", "flux_jy", "flux_error_jy", "true_fl
 
 
 def empty() -> dict[str, Any]:
-    """Summary of which nothing is known yet: every key, each null, and no sources."""
+    """Summary of which nothing is known yet: every key, each null, and no sources.
+
+    Examples
+    --------
+    >>> empty()["calibration"], empty()["sources"]
+    ({'verdict': None, 'held_out_phase_rms_deg': None, 'bad_stations': None}, [])
+    """
     return {**{part: dict.fromkeys(keys) for part, keys in KEYS.items()}, "sources": []}
 
 
@@ -52,17 +58,34 @@ def with_part(summary: Mapping[str, Any], part: str, values: Mapping[str, Any]) 
     -------
     dict
         A new summary.
+
+    Examples
+    --------
+    >>> with_part(empty(), "flags", {"fraction": float("nan"), "notes": []})["flags"]
+    {'fraction': None, 'bad_stations': None, 'notes': []}
     """
     return {**summary, part: {**dict.fromkeys(KEYS[part]), **plain(values)}}
 
 
 def with_sources(summary: Mapping[str, Any], sources: Sequence[MeasuredSource]) -> dict[str, Any]:
-    """Summary with the measured sources."""
+    """Summary with the measured sources.
+
+    Examples
+    --------
+    >>> with_sources(empty(), [MeasuredSource("3C196", 123.4, 48.2, 83.0, 0.5, None)])["sources"][0]["flux_jy"]
+    83.0
+    """
     return {**summary, "sources": [plain(asdict(source)) for source in sources]}
 
 
 def write(path: Path, summary: Mapping[str, Any]) -> Path:
-    """Write a summary as JSON, whole or not at all."""
+    """Write a summary as JSON, whole or not at all.
+
+    Examples
+    --------
+    >>> read(write(Path("nothing_yet.json"), empty())) == empty()
+    True
+    """
     return steps.write_json(path, summary)
 
 

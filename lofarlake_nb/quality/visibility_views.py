@@ -33,6 +33,12 @@ class DynamicSpectrum:
     times : (time,) MJD s
     recorded, kept : (frequency, time)
         All samples, and those not flagged, each channel over its median; NaN where there are none, or hardly any.
+
+    Examples
+    --------
+    >>> seen = dynamic_spectra(flagged)[0]
+    >>> seen.kept.shape == (len(seen.frequencies), len(seen.times)), round(float(np.nanmedian(seen.kept)), 1)
+    (True, 1.0)
     """
 
     frequencies: np.ndarray
@@ -43,7 +49,14 @@ class DynamicSpectrum:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Where visibilities lie in the uv plane: (point,) in wavelengths, each baseline once."""
+    """Where visibilities lie in the uv plane: (point,) in wavelengths, each baseline once.
+
+    Examples
+    --------
+    >>> seen = coverage(paths, [])
+    >>> seen.u.shape == seen.v.shape, round(float(np.hypot(seen.u, seen.v).max()), -3)  # wavelengths
+    (True, 54000.0)
+    """
 
     u: np.ndarray
     v: np.ndarray
@@ -61,6 +74,11 @@ def dynamic_spectra(flagged: Flagged) -> list[DynamicSpectrum]:
     -------
     list of DynamicSpectrum
         Of some of them where they are many, all over the same slots.
+
+    Examples
+    --------
+    >>> [round(float(seen.frequencies.mean()) / 1e6) for seen in dynamic_spectra(flagged)]
+    [134, 136]
     """
     layouts = [source.layout() for source in flagged.sources]
     first = layouts[0]
@@ -88,6 +106,12 @@ def coverage(paths: Sequence[Path], bad_stations: Sequence[BadStation]) -> Cover
     Returns
     -------
     Coverage
+
+    Examples
+    --------
+    >>> bad, every = coverage(paths, flagged.bad_stations), coverage(paths, [])
+    >>> len(every.u) == 2 * 30 * 190, len(bad.u) == 2 * 30 * 153  # sets, slots, baselines of 20 and of 18 stations
+    (True, True)
     """
     points = []
     for path in paths:

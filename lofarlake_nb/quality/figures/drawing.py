@@ -18,19 +18,40 @@ TICKS = 8
 
 
 def saved(figure: Figure, output: Path) -> Image:
-    """Write a figure as PNG, the same bytes each time, for a notebook to show."""
+    """Write a figure as PNG, the same bytes each time, for a notebook to show.
+
+    Examples
+    --------
+    >>> figure = Figure(figsize=(1, 1))
+    >>> saved(figure, Path("once.png")).data == saved(figure, Path("again.png")).data
+    True
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(str(output), metadata={"Software": None})
     return Image(filename=str(output))
 
 
 def utc(mjd_seconds: float) -> datetime:
-    """Moment of a Measurement Set's TIME."""
+    """Moment of a Measurement Set's TIME.
+
+    Examples
+    --------
+    >>> str(utc(4_925_491_200.5))
+    '2014-12-17 00:00:00.500000'
+    """
     return datetime(1858, 11, 17) + timedelta(seconds=float(mjd_seconds))
 
 
 def label_slots(axes: Axes, times: Sequence[float] | np.ndarray) -> None:
-    """Label an axis of slots by their UTC: pauses between scans take no room on it."""
+    """Label an axis of slots by their UTC: pauses between scans take no room on it.
+
+    Examples
+    --------
+    >>> axes = Figure().subplots()
+    >>> label_slots(axes, 4_925_491_200 + np.array([0.0, 4.0, 600.0]))
+    >>> axes.get_xlabel(), [label.get_text() for label in axes.get_xticklabels()]
+    ('UTC, 2014-12-17 (pauses left out)', ['00:00:00', '00:00:04', '00:10:00'])
+    """
     count = len(times)
     places = np.unique(np.linspace(0, count - 1, min(TICKS, count)).round().astype(int))
     axes.set_xticks(places, [f"{utc(times[i]):%H:%M:%S}" for i in places])
@@ -38,6 +59,12 @@ def label_slots(axes: Axes, times: Sequence[float] | np.ndarray) -> None:
 
 
 def paused(times: Sequence[float] | np.ndarray) -> bool:
-    """Whether there are pauses between the slots."""
+    """Whether there are pauses between the slots.
+
+    Examples
+    --------
+    >>> paused([0, 4, 8, 12]), paused([0, 4, 8, 600])
+    (False, True)
+    """
     steps = np.diff(np.asarray(times, dtype=float))
     return bool(len(steps) > 1 and steps.max() > 1.5 * np.median(steps))
