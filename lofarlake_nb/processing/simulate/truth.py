@@ -1,6 +1,5 @@
 """What is true of a simulated observation, kept beside it and never inside."""
 
-import json
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -315,20 +314,6 @@ def write_sky_model(path: Path, sky: Sky) -> Path:
         )
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def read_summary(path: Path) -> dict:
-    """What `write_summary` wrote.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-    """
-    return json.loads(path.read_text())
 
 
 def _hours(radian: float) -> str:
