@@ -25,7 +25,7 @@ NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
 
 @dataclass(frozen=True)
-class Source:
+class _Source:
     """One line of a sky model."""
 
     ra: float  # rad
@@ -186,7 +186,7 @@ def _values(text: str, columns: list[tuple[str, str]]) -> dict[str, str]:
     return {name: part or default for part, (name, default) in zip(parts, columns, strict=True)}
 
 
-def _source(values: dict[str, str]) -> Source | None:
+def _source(values: dict[str, str]) -> _Source | None:
     """Source of a line; None for a patch."""
     kind = values["type"].upper()
     if not values["name"] and not kind:
@@ -205,7 +205,7 @@ def _source(values: dict[str, str]) -> Source | None:
     )
     if major < 0 or minor < 0:
         raise ValueError("MajorAxis and MinorAxis are 0 arcsec or more")
-    return Source(
+    return _Source(
         ra=angle(values["ra"], hours=True),
         dec=angle(values["dec"], hours=False),
         flux=_number("I", values["i"]),
@@ -233,7 +233,7 @@ def _truth(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _model(path: Path, sources: list[Source]) -> SkyModel:
+def _model(path: Path, sources: list[_Source]) -> SkyModel:
     terms = max(1, max(len(s.index) for s in sources))
     column = {
         name: np.array([getattr(s, name) for s in sources])
