@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from lofarlake_nb.errors import ObservationError
 from lofarlake_nb.observation import stations
 from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.parameters import SimulationParameters
-from lofarlake_nb.processing.simulate import beam, gains, interference, ionosphere, plan, sky, visibilities
+from lofarlake_nb.processing.simulate import beam, gains, interference, ionosphere, plan, sky, truth, visibilities
 from lofarlake_nb.processing.simulate.a_team import a_team
 
 FREQUENCIES = 135e6 + 12207.03125 * np.arange(16)
@@ -357,3 +358,15 @@ def test_interference_is_averaged_over_wider_and_longer_samples():
         # One draw fewer or more would be another evening: the energy is the same.
         assert coarse.mean() == pytest.approx(fine.mean(), rel=0.02)
         np.testing.assert_allclose(coarse, fine.reshape(144, 8, 8).mean(axis=2), rtol=0.02, atol=0.02 * coarse.max())
+
+
+def test_what_is_no_truth_or_a_damaged_one_is_refused(tmp_path):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with (tmp_path / "damaged.npz").open("wb") as file:
+        np.savez_compressed(file, times=np.random.default_rng(1).normal(size=1000))
+    damaged = bytearray((tmp_path / "damaged.npz").read_bytes())
+    damaged[60:62] = bytes(255 - byte for byte in damaged[60:62])
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    for name in ("one.npy", "damaged.npz"):
+        with pytest.raises(ObservationError, match="no truth of a simulation"):
+            truth.load(tmp_path / name)

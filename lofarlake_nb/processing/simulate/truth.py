@@ -1,6 +1,7 @@
 """What is true of a simulated observation, kept beside it and never inside."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from lofarlake_nb.processing.simulate.ionosphere import TECU_PHASE, Screen
 from lofarlake_nb.processing.simulate.sky import REFERENCE_HZ, Sky
 from lofarlake_nb.steps import write_json
 
+# What numpy says of a file that is none of its own, or a damaged one.
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 FLUX_SCALE = "Scaife and Heald (2012); Cas A, Cyg A, Tau A and Vir A by Perley and Butler (2017)"
 
 
@@ -149,7 +152,7 @@ def load(path: Path) -> Truth:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             values = {f.name: kept[f.name] for f in fields(Truth)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise ObservationError(
             f"{path}: no truth of a simulation ({error})", "simulate the observation again"
         ) from error
