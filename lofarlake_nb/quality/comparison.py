@@ -115,13 +115,11 @@ def compare(found: SourceList, known: Catalogue, *, beam_arcsec: float, frequenc
     """
     radius = max(0.5 * beam_arcsec, 5.0)
     places, wanted = _sky(found.ra_deg, found.dec_deg), _sky(known.ra_deg, known.dec_deg)
-    nearest, away, _ = wanted.match_to_catalog_sky(places)
-    back, _, _ = places.match_to_catalog_sky(wanted)
-    matched = (away.arcsec <= radius) & (back[nearest] == np.arange(len(wanted)))
-    matched &= ~_crowded(wanted, known.flux_jy, CROWDED_BEAMS * beam_arcsec)
-    rows = np.flatnonzero(matched)
-    rows = rows[np.argsort(-known.flux_jy[rows], kind="stable")]
-    its = nearest[rows]
+    rows, its = _matched(places, wanted, radius)
+    alone = ~_crowded(wanted, known.flux_jy, CROWDED_BEAMS * beam_arcsec)[rows]
+    rows, its = rows[alone], its[alone]
+    order = np.argsort(-known.flux_jy[rows], kind="stable")
+    rows, its = rows[order], its[order]
     scale = (frequency_hz / known.frequency_hz) ** SPECTRAL_INDEX if known.frequency_hz else 1.0
     east = (found.ra_deg[its] - known.ra_deg[rows] + 180) % 360 - 180
     return Comparison(
@@ -141,6 +139,16 @@ def compare(found: SourceList, known: Catalogue, *, beam_arcsec: float, frequenc
 
 def _sky(ra_deg: np.ndarray, dec_deg: np.ndarray) -> SkyCoord:
     return SkyCoord(ra_deg * u.deg, dec_deg * u.deg)
+
+
+def _matched(places: SkyCoord, wanted: SkyCoord, radius_arcsec: float) -> tuple[np.ndarray, np.ndarray]:
+    """(match,) indices of known sources, and of the found ones: each the other's nearest, within a radius."""
+    if not len(places) or not len(wanted):
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    nearest, away, _ = wanted.match_to_catalog_sky(places)
+    back, _, _ = places.match_to_catalog_sky(wanted)
+    rows = np.flatnonzero((away.arcsec <= radius_arcsec) & (back[nearest] == np.arange(len(wanted))))
+    return rows, nearest[rows]
 
 
 def _crowded(places: SkyCoord, flux: np.ndarray, radius_arcsec: float) -> np.ndarray:

@@ -109,3 +109,9 @@ def test_of_too_few_nothing_is_said():
     known = Catalogue("c", ("a",), np.array([10.0]), np.array([0.0]), np.array([1.0]))
     assert compared(found([10.0], [0.0], [1.0]), known).statistics()["meanRatio"] is None
     assert compared(found([50.0], [0.0], [1.0]), known).names == ()
+
+
+def test_with_nothing_found_nothing_is_matched():
+    known = Catalogue("c", ("a",), np.array([10.0]), np.array([0.0]), np.array([1.0]))
+    result = compared(found([], [], []), known)
+    assert (result.names, result.statistics()["nmatched"]) == ((), 0)
