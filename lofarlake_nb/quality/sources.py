@@ -141,7 +141,7 @@ def measure(picture: Picture, known: Sequence[KnownSource]) -> list[MeasuredSour
     Returns
     -------
     list of MeasuredSource
-        Those whose ring lies within the image, in the given order.
+        Those whose ring lies within the image and has no blank pixels, and that stand out of it, in the given order.
 
     Examples
     --------
@@ -166,9 +166,13 @@ def _measure_one(picture: Picture, source: KnownSource) -> MeasuredSource | None
     rows, columns = np.mgrid[bottom : bottom + cut.shape[0], left : left + cut.shape[1]]
     distance = np.hypot(columns - x, rows - y)
     inside, ring = distance <= radius, (distance > 2 * radius) & (distance <= 3 * radius)
+    if not np.isfinite(cut[inside | ring]).all():
+        return None
     background = float(np.median(cut[ring]))
     noise = 1.4826 * float(np.median(np.abs(cut[ring] - background)))
     signal = np.where(inside, cut - background, 0)
+    if not signal.max() > 0:
+        return None
     flux = float(signal.sum() / picture.beam_pixels)
     bright = np.where(inside & (signal > 0.5 * signal[inside].max()), signal, 0)
     centre = picture.wcs.pixel_to_world(

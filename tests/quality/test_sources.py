@@ -46,3 +46,14 @@ def test_what_is_no_image_with_a_beam_is_refused(tmp_path):
     fits.PrimaryHDU(np.zeros((2, 3))).writeto(tmp_path / "beamless.fits")
     with pytest.raises(ProcessingError, match="BMAJ"):
         sources.read_picture(tmp_path / "beamless.fits")
+
+
+def test_a_source_where_the_image_is_blank_is_left_out(image):
+    """An image that is corrected for the primary beam is blank where that is weak."""
+    path, places = image
+    picture = sources.read_picture(path)
+    wanted = [known(name, position) for name, (position, _) in places.items()]
+    picture.pixels[275:] = np.nan  # within the ring around the weak one
+    assert [source.name for source in sources.measure(picture, wanted)] == ["strong"]
+    picture.pixels[:] = 0
+    assert sources.measure(picture, wanted) == []
