@@ -73,12 +73,14 @@ def of_model(model: SkyModel | ModelColumn) -> list[KnownSource]:
     if isinstance(model, ModelColumn):
         return []
     brightest = int(np.argmax(model.flux))
-    east = (model.ra - model.ra[brightest]) * np.cos(model.dec[brightest])
-    near = np.hypot(east, model.dec - model.dec[brightest]) < TOGETHER
+    # A source may lie on both sides of 0 h.
+    later = (model.ra - model.ra[brightest] + np.pi) % (2 * np.pi) - np.pi
+    near = np.hypot(later * np.cos(model.dec[brightest]), model.dec - model.dec[brightest]) < TOGETHER
     weight = np.abs(model.flux[near]) / np.abs(model.flux[near]).sum()
-    ra, dec = float(model.ra[near] @ weight), float(model.dec[near] @ weight)
-    away = np.hypot((model.ra[near] - ra) * np.cos(dec), model.dec[near] - dec) + model.major[near]
-    return [KnownSource(model.name, float(np.rad2deg(ra)), float(np.rad2deg(dec)), float(np.max(away) / ARCSEC))]
+    east, dec = float(later[near] @ weight), float(model.dec[near] @ weight)
+    away = np.hypot((later[near] - east) * np.cos(dec), model.dec[near] - dec) + model.major[near]
+    ra = float(np.rad2deg(model.ra[brightest] + east)) % 360
+    return [KnownSource(model.name, ra, float(np.rad2deg(dec)), float(np.max(away) / ARCSEC))]
 
 
 @dataclass(frozen=True)
