@@ -104,8 +104,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text())
-        return {**empty(), **found}
-    except (OSError, ValueError, TypeError) as error:
+        parts = {part: {**dict.fromkeys(keys), **(found.get(part) or {})} for part, keys in KEYS.items()}
+        return {**found, **parts, "sources": found.get("sources") or []}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ProcessingError(f"{path}: no summary of a run ({error})", "run the notebook that writes it") from error
 
 

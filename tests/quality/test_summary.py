@@ -50,3 +50,12 @@ def test_words_say_what_is_known_and_nothing_else():
     assert "3C196: 88.00 Jy (true 89.40, -1.6%)" in words
     assert "thermal unknown" in words
     assert "CS013HBA0" in words
+
+
+def test_a_summary_that_lacks_keys_gets_them(tmp_path):
+    (tmp_path / "summary.json").write_text('{"flags": {"fraction": 0.25}, "ingest": null}')
+    found = summary.read(tmp_path / "summary.json")
+    assert summary.in_words(found) == "flags        25.00%, bad stations: none"
+    (tmp_path / "summary.json").write_text('{"flags": 0.25}')
+    with pytest.raises(ProcessingError, match="no summary of a run"):
+        summary.read(tmp_path / "summary.json")
