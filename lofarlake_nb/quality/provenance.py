@@ -65,7 +65,7 @@ class Provenance:
             further = f" -p more {shlex.quote(more)}" if changed else ""
             return f"lofarlake run 2_process -p dataset {self.dataset} -p sky_model {model}{further}"
         options = " ".join(f"-p {name} {shlex.quote(value)}" for name, value in changed.items())
-        return f"lofarlake process {' '.join(self.inputs)} --sky-model {model} --output DIR {options}".strip()
+        return f"lofarlake process {shlex.join(self.inputs)} --sky-model {model} --output DIR {options}".strip()
 
     def lines(self) -> list[str]:
         """The same as lines of text, for the HISTORY of a FITS file."""
@@ -135,7 +135,7 @@ def _observed(paths: Sequence[Path], chosen: FlagParameters) -> dict[str, str]:
 
 
 def write_history(header: fits.Header, provenance: Provenance) -> None:
-    """Add how an image came to be to its header; what is not ASCII is written without.
+    """Add how an image came to be to its header; a question mark stands for what it can't hold: all but plain ASCII.
 
     Parameters
     ----------
@@ -151,4 +151,4 @@ def write_history(header: fits.Header, provenance: Provenance) -> None:
     (True, 'input: from disk')
     """
     for line in provenance.lines():
-        header.add_history(line.encode("ascii", "replace").decode())
+        header.add_history("".join(char if " " <= char <= "~" else "?" for char in line))

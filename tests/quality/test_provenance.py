@@ -3,8 +3,10 @@
 import json
 import shlex
 
+from astropy.io import fits
+
 from lofarlake_nb.processing import settings
-from lofarlake_nb.quality.provenance import Provenance
+from lofarlake_nb.quality.provenance import Provenance, write_history
 
 
 def repeated(dataset):
@@ -33,3 +35,15 @@ def test_its_lines_name_every_parameter_and_version():
     assert "numpy 2.4" in lines
     for step in settings.of({}).values().values():
         assert all(f"{name}=" in lines for name in step)
+
+
+def test_names_that_a_shell_would_take_apart_are_quoted():
+    came = Provenance("", ("my set.MS", "b;c.MS"), "3C196", settings.of({}), {}, {})
+    assert shlex.split(came.command())[2:4] == ["my set.MS", "b;c.MS"]
+
+
+def test_what_a_header_can_not_hold_is_replaced():
+    came = Provenance("", ("a.MS",), "my\nmodél", settings.of({}), {}, {})
+    header = fits.Header()
+    write_history(header, came)
+    assert "sky model: my?mod?l" in list(header["HISTORY"])
