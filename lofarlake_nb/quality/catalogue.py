@@ -153,12 +153,17 @@ def _angle(table: Table, known: tuple[str, ...], path: Path, *, hours: bool) -> 
     name = _needed(table, known, path)
     column = table[name]
     if column.dtype.kind in "US":
+        there = ~np.ma.getmaskarray(np.ma.asarray(column))
+        angles = np.full(len(column), np.nan)
         try:
-            return Angle([str(v) for v in column], unit=u.hourangle if hours else u.deg).deg
+            angles[there] = Angle([str(v) for v in column[there]], unit=u.hourangle if hours else u.deg).deg
+            return angles
         except (ValueError, TypeError, u.UnitsError) as error:
             raise UsageError(
                 f"{path}: column {name} holds no angles ({error})", "write degrees, or 08:13:36"
             ) from error
+    if column.dtype.kind not in "fiu":
+        raise UsageError(f"{path}: column {name} holds no angles", "write degrees, or 08:13:36")
     unit = column.unit if column.unit is not None and column.unit.is_equivalent(u.deg) else u.deg
     return _numbers(column) * unit.to(u.deg)
 
@@ -187,7 +192,9 @@ def _frequency(table: Table) -> float | None:
     if column and table[column].dtype.kind in "fiu":
         unit = table[column].unit
         factor = unit.to(u.Hz) if unit is not None and unit.is_equivalent(u.Hz) else 1.0
-        values.append(float(np.nanmedian(_numbers(table[column]))) * factor)
+        known = _numbers(table[column])
+        known = known[np.isfinite(known)]
+        values += [float(np.median(known)) * factor] if known.size else []
     for value in values:
         try:
             found = float(value)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from lofarlake_nb.errors import UsageError
@@ -115,3 +116,22 @@ def test_with_nothing_found_nothing_is_matched():
     known = Catalogue("c", ("a",), np.array([10.0]), np.array([0.0]), np.array([1.0]))
     result = compared(found([], [], []), known)
     assert (result.names, result.statistics()["nmatched"]) == ((), 0)
+
+
+def test_a_row_whose_text_is_empty_is_left_out_and_a_column_of_nothing_says_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text("ra,dec,flux,freq\n08:13:36,48.2,1,nan\n,48.2,1,nan\n")
+    read = catalogue.read(tmp_path / "t.csv")
+    assert (read.ra_deg.round(6).tolist(), read.left_out, read.frequency_hz) == ([123.4], 1, None)
+
+
+@pytest.mark.parametrize(
+    ("form", "values"), [("PD()", [[1.0, 2.0], [1.0]]), ("M", [1 + 1j, 2j])], ids=["lists", "complex"]
+)
+def test_columns_that_hold_no_numbers_are_refused(tmp_path, form, values):
+    array = np.empty(2, dtype=object if form == "PD()" else complex)
+    array[:] = values
+    columns = [fits.Column(name="ra", format=form, array=array)]
+    columns += [fits.Column(name=name, format="D", array=[1.0, 2.0]) for name in ("dec", "flux")]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
+    with pytest.raises(UsageError, match="column ra holds no angles"):
+        catalogue.read(tmp_path / "t.fits")
