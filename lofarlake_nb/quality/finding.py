@@ -171,7 +171,9 @@ def _run(image: Path, folder: Path, beam: Path | None) -> Found:
     wanted, free = PIXEL_BYTES * _pixels(image), _free_bytes()
     if wanted > free:
         return _without(f"no source list: PyBDSF would take {wanted / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
-    asked = [sys.executable, "-m", __name__, str(image), str(folder), *([str(beam)] if beam else [])]
+    # Whole paths: PyBDSF works in the folder.
+    given = [str(path.absolute()) for path in (image, folder, beam) if path is not None]
+    asked = [sys.executable, "-m", __name__, *given]
     try:
         done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, timeout=LONGEST_S, check=False)
     except subprocess.TimeoutExpired:

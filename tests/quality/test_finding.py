@@ -1,5 +1,7 @@
 """PyBDSF reads our images, and its list has the fluxes and places that were put in, corrected for the primary beam."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -52,6 +54,14 @@ def known(images):
     sky = [WCS(fits.getheader(images[0])).celestial.pixel_to_world(x, y) for x, y, _ in PLACES.values()]
     ra, dec = (np.array([getattr(s, name).deg for s in sky]) for name in ("ra", "dec"))
     return Catalogue("truth", tuple(PLACES), ra, dec, np.array([flux for *_, flux in PLACES.values()]))
+
+
+def test_a_path_from_here_is_as_good_as_a_whole_one(found, images, monkeypatch):
+    folder = images[0].parent
+    monkeypatch.chdir(folder)
+    again = finding.find(images[0].relative_to(folder), Path("sought"), "key", beam=images[1].relative_to(folder))
+    assert (again.note, again.count) == ("", found.count)
+    assert len(finding.read(again.catalogue).flux_jy) == found.count
 
 
 def test_fluxes_and_places_are_those_put_in(found, images):
