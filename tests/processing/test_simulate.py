@@ -301,6 +301,17 @@ def test_it_is_found_again_and_never_mixed(whole, tmp_path):
     assert measurement_set.describe(folder / "L667520_SAP000_SB001_uv.MS").n_times == 10
 
 
+def test_what_others_put_beside_it_stays_when_it_is_simulated_again(tmp_path):
+    few = {"stations": 3, "subbands": 1, "scans": 1, "scan": "8 s", "sources": 0, "beam": False}
+    first = made(tmp_path, **few)
+    (tmp_path / "L667520_notes.txt").write_text("mine")
+    shutil.copytree(first.measurement_sets[0], tmp_path / "L667520_SAP000_SB000_uv.averaged.MS")
+    first.truth.unlink()
+    assert made(tmp_path, **few).truth.is_file()
+    assert (tmp_path / "L667520_notes.txt").read_text() == "mine"
+    assert (tmp_path / "L667520_SAP000_SB000_uv.averaged.MS").is_dir()
+
+
 def test_an_interrupted_simulation_leaves_nothing(tmp_path):
     def stop(done, total):
         raise KeyboardInterrupt

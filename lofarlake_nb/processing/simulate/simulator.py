@@ -159,8 +159,9 @@ def _make_way(record: Path, key: str, places: list[Path], there: list[Path]) -> 
         raise ObservationError(
             f"{there[0]}: from another simulation", "remove it, or choose another folder or observation_id"
         )
-    if not all(p.exists() for p in places):
-        for path in there:
+    found = [p for p in places if p.exists()]
+    if len(found) < len(places):
+        for path in found:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
