@@ -101,6 +101,7 @@ def test_angles(text, hours, degrees):
         ("a, POINT, f, 08:13:36.0, +48.13.03.0, nan", "no number"),
         ("a, POINT, f, 08:13:36.0, +48.13.03.0, 1e999", "no finite number"),
         ("a, POINT, f, 08:13:36.0, +48.13.03.0, 1, 0, [-0.7]", "ReferenceFrequency above 0"),
+        ("a, POINT, f, 08:13:36.0, +48.13.03.0, 1, -1", "ReferenceFrequency above 0"),
         ("a, GAUSSIAN, f, 08:13:36.0, +48.13.03.0, 1, , [], -3, 1, 0", "0 arcsec or more"),
         ("a, POINT, f" + ", 1" * 20, "values"),
     ],

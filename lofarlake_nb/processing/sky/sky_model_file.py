@@ -196,8 +196,8 @@ def _source(values: dict[str, str]) -> _Source | None:
     index = values.get("spectralindex", "").strip("[] ")
     coefficients = tuple(_number("SpectralIndex", c) for c in index.split(",")) if index else ()
     reference = _number("ReferenceFrequency", values.get("referencefrequency") or "0")
-    if coefficients and not reference > 0:
-        raise ValueError("a SpectralIndex needs a ReferenceFrequency above 0")
+    if reference < 0 or (coefficients and not reference > 0):
+        raise ValueError("expected a ReferenceFrequency above 0, which a SpectralIndex needs")
     gaussian = kind == "GAUSSIAN"
     major, minor, orientation = (
         _number(name, values.get(name.lower()) or "0") if gaussian else 0.0
