@@ -118,9 +118,10 @@ def write(
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = _embedded
     shown = [section for section in sections if _has_something(section)]
-    page = environment.from_string(_PAGE.read_text())
+    page = environment.from_string(_PAGE.read_text(encoding="utf-8"))
     partial = path.with_name(path.name + ".part")
-    partial.write_text(page.render(title=title, subtitle=subtitle, facts=facts, sections=shown, links=links))
+    text = page.render(title=title, subtitle=subtitle, facts=facts, sections=shown, links=links)
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
     return path
 

@@ -1,7 +1,10 @@
 """A report holds its pictures, asks no other host, and shows what it is given as text."""
 
 import base64
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +57,11 @@ def test_a_source_is_shown_with_its_error_and_the_truth():
     rows = run_report.table_of_sources({"sources": [{**source, "true_flux_jy": 89.4}]}).rows
     assert rows == [["3C196", "123.4000", "48.2000", "88.000 ± 0.100", "89.400", "-1.57%"]]
     assert run_report.table_of_sources({"sources": [{**source, "true_flux_jy": None}]}).rows[0][4:] == ["", ""]
+
+
+def test_a_report_is_utf_8_as_it_says_whatever_the_locale_is(tmp_path):
+    said = f"from lofarlake_nb.quality import report; from pathlib import Path; target = Path({str(tmp_path / 'r.html')!r})\n"
+    said += "report.write(target, title=chr(0x2033), subtitle='', facts=[])"
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run([sys.executable, "-c", said], env=plain, check=True, timeout=60)
+    assert "<title>″</title>" in (tmp_path / "r.html").read_text(encoding="utf-8")
