@@ -85,7 +85,7 @@ def folder(output: str, dataset: str, paths: Sequence[str]) -> Path:
     >>> folder("", "lofar:L990100", []).name
     'L990100'
     """
-    name = dataset.partition(":")[2] or (Path(paths[0]).name if paths else "nothing")
+    name = dataset.partition(":")[2] or (Path(os.path.abspath(paths[0])).name if paths else "nothing")
     place = Path(output).expanduser() if output else Path("results") / re.sub(r"[^A-Za-z0-9._-]", "_", name)
     place.mkdir(parents=True, exist_ok=True)
     return place.absolute()
