@@ -1,4 +1,4 @@
-"""Gain amplitudes and phases of every station, over time, and over frequency."""
+"""Gain amplitudes and phases of every station, over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ NO_SOLUTION = "0.85"  # grey: no colour of the scales
 
 
 def gains(calibrated: Calibrated, place: Path) -> Image | None:
-    """Gains of every station over time (amplitude and phase of X and Y), and over all Measurement Sets' frequencies.
+    """Gains of every station over time: amplitude and phase of X and Y, in the middle of the first Measurement Set.
 
     Parameters
     ----------
@@ -40,14 +40,13 @@ def gains(calibrated: Calibrated, place: Path) -> Image | None:
     if not calibrated.solution_files:
         return None
     stations = measurement_set.layout(calibrated.measurement_sets[0]).stations
-    solved = [solutions.read(path) for path in calibrated.solution_files]
+    solved = solutions.read(calibrated.solution_files[0])
     _panels(solved, stations, calibrated.reference_station, place / "phases.png")
     return _waterfalls(solved, stations, calibrated.reference_station, place / "gains.png")
 
 
-def _waterfalls(solved: Sequence[Gains], stations: Sequence[str], reference: str, output: Path) -> Image:
-    first = solved[0]
-    middle = _hands(first)
+def _waterfalls(solved: Gains, stations: Sequence[str], reference: str, output: Path) -> Image:
+    middle = _hands(solved)
     figure = Figure(figsize=(17, 0.13 * len(stations) + 2.2), layout="constrained")
     panels = figure.subplots(1, 4, sharey=True)
     for hand, name in enumerate(HANDS):
@@ -60,20 +59,19 @@ def _waterfalls(solved: Sequence[Gains], stations: Sequence[str], reference: str
             axes.set_facecolor(NO_SOLUTION)
             drawn = axes.imshow(pixels, aspect="auto", interpolation="nearest", cmap=colours, vmin=low, vmax=high)
             axes.set_title(f"{name}: " + ("amplitude / median" if what == 0 else f"phase against {reference} (deg)"))
-            _label_intervals(axes, first.times)
+            _label_intervals(axes, solved.times)
             if hand == 1:
                 figure.colorbar(drawn, ax=list(panels[2 * what : 2 * what + 2]), pad=0.01, aspect=40)
     panels[0].set_yticks(range(len(stations)), stations, fontsize=6)
     figure.suptitle(
-        f"gains at {first.frequencies[len(first.frequencies) // 2] / 1e6:.2f} MHz (grey: none)", fontsize=11
+        f"gains at {solved.frequencies[len(solved.frequencies) // 2] / 1e6:.2f} MHz (grey: none)", fontsize=11
     )
     return saved(figure, output)
 
 
-def _panels(solved: Sequence[Gains], stations: Sequence[str], reference: str, output: Path) -> Image:
+def _panels(solved: Gains, stations: Sequence[str], reference: str, output: Path) -> Image:
     """A panel for each station: phases of X and Y over time, one Measurement Set."""
-    first = solved[0]
-    middle = np.degrees(np.angle(_hands(first)))
+    middle = np.degrees(np.angle(_hands(solved)))
     rows = -(-len(stations) // COLUMNS)
     size = float(np.clip(200 / len(middle), 2, 8))
     figure = Figure(figsize=(17, 1.25 * rows + 1), layout="constrained")
@@ -91,11 +89,13 @@ def _panels(solved: Sequence[Gains], stations: Sequence[str], reference: str, ou
     for axes in panels[len(stations) :]:
         axes.set_axis_off()
     for axes in panels[max(0, len(stations) - COLUMNS) : len(stations)]:
-        _label_intervals(axes, first.times, most=3)
+        _label_intervals(axes, solved.times, most=3)
         axes.tick_params(labelsize=6, labelbottom=True)
         axes.set_xlabel("")
     panels[0].legend(fontsize=6, loc="lower left", markerscale=3)
-    figure.suptitle(f"phases against {reference} (deg) over UTC, {first.frequencies.mean() / 1e6:.2f} MHz", fontsize=11)
+    figure.suptitle(
+        f"phases against {reference} (deg) over UTC, {solved.frequencies.mean() / 1e6:.2f} MHz", fontsize=11
+    )
     return saved(figure, output)
 
 
