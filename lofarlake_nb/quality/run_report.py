@@ -51,7 +51,9 @@ def write(place: Path, recorded: Recorded) -> Written:
 
     Examples
     --------
-    >>> report = write(place, recorded)
+    >>> page = write(place, recorded).path.read_text(encoding="utf-8")
+    >>> "<title>3C196: flagged, calibrated, imaged</title>" in page, page.count("<h2")
+    (True, 8)
     """
     figures = recorded.quality["metrics"][PIPELINE]
     observed = figures["observation"]

@@ -26,9 +26,17 @@ def weighted_mean(
     data : (group, baseline, frequency / channels, polarization) complex64
         0 where all is flagged.
     flag : (group, baseline, frequency / channels) bool
-        Where nothing unflagged, of any polarization, is left.
+        Where of some polarization nothing unflagged is left.
     weight : (group, baseline, frequency / channels, polarization) float32
         Sum of the weights of what is unflagged.
+
+    Examples
+    --------
+    >>> data = np.array([1, 3, 100], np.complex64).reshape(3, 1, 1, 1)
+    >>> flag, weight = np.array([False, False, True]).reshape(3, 1, 1), np.float32([3, 1, 1]).reshape(3, 1, 1, 1)
+    >>> mean, empty, total = weighted_mean(data, flag, weight, np.array([0]), 1)
+    >>> mean.item(), empty.item(), total.item()
+    ((1.5+0j), False, 4.0)
     """
     n_time, n_baseline, n_channel, n_polarization = data.shape
     n_group, n_out = len(starts), n_channel // channels

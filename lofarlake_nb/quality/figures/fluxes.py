@@ -34,7 +34,8 @@ def fluxes(comparisons: Sequence[Comparison], place: Path, *, beam_arcsec: float
 
     Examples
     --------
-    >>> picture = fluxes(recorded.comparisons, place, beam_arcsec=40.0)
+    >>> fluxes(recorded.comparisons, place, beam_arcsec=40.0) is None  # there was nothing to compare with
+    True
     """
     shown = [compared for compared in comparisons if compared.names]
     if not shown:
