@@ -60,8 +60,8 @@ def test_a_source_is_shown_with_its_error_and_the_truth():
 
 
 def test_a_report_is_utf_8_as_it_says_whatever_the_locale_is(tmp_path):
-    said = f"from lofarlake_nb.quality import report; from pathlib import Path; target = Path({str(tmp_path / 'r.html')!r})\n"
-    said += "report.write(target, title=chr(0x2033), subtitle='', facts=[])"
+    said = "import sys, pathlib; from lofarlake_nb.quality import report\n"
+    said += "report.write(pathlib.Path(sys.argv[1]), title=chr(0x2033), subtitle='', facts=[])"
     plain = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    subprocess.run([sys.executable, "-c", said], env=plain, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", said, tmp_path / "r.html"], env=plain, check=True, timeout=60)
     assert "<title>″</title>" in (tmp_path / "r.html").read_text(encoding="utf-8")
