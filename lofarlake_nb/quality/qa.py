@@ -154,8 +154,8 @@ def close_sources(phase_centre: tuple[float, float], decided: Sequence[AteamVerd
     Returns
     -------
     list of dict
-        Nearest first: ``source``, ``distance`` in degrees, ``mitigation`` (``clip`` or ``none``, as LINC calls it), and
-        why.
+        Nearest first: ``source``, ``distance`` in degrees, ``mitigation`` (``clip`` or ``none``, as LINC calls it);
+        of what was decided also ``elevation`` in degrees, and ``reason``.
 
     Examples
     --------
