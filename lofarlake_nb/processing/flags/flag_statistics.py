@@ -26,6 +26,11 @@ class BadStation:
         In words.
     figure : float
         The number behind the reason.
+
+    Examples
+    --------
+    >>> BadStation("CS030HBA1", "noise power 9.0 times the median station's", 9.0)
+    BadStation(name='CS030HBA1', reason="noise power 9.0 times the median station's", figure=9.0)
     """
 
     name: str
@@ -35,7 +40,15 @@ class BadStation:
 
 @dataclass(frozen=True)
 class Counts:
-    """Samples by pair of stations, and noise by station, over all blocks of an observation."""
+    """Samples by pair of stations, and noise by station, over all blocks of an observation.
+
+    Examples
+    --------
+    >>> pair = ("CS001HBA0", "CS002HBA0")
+    >>> counts = Counts({pair: np.array([100, 3, 10])}, {"CS001HBA0": [1.0]}, {pair: np.zeros(4)})
+    >>> fractions(counts, bad=[]).baselines
+    {'CS001HBA0 & CS002HBA0': 0.1}
+    """
 
     samples: dict[tuple[str, str], np.ndarray]  # (samples, came flagged, flagged)
     noise: dict[str, list[float]]  # relative power in each block
@@ -44,7 +57,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Fractions:
-    """Flagged fractions of the cross-correlations."""
+    """Flagged fractions of the cross-correlations.
+
+    Examples
+    --------
+    >>> counts = Counts({("CS001HBA0", "CS002HBA0"): np.array([100, 3, 10])}, {}, {})
+    >>> fractions(counts, bad=[])
+    Fractions(all=0.1, known=0.03, stations={'CS001HBA0': 0.1, 'CS002HBA0': 0.1},
+              baselines={'CS001HBA0 & CS002HBA0': 0.1})
+    """
 
     all: float
     known: float
@@ -70,6 +91,16 @@ def collect(layouts: Sequence[Layout], statistics: Sequence[dict[str, np.ndarray
     ------
     ProcessingError
         When there are no cross-correlations, or every one of them is flagged.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout("observation/L990100_SAP000_SB000_uv.MS")
+    >>> counted = {"samples": 16 * layout.cross, "known": 0 * layout.cross, "flagged": 4 * layout.cross}
+    >>> counted |= {"noise": np.array([1, 1, np.nan]), "seen": np.zeros((6, 4))}
+    >>> counts = collect([layout, layout], [counted, counted])
+    >>> counts.samples["CS001HBA0", "CS002HBA0"].tolist(), counts.noise
+    ([32, 0, 8], {'CS001HBA0': [1.0, 1.0], 'CS002HBA0': [1.0, 1.0]})
     """
     samples: dict[tuple[str, str], np.ndarray] = {}
     noise: dict[str, list[float]] = {}
@@ -104,6 +135,13 @@ def bad_stations(counts: Counts, parameters: FlagParameters) -> tuple[BadStation
     -------
     tuple of BadStation
         Sorted by name.
+
+    Examples
+    --------
+    >>> names = ("CS001HBA0", "CS002HBA0", "CS003HBA0")
+    >>> samples = {pair: np.array([100, 0, 5]) for pair in (names[:2], names[1:], names[::2])}
+    >>> bad_stations(Counts(samples, {names[0]: [1.0], names[1]: [40.0, 50.0]}, {}), FlagParameters())
+    (BadStation(name='CS002HBA0', reason="noise power 45.0 times the median station's", figure=45.0),)
     """
     bad = {}
     everywhere = {name for name in _stations(counts) if _fraction(counts, _pairs(counts, name), column=2) == 1}
@@ -122,7 +160,14 @@ def bad_stations(counts: Counts, parameters: FlagParameters) -> tuple[BadStation
 
 
 def together(*found: Sequence[BadStation]) -> tuple[BadStation, ...]:
-    """Stations of several lists, sorted by name, each with the first of its reasons."""
+    """Stations of several lists, sorted by name, each with the first of its reasons.
+
+    Examples
+    --------
+    >>> noisy, dead = BadStation("CS002HBA0", "noisy", 9.0), BadStation("CS001HBA0", "dead", 0.0)
+    >>> [station.name for station in together([noisy], [dead, BadStation("CS002HBA0", "turned", 0.5)])]
+    ['CS001HBA0', 'CS002HBA0']
+    """
     by_name: dict[str, BadStation] = {}
     for stations in found:
         for station in stations:
@@ -141,6 +186,14 @@ def odd_dipoles(counts: Counts) -> tuple[tuple[BadStation, ...], tuple[BadStatio
     -------
     tuple of two tuples of BadStation
         Sorted by name; their figure is the part of the sky's power that is in the cross hands of their baselines.
+
+    Examples
+    --------
+    >>> pairs = [(a, b) for a in "ABCDEF" for b in "ABCDEF" if a < b]
+    >>> seen = {pair: np.array([0, 50, 50, 0] if "A" in pair else [50, 0, 0, 50]) for pair in pairs}
+    >>> odd_dipoles(Counts(dict.fromkeys(seen, np.ones(3)), {}, seen))[0]
+    (BadStation(name='A', reason="dipoles exchanged: 100 % of the sky's power on 5 baselines is in the cross hands",
+                figure=1.0),)
     """
     names = _stations(counts)
     place = {name: i for i, name in enumerate(names)}
@@ -170,6 +223,12 @@ def fractions(counts: Counts, bad: Iterable[str]) -> Fractions:
     Returns
     -------
     Fractions
+
+    Examples
+    --------
+    >>> samples = {("RS106", "RS205"): np.array([100, 0, 10]), ("RS106", "RS208"): np.array([100, 0, 20])}
+    >>> fractions(Counts(samples, {}, {}), bad=["RS208"]).stations
+    {'RS106': 0.55, 'RS205': 0.1, 'RS208': 1.0}
     """
     left_out = set(bad)
     pairs = {p: np.array([n[0], n[1], n[0] if left_out & set(p) else n[2]]) for p, n in counts.samples.items()}

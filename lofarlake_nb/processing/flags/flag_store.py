@@ -6,7 +6,13 @@ import numpy as np
 
 
 def size(shape: tuple[int, int, int]) -> int:
-    """Bytes that flags (time, baseline, frequency) take."""
+    """Bytes that flags (time, baseline, frequency) take.
+
+    Examples
+    --------
+    >>> size((10, 3, 9))  # 9 channels take two bytes
+    60
+    """
     return shape[0] * shape[1] * -(-shape[2] // 8)
 
 
@@ -23,6 +29,12 @@ def create(path: Path, shape: tuple[int, int, int]) -> Path:
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> file = create(Path("created.npy"), (4, 3, 9))
+    >>> get(file, slice(0, 4), 9).shape, int(get(file, slice(0, 4), 9).sum())
+    ((4, 3, 9), 0)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -41,6 +53,13 @@ def put(path: Path, start: int, flag: np.ndarray) -> None:
     start : int
         First slot of the block.
     flag : (time, baseline, frequency) bool
+
+    Examples
+    --------
+    >>> file = create(Path("put.npy"), (4, 1, 9))
+    >>> put(file, 2, np.ones((1, 1, 9), bool))
+    >>> get(file, slice(0, 4), 9).sum(axis=2).ravel().tolist()
+    [0, 0, 9, 0]
     """
     stored = np.lib.format.open_memmap(path, mode="r+")
     stored[start : start + len(flag)] = np.packbits(flag, axis=2)
@@ -62,6 +81,13 @@ def get(path: Path, times: slice, n_channels: int) -> np.ndarray:
     Returns
     -------
     (time, baseline, frequency) bool
+
+    Examples
+    --------
+    >>> file = create(Path("got.npy"), (4, 1, 3))
+    >>> put(file, 0, np.array([[[True, False, True]]]))
+    >>> get(file, slice(0, 2), 3).tolist()
+    [[[True, False, True]], [[False, False, False]]]
     """
     stored = np.lib.format.open_memmap(path, mode="r")
     return np.unpackbits(np.asarray(stored[times]), axis=2, count=n_channels).astype(bool)

@@ -40,6 +40,11 @@ class Source:
         That holds the visibilities.
     spectral_window, field_id : int or None
         Which one, where there are several.
+
+    Examples
+    --------
+    >>> Source(Path("observation/L990100_SAP000_SB000_uv.MS")).layout().stations
+    ('CS001HBA0', 'CS002HBA0', 'CS003HBA0')
     """
 
     path: Path
@@ -66,6 +71,15 @@ def flag_baseline(spectra: np.ndarray, flagger: aoflagger.AOFlagger, strategy: a
     -------
     (time, frequency) bool
         True where bad.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(size=(8, 32, 100))
+    >>> spectra = (noise + 100 * (np.arange(32) == 16)[:, None]).astype(np.float32)
+    >>> engine = aoflagger.AOFlagger()
+    >>> bad = flag_baseline(spectra, engine, engine.load_strategy_file(engines.flagging_strategy()))
+    >>> bad.shape, np.flatnonzero(bad.mean(axis=0) > 0.5).tolist()
+    ((100, 32), [16])
     """
     count, n_channel, n_time = spectra.shape
     images = flagger.make_image_set(n_time, n_channel, count)
@@ -92,6 +106,13 @@ def flag_window(source: Source, times: slice, flag_file: Path, strategy: str) ->
     dict
         ``samples``, ``known`` (came flagged), ``flagged``: (baseline,) int, 0 for autocorrelations; ``noise``:
         (station,) relative noise power; ``seen``: (baseline, 4), see `swapped.significance`.
+
+    Examples
+    --------
+    >>> source = Source(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> found = flag_window(source, slice(0, 4), flag_store.create(Path("flags.npy"), (4, 6, 4)), "")
+    >>> found["samples"].tolist(), found["noise"].shape  # autocorrelations don't count
+    ([0, 16, 16, 0, 16, 0], (3,))
     """
     layout = source.layout()
     block = measurement_set.read(source.path, layout, [source.column, "FLAG"], times)
@@ -129,6 +150,14 @@ def count_window(flag_file: Path, times: slice, n_channels: int, wanted: np.ndar
     -------
     tuple of int64 array
         (frequency,), (time,).
+
+    Examples
+    --------
+    >>> file = flag_store.create(Path("counted.npy"), (4, 2, 3))
+    >>> flag_store.put(file, 1, np.array([[[True, True, False], [True, True, True]]]))
+    >>> by_channel, by_time = count_window(file, slice(0, 4), 3, np.array([True, False]))
+    >>> by_channel.tolist(), by_time.tolist()
+    ([1, 1, 0], [0, 2, 0, 0])
     """
     return samples.count(flag_store.get(flag_file, times, n_channels), wanted)[1:]
 
@@ -148,6 +177,14 @@ def channel_levels(data: np.ndarray, flag: np.ndarray) -> np.ndarray:
     -------
     (frequency,) float32
         At most 1; 1 too where a channel is as good as empty.
+
+    Examples
+    --------
+    >>> data = np.ones((10, 3, 16, 4), complex)
+    >>> data[:, :, 0] = 0.5  # the edge falls
+    >>> data[:, :, 8] = 20  # interference
+    >>> channel_levels(data, np.zeros((10, 3, 16), bool))[[0, 1, 8, 15]].tolist()
+    [0.5, 1.0, 1.0, 1.0]
     """
     level = np.full(data.shape[2], np.nan)
     for i in range(data.shape[2]):
@@ -165,7 +202,13 @@ def channel_levels(data: np.ndarray, flag: np.ndarray) -> np.ndarray:
 
 
 def searchable(layout: Layout, n_time: int) -> bool:
-    """Whether there are neighbours enough for AOFlagger to compare with."""
+    """Whether there are neighbours enough for AOFlagger to compare with.
+
+    Examples
+    --------
+    >>> [searchable(Source(paths[0]).layout(), slots) for slots in (5, 6)]
+    [False, True]
+    """
     return n_time >= FEWEST_SLOTS and len(layout.frequencies) >= FEWEST_CHANNELS
 
 
@@ -214,6 +257,13 @@ def pieces(times: np.ndarray, interval: float) -> list[slice]:
     Returns
     -------
     list of slice
+
+    Examples
+    --------
+    >>> pieces(np.append(np.arange(40.0), 100 + np.arange(40.0)), 1.0)
+    [slice(0, 40, None), slice(40, 80, None)]
+    >>> pieces(np.append(np.arange(40.0), 100 + np.arange(10.0)), 1.0)  # a scan of 10 slots is too short
+    [slice(0, 50, None)]
     """
     found = scans(times, interval)
     long_enough = all(scan.stop - scan.start >= LONG_SCAN for scan in found)

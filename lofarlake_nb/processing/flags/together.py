@@ -35,7 +35,15 @@ MEDIAN = {1: 0.693, 2: 0.839}
 
 
 def classes(lengths: np.ndarray) -> np.ndarray:
-    """Class (n,) of each baseline, by its length (n,) in m."""
+    """Class (n,) of each baseline, by its length (n,) in m.
+
+    Examples
+    --------
+    >>> np.bincount(classes(np.arange(30.0))).tolist()
+    [15, 15]
+    >>> classes(np.array([300.0, 20.0, 5.0])).tolist()  # too few to part
+    [0, 0, 0]
+    """
     count = int(np.clip(len(lengths) // FEWEST_BASELINES, 1, MOST_CLASSES))
     rank = np.empty(len(lengths), dtype=np.int64)
     rank[np.argsort(lengths, kind="stable")] = np.arange(len(lengths))
@@ -65,6 +73,15 @@ def find(
     Returns
     -------
     (n, time, frequency) bool
+
+    Examples
+    --------
+    >>> data = np.random.default_rng(1).normal(size=(40, 24, 32, 4, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    >>> data[20, :, 16] += 2  # on noise of 1.4
+    >>> group, power, level = classes(np.arange(24.0)), np.full(24, 2.0), np.ones(32, np.float32)
+    >>> found = find(data, np.zeros((40, 24, 32), bool), level, np.arange(24), group, power)
+    >>> bool(found[:, 20, 16].all()), bool(found.mean() < 0.01)
+    (True, True)
     """
     n_time, _, n_channel, _ = data.shape
     found = np.zeros((len(baselines), n_time, n_channel), dtype=bool)
