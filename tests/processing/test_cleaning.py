@@ -45,3 +45,14 @@ def test_what_made_it_worse_is_undone(monkeypatch):
     assert found.major_cycles == 2
     assert found.model[0, 0, 0] == 1
     assert found.residual.std() == pytest.approx(0.5, rel=0.02)
+
+
+def test_radler_is_not_heard(capsys):
+    """Neither where standard output is Python's own, as in a notebook."""
+    sky, psf = np.zeros((2, 1, NPIX, NPIX), np.float32)
+    sky[0, 40, 20], psf[0, NPIX // 2, NPIX // 2] = 3, 1
+    found = deconvolution.deconvolve(
+        sky.copy(), psf, lambda model: sky - model, ImageParameters(), SIZE, 3 * CELL, BANDS
+    )
+    assert found.model[0, 40, 20] == pytest.approx(3, rel=1e-3)
+    assert capsys.readouterr().out == ""

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import IO
 
@@ -198,7 +198,10 @@ def _settings(parameters: ImageParameters, geometry: Geometry) -> radler.Setting
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what radler's C++ prints off standard output, where a command's JSON goes."""
+    """Keep what radler prints off standard output, where a command's JSON goes, and out of notebooks.
+
+    It prints from C++ and through Python, whose standard output is another one in a notebook.
+    """
     sys.stdout.flush()
     buffered = ctypes.CDLL(None)  # what C and C++ print waits in a buffer of their own
     buffered.fflush(None)
@@ -206,7 +209,8 @@ def _quiet() -> Iterator[None]:
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 1)
-        yield
+        with open(os.devnull, "w") as unread, redirect_stdout(unread):
+            yield
     finally:
         buffered.fflush(None)
         os.dup2(kept, 1)
