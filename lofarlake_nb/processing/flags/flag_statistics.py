@@ -29,8 +29,9 @@ class BadStation:
 
     Examples
     --------
-    >>> BadStation("CS030HBA1", "noise power 9.0 times the median station's", 9.0)
-    BadStation(name='CS030HBA1', reason="noise power 9.0 times the median station's", figure=9.0)
+    >>> counts = Counts({("CS001HBA0", "CS002HBA0"): np.array([100, 0, 100])}, {}, {})
+    >>> bad_stations(counts, FlagParameters())[0]
+    BadStation(name='CS001HBA0', reason='100.0 % of its samples are flagged or 0', figure=1.0)
     """
 
     name: str

@@ -24,6 +24,12 @@ class Bands:
         Frequencies where they meet, Hz.
     weights : (group,) float64
         Sums of the imaging weights.
+
+    Examples
+    --------
+    >>> images = np.array([[[0.0]], [[4.0]]], np.float32)
+    >>> Bands(np.array([120e6, 130e6, 140e6]), np.array([1.0, 3.0])).mean(images).tolist()
+    [[3.0]]
     """
 
     edges: np.ndarray
@@ -50,6 +56,13 @@ def bands(parameters: ImageParameters, layouts: Sequence[Layout]) -> np.ndarray:
     -------
     (group + 1,) float64
         Hz, ascending; channels are spread over them evenly. One group where the channels are too few.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout("observation/L990100_SAP000_SB000_uv.MS")  # four channels around 135 MHz
+    >>> (bands(ImageParameters(channels=2), [layout]) / 1e6).round(4).tolist()
+    [134.9023, 135.0, 135.1221]
     """
     every = np.sort(np.concatenate([layout.frequencies for layout in layouts]))
     width = max(layout.channel_width for layout in layouts)

@@ -37,6 +37,14 @@ class Chunk:
         Stations.
     sums : (4,) float64
         From `weigh`: sums of w, of w² σ² (Jy²), of w |visibility| (Jy), and how many have weight.
+
+    Examples
+    --------
+    >>> data = {"visibilities": np.ones((1, 1), np.complex64), "weight": np.ones((1, 1), np.float32)}
+    >>> rows = {"times": np.zeros(1), "antenna1": np.zeros(1, np.int16), "antenna2": np.ones(1, np.int16)}
+    >>> chunk = Chunk(uvw=np.zeros((1, 3)), frequencies=np.array([150e6]), **data, **rows, sums=np.zeros(4))
+    >>> chunk.waves.round(4).tolist()
+    [0.5003]
     """
 
     uvw: np.ndarray
@@ -68,6 +76,13 @@ class OnDisk:
         Seen by all workers.
     sums : (4,) float64
         The chunk's.
+
+    Examples
+    --------
+    >>> chunk = Chunk(np.zeros((1, 3)), np.array([150e6]), *np.ones((2, 1, 1)), *np.zeros((3, 1), int), np.zeros(4))
+    >>> write(chunk, Path("chunk"))
+    >>> OnDisk(Path("chunk"), chunk.sums).with_visibilities(3 * chunk.visibilities).open().visibilities.tolist()
+    [[3.0]]
     """
 
     folder: Path
@@ -86,7 +101,15 @@ class OnDisk:
 
 
 def write(chunk: Chunk, folder: Path) -> None:
-    """Write a chunk into a folder, that others may be reading it from."""
+    """Write a chunk into a folder, that others may be reading it from.
+
+    Examples
+    --------
+    >>> chunk = Chunk(np.zeros((1, 3)), np.array([150e6]), *np.ones((2, 1, 1)), *np.zeros((3, 1), int), np.zeros(4))
+    >>> write(chunk, Path("written"))
+    >>> len(list(Path("written").iterdir())), np.load("written/frequencies.npy").tolist()
+    (7, [150000000.0])
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in (f.name for f in fields(Chunk) if f.name != "sums"):
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as partial:
@@ -109,6 +132,15 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
     -------
     list of Chunk
         One for each pair of classes, with natural weights.
+
+    Examples
+    --------
+    >>> size = Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> (chunk,) = load(Part(calibrated.measurement_sets, slice(0, 2)), size)
+    >>> len(np.unique(chunk.times)), bool(80 < np.median(np.abs(chunk.visibilities[chunk.weight > 0])) < 100)
+    (2, True)
+    >>> bool((np.hypot(*chunk.uvw.T[:2]) * chunk.waves.min()).max() < 3000)  # longer baselines are dropped
+    True
     """
     layouts = [measurement_set.layout(path) for path in part.paths]
     uvw, frequencies, values, natural = _read(part, layouts, parameter)
@@ -174,7 +206,14 @@ def _read(
 
 
 def density(loaded: Sequence[Chunk], geometry: Geometry) -> np.ndarray:
-    """Sum of natural weights in each cell of the uv plane (cell,); a task."""
+    """Sum of natural weights in each cell of the uv plane (cell,); a task.
+
+    Examples
+    --------
+    >>> chunk = Chunk(np.zeros((1, 3)), np.array([150e6]), *np.ones((2, 1, 1)), *np.zeros((3, 1), int), np.zeros(4))
+    >>> float(density([chunk, chunk], Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))).max())  # in one cell
+    2.0
+    """
     cells = weighting.empty(geometry)
     for chunk in loaded:
         cells += weighting.density(chunk.uvw, chunk.waves, chunk.weight, geometry)
@@ -182,12 +221,27 @@ def density(loaded: Sequence[Chunk], geometry: Geometry) -> np.ndarray:
 
 
 def density_of_part(part: Part, geometry: Geometry) -> np.ndarray:
-    """`density` of chunks that are read and not kept; a task."""
+    """`density` of chunks that are read and not kept; a task.
+
+    Examples
+    --------
+    >>> part, size = Part(calibrated.measurement_sets, slice(0, 2)), Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> bool(np.isclose(density_of_part(part, size).sum(), load(part, size)[0].weight.sum(dtype=float)))
+    True
+    """
     return density(load(part, geometry), geometry)
 
 
 def weigh_one(loaded: Sequence[Chunk], i: int, cells: np.ndarray | None, robust: float, geometry: Geometry) -> Chunk:
-    """`weigh` one of the chunks of a part; a task."""
+    """`weigh` one of the chunks of a part; a task.
+
+    Examples
+    --------
+    >>> chunk = Chunk(np.zeros((1, 3)), np.array([150e6]), *np.ones((2, 1, 1)), *np.zeros((3, 1), int), np.zeros(4))
+    >>> strong = replace(chunk, weight=4 * chunk.weight)
+    >>> weigh_one([chunk, strong], 1, None, 0.0, Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))).sums[0].tolist()
+    4.0
+    """
     return weigh(loaded[i], cells, robust, geometry)
 
 
@@ -207,6 +261,16 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
     -------
     Chunk
         With its `sums`.
+
+    Examples
+    --------
+    >>> data, weight = np.full((1, 1), 3.0), np.full((1, 1), 4.0)
+    >>> chunk = Chunk(np.zeros((1, 3)), np.array([150e6]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
+    >>> size = Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> weigh(chunk, None, 0.0, size).sums.tolist()  # natural weights
+    [4.0, 4.0, 12.0, 1.0]
+    >>> round(float(weigh(chunk, density([chunk], size), 0.0, size).weight[0, 0]), 3)  # 4 / (1 + 5²)
+    0.154
     """
     natural = weight = chunk.weight
     if cells is not None:
@@ -229,7 +293,15 @@ def weigh(chunk: Chunk, cells: np.ndarray | None, robust: float, geometry: Geome
 def weigh_on_disk(
     part: Part, cells: np.ndarray | None, robust: float, geometry: Geometry, folders: Sequence[Path]
 ) -> list[OnDisk]:
-    """Read chunks, weigh them and write each into its folder; a task, that may be done again while others read."""
+    """Read chunks, weigh them and write each into its folder; a task, that may be done again while others read.
+
+    Examples
+    --------
+    >>> part, size = Part(calibrated.measurement_sets, slice(0, 2)), Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> (kept,) = weigh_on_disk(part, None, 0.0, size, [Path("weighed")])
+    >>> bool(np.isclose(kept.open().weight.sum(dtype=float), kept.sums[0])), bool(kept.sums[0] > 0)
+    (True, True)
+    """
     kept = []
     for loaded, folder in zip(load(part, geometry), folders, strict=True):
         chunk = weigh(loaded, cells, robust, geometry)
@@ -239,10 +311,22 @@ def weigh_on_disk(
 
 
 def one_of(kept: Sequence[OnDisk], i: int) -> OnDisk:
-    """One of the chunks of a part; a task."""
+    """One of the chunks of a part; a task.
+
+    Examples
+    --------
+    >>> one_of([OnDisk(Path("chunk0"), np.zeros(4)), OnDisk(Path("chunk1"), np.zeros(4))], 1).folder.name
+    'chunk1'
+    """
     return kept[i]
 
 
 def sums(chunk: Chunk | OnDisk) -> np.ndarray:
-    """Of a weighed chunk; a task."""
+    """Of a weighed chunk; a task.
+
+    Examples
+    --------
+    >>> sums(OnDisk(Path("chunk0"), np.array([4.0, 4.0, 12.0, 1.0]))).tolist()
+    [4.0, 4.0, 12.0, 1.0]
+    """
     return chunk.sums

@@ -40,6 +40,15 @@ class Deconvolved:
         Jy / beam, exact: the model was subtracted from the visibilities.
     major_cycles : int
         Subtractions that were done.
+
+    Examples
+    --------
+    >>> dirty, psf = np.zeros((2, 1, 64, 64), np.float32)
+    >>> dirty[0, 40, 20], psf[0, 32, 32] = 3, 1
+    >>> size, bands = Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), Bands(np.array([1e8, 2e8]), np.ones(1))
+    >>> found = deconvolve(dirty, psf, lambda model: dirty, ImageParameters(iterations=0), size, 2e-4, bands)
+    >>> found.major_cycles, float(found.model.max()), float(found.residual.max())  # a dirty image
+    (0, 0.0, 3.0)
     """
 
     model: np.ndarray
@@ -76,6 +85,15 @@ def deconvolve(
     Returns
     -------
     Deconvolved
+
+    Examples
+    --------
+    >>> sky, psf = np.zeros((2, 1, 64, 64), np.float32)
+    >>> sky[0, 40, 20], psf[0, 32, 32] = 3, 1
+    >>> size, bands = Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), Bands(np.array([1e8, 2e8]), np.ones(1))
+    >>> found = deconvolve(sky.copy(), psf, lambda clean: sky - clean, ImageParameters(), size, 2e-4, bands)
+    >>> round(float(found.model[0, 40, 20]), 1), bool(np.abs(found.residual).max() < 0.01)
+    (3.0, True)
     """
     residual = np.ascontiguousarray(dirty, np.float32)
     model = np.zeros_like(residual) if start is None else np.ascontiguousarray(start, np.float32)

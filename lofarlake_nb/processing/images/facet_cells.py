@@ -52,6 +52,15 @@ class Cells:
         Which of the chunk's times a row is of.
     times : (slot,) float64
         MJD UTC seconds.
+
+    Examples
+    --------
+    >>> uvw, stations = 2.0 * np.arange(6)[:, None] * [1, 0, 0], np.zeros((2, 6), int)  # a way of 10 m
+    >>> chunk = Chunk(uvw, np.array([150e6]), *np.ones((2, 6, 1)), np.arange(6.0), *stations, np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 1, 4), np.complex64))
+    >>> cells = plan(chunk, [facet], Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)))
+    >>> (cells.uvw[:, 0] / chunk.waves[0]).round(3).tolist()
+    [2.0, 8.0]
     """
 
     of_row: np.ndarray
@@ -62,7 +71,16 @@ class Cells:
 
 
 def plan(chunk: Chunk, facets: Sequence[Facet], geometry: Geometry) -> Cells:
-    """Cells that are small enough for all of some patches."""
+    """Cells that are small enough for all of some patches.
+
+    Examples
+    --------
+    >>> uvw, stations = 2.0 * np.arange(6)[:, None] * [1, 0, 0], np.zeros((2, 6), int)  # a way of 10 m
+    >>> chunk = Chunk(uvw, np.array([150e6]), *np.ones((2, 6, 1)), np.arange(6.0), *stations, np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 1, 4)))
+    >>> plan(chunk, [facet], Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))).of_row.tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
     corner = max((f.size for f in facets), default=1) / np.sqrt(2) * geometry.cell
     # A patch's own u and v have a part of w in them, by as much as its plane is tilted.
     tilt = max((np.hypot(f.l, f.m) / _n(f) for f in facets), default=0.0)
@@ -79,7 +97,15 @@ def plan(chunk: Chunk, facets: Sequence[Facet], geometry: Geometry) -> Cells:
 
 
 def channel_groups(frequencies: np.ndarray, spread: float) -> np.ndarray:
-    """First channels (group + 1,) of groups that are evenly spaced, of a standard deviation (1 / m) up to `spread`."""
+    """First channels (group + 1,) of groups that are evenly spaced, of a standard deviation (1 / m) up to `spread`.
+
+    Examples
+    --------
+    >>> channel_groups(1e8 + 1e6 * np.array([0, 1, 2, 5]), spread=np.inf).tolist()  # not evenly spaced
+    [0, 3, 4]
+    >>> channel_groups(1e8 + 1e6 * np.arange(4), spread=0.002).tolist()
+    [0, 2, 4]
+    """
     edges = [0]
     for channel in range(1, len(frequencies)):
         group = frequencies[edges[-1] : channel + 1]
@@ -140,7 +166,15 @@ def image_of(
 
 
 def means(chunk: Chunk, facets: Sequence[Facet]) -> np.ndarray:
-    """Sums (facet,) of weight × amplitude of what is seen of each patch. Phases have no part in them."""
+    """Sums (facet,) of weight × amplitude of what is seen of each patch. Phases have no part in them.
+
+    Examples
+    --------
+    >>> chunk = Chunk(np.zeros((6, 3)), np.array([150e6]), *np.ones((2, 6, 1)), *np.zeros((3, 6), int), np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.full((1, 1, 4), 0.5, np.complex64))
+    >>> means(chunk, [facet]).round(3).tolist()  # 6 × (4 × 0.5²) / 2
+    [3.0]
+    """
     slot, times = _slots(chunk)
     weight = chunk.weight.sum(axis=1, dtype=np.float64)
     stations = _fixed(chunk.antenna1), _fixed(chunk.antenna2)
@@ -157,7 +191,13 @@ def _jones(chunk: Chunk, facet: Facet, times: np.ndarray) -> np.ndarray:
 
 
 def between(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values (time, ...) on straight lines between times, at wanted ones; the first and the last beyond them."""
+    """Values (time, ...) on straight lines between times, at wanted ones; the first and the last beyond them.
+
+    Examples
+    --------
+    >>> between(np.array([0.0, 10.0]), np.array([[1.0], [3.0]]), np.array([-1.0, 2.5, 20.0])).ravel().tolist()
+    [1.0, 1.5, 3.0]
+    """
     if len(times) == 1:
         return np.repeat(values, len(wanted), axis=0)
     place = np.clip(np.interp(wanted, times, np.arange(len(times))), 0, len(times) - 1)

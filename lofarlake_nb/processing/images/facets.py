@@ -56,6 +56,11 @@ class Facet:
         Hz, of `jones`.
     slope : (time, station, 4) complex64 or None
         Change of `jones` with the logarithm of the frequency; None where there is none.
+
+    Examples
+    --------
+    >>> Facet(16, 8, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 2, 4))).window
+    (slice(8, 40, None), slice(16, 48, None))
     """
 
     x: int
@@ -80,7 +85,15 @@ class Facet:
 
 @dataclass(frozen=True)
 class Place:
-    """A patch that has been chosen: its first pixel, its size, its centre, and the flux of its brightest pixel."""
+    """A patch that has been chosen: its first pixel, its size, its centre, and the flux of its brightest pixel.
+
+    Examples
+    --------
+    >>> smooth = np.zeros((64, 64), np.float32)
+    >>> smooth[40, 20] = 5
+    >>> choose(smooth, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 3e-4, least=1.0, most=5, apart=0.0)
+    [Place(x=0, y=16, size=48, l=0.0008, m=0.0008, flux=5.0)]
+    """
 
     x: int
     y: int
@@ -113,6 +126,14 @@ def choose(
     -------
     list of Place
         Brightest first.
+
+    Examples
+    --------
+    >>> smooth = np.zeros((256, 256), np.float32)
+    >>> smooth[[40, 45, 100, 200], [20, 25, 100, 200]] = 5, 4, 0.5, 8  # the second lies in the first one's patch
+    >>> size = Geometry(256, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))
+    >>> [patch.flux for patch in choose(smooth, size, 3e-4, least=1.0, most=5, apart=0.0)]
+    [8.0, 5.0]
     """
     reach = max(LEAST_REACH, int(np.ceil(BEAMS_REACH * beam / geometry.cell)))
     size = min(2 * int(ducc0.fft.good_size(reach)), geometry.npix)
@@ -134,6 +155,12 @@ def owners(facets: Sequence[Facet], npix: int) -> np.ndarray:
     """Which patch each pixel belongs to (npix, npix) uint8: 0 for none, else 1 and more; the brighter one's first.
 
     A patch's own first column and row are nobody's: the gridder has them for the other edge too.
+
+    Examples
+    --------
+    >>> bright, faint = (Facet(i, i, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 2, 4))) for i in (0, 16))
+    >>> owners([bright, faint], 64)[[0, 20, 40], [0, 20, 40]].tolist()
+    [0, 1, 2]
     """
     owner = np.zeros((npix, npix), np.uint8)
     for i, facet in enumerate(facets, 1):
@@ -143,7 +170,14 @@ def owners(facets: Sequence[Facet], npix: int) -> np.ndarray:
 
 
 def put(folder: Path, facets: Sequence[Facet], npix: int) -> Path:
-    """Leave facets where the workers find them: the file."""
+    """Leave facets where the workers find them: the file.
+
+    Examples
+    --------
+    >>> file = put(Path(), [Facet(0, 0, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 2, 4)))], 64)
+    >>> file.name, np.load("owners.npy").shape
+    ('facets.pickle', (64, 64))
+    """
     np.save(folder / "owners.npy", owners(facets, npix))
     path = folder / FILE
     path.write_bytes(pickle.dumps(list(facets)))
@@ -151,7 +185,15 @@ def put(folder: Path, facets: Sequence[Facet], npix: int) -> Path:
 
 
 def take(path: Path) -> tuple[list[Facet], np.ndarray]:
-    """Facets and their `owners`, as `put` left them."""
+    """Facets and their `owners`, as `put` left them.
+
+    Examples
+    --------
+    >>> file = put(Path(), [Facet(0, 0, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 2, 4)), scale=0.5)], 64)
+    >>> (facet,), owner = take(file)
+    >>> facet.scale, int((owner == 1).sum())
+    (0.5, 961)
+    """
     # Written a moment ago by this very run, in its own work folder.
     return pickle.loads(path.read_bytes()), np.load(path.parent / "owners.npy", mmap_mode="r")
 
@@ -160,6 +202,13 @@ def inserted(image: np.ndarray, patches: Sequence[np.ndarray], facets: Sequence[
     """Residual (npix, npix) with its patches in their places, all normalised by the sum of weights.
 
     A patch shows a source's flux times `scale`, as the image around it does.
+
+    Examples
+    --------
+    >>> facet = Facet(0, 0, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 2, 4)))
+    >>> image = inserted(np.zeros((64, 64)), [np.full((32, 32), 2.0)], [facet])
+    >>> image[0, 0].tolist(), image[31, 31].tolist(), image[32, 32].tolist()
+    (0.0, 2.0, 0.0)
     """
     owner = owners(facets, len(image))
     for i, (facet, patch) in enumerate(zip(facets, patches, strict=True), 1):

@@ -28,6 +28,14 @@ class Origin:
         Name of the field, of the telescope, and UTC of the first slot (ISO 8601).
     frequency, bandwidth : float
         That fluxes are brought to, and the span of all channels, Hz.
+
+    Examples
+    --------
+    >>> size = Geometry(64, np.deg2rad(0.01), 0.0, np.inf, 0.0, (np.pi, 0.8))
+    >>> about = Origin("3C196", "LOFAR", "2018-09-01T10:00:00", frequency=135e6, bandwidth=2e6)
+    >>> header = fits.getheader(write(Path("clean.fits"), np.zeros((64, 64)), size, about, unit="JY/PIXEL"))
+    >>> header["OBJECT"], header["CRVAL3"], round(header["MJD-OBS"], 3)
+    ('3C196', 135000000.0, 58362.417)
     """
 
     target: str
@@ -48,6 +56,14 @@ class Products:
     origin : Origin
     beam : Beam
         Of those in Jy / beam.
+
+    Examples
+    --------
+    >>> size, beam = Geometry(64, np.deg2rad(0.01), 0.0, np.inf, 0.0, (2.1, 0.8)), Beam(np.deg2rad(0.05), 5e-4, 0.0)
+    >>> products = Products(Path("images"), size, Origin("3C196", "LOFAR", "2018-09-01T10:00:00", 135e6, 2e6), beam)
+    >>> file = products.write("dirty", np.zeros((64, 64)))
+    >>> file.name, round(fits.getheader(file)["BMAJ"], 3)
+    ('dirty.fits', 0.05)
     """
 
     folder: Path
@@ -73,6 +89,13 @@ def origin(path: Path, layouts: Sequence[Layout], frequency: float) -> Origin:
         Of all.
     frequency : float
         Of the image, Hz.
+
+    Examples
+    --------
+    >>> path = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> origin(path, [measurement_set.layout(path)], 135e6)
+    Origin(target='3C196', telescope='LOFAR', start='2017-04-27T08:53:20.000Z',
+           frequency=135000000.0, bandwidth=195312.5)
     """
     described = measurement_set.describe(path)
     low = min(layout.frequencies.min() - 0.5 * layout.channel_width for layout in layouts)
@@ -111,6 +134,15 @@ def write(
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> size = Geometry(64, np.deg2rad(0.01), 0.0, np.inf, 0.0, (np.pi, 0.8))
+    >>> about = Origin("3C196", "LOFAR", "2018-09-01T10:00:00", 135e6, 2e6)
+    >>> file = write(Path("circular.fits"), np.zeros((64, 64)), size, about, unit="JY/BEAM", stokes="V")
+    >>> header = fits.getheader(file)
+    >>> header["CRVAL1"], header["CRPIX1"], round(header["CDELT1"], 3), header["CRVAL4"]
+    (180.0, 33.0, -0.01, 4.0)
     """
     header = _header(geometry, origin)
     header["BUNIT"] = unit
@@ -125,7 +157,16 @@ def write(
 
 
 def read(path: Path) -> np.ndarray:
-    """Pixels (npix, npix) float32 of an image that `write` wrote."""
+    """Pixels (npix, npix) float32 of an image that `write` wrote.
+
+    Examples
+    --------
+    >>> size = Geometry(64, np.deg2rad(0.01), 0.0, np.inf, 0.0, (np.pi, 0.8))
+    >>> about = Origin("3C196", "LOFAR", "2018-09-01T10:00:00", 135e6, 2e6)
+    >>> pixels = read(write(Path("image.fits"), np.full((64, 64), 0.5), size, about, unit="JY/BEAM"))
+    >>> pixels.shape, float(pixels[0, 0])
+    ((64, 64), 0.5)
+    """
     return fits.getdata(path)[0, 0].astype(np.float32)
 
 

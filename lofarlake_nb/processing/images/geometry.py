@@ -48,6 +48,12 @@ class Geometry:
         Right ascension and declination, rad.
     centre : tuple of float
         Direction cosines l (east) and m (north) of pixel npix / 2, from the phase centre.
+
+    Examples
+    --------
+    >>> small, large = (Geometry(npix, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)) for npix in (64, 4096))
+    >>> small.planes, large.planes  # the sky's curvature matters in the large one
+    (7, 103)
     """
 
     npix: int
@@ -85,6 +91,19 @@ def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry
     ------
     UsageError
         When the settings contradict each other: too few pixels a beam, or a field that they don't cover.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layouts = [measurement_set.layout(path) for path in paths]
+    >>> size = geometry(ImageParameters(field="3 deg", resolution="40 arcsec"), layouts)
+    >>> size.npix, round(float(np.rad2deg(size.cell)) * 3600, 2)
+    (960, 11.43)
+    >>> geometry(ImageParameters(resolution="20 arcsec", cell="10 arcsec"), layouts)
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.UsageError: a beam of 20 arcsec has 2.0 pixels of 10 arcsec, expected 3 or more;
+    use cell 5.71 arcsec, or a coarser resolution
     """
     first = layouts[0]
     baseline = np.linalg.norm(first.positions[first.antenna1] - first.positions[first.antenna2], axis=1).max()
@@ -136,6 +155,13 @@ def cutout(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry:
     ------
     UsageError
         When the centre can't be read, or lies more than 90 degrees away.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> asked = ImageParameters(cutout="0.1 deg", cutout_centre="08h13m36s +49d13m03s")  # one degree north
+    >>> round(cutout(asked, [measurement_set.layout(path) for path in paths]).centre[1], 4)
+    0.0175
     """
     centre = (0.0, 0.0)
     if parameters.cutout_centre:
@@ -174,6 +200,12 @@ def matched(geometry: Geometry, beam: Beam) -> Geometry:
     -------
     Geometry
         The same one where nothing has to change.
+
+    Examples
+    --------
+    >>> wider = matched(Geometry(1024, 1e-5, 0.0, 40_000.0, 0.0, (2.1, 0.8)), Beam(2e-4, 1e-4, 0.0))
+    >>> wider.npix, wider.cell, round(wider.maximum_uv)
+    (512, 2e-05, 24500)
     """
     if beam.minor < WIDE_PIXELS_A_BEAM * geometry.cell:
         return geometry

@@ -39,17 +39,38 @@ def accuracy(peak: float, noise: float) -> float:
     -------
     float
         Below `FINE` the gridder computes in double precision.
+
+    Examples
+    --------
+    >>> round(accuracy(90.0, 1e-3), 6), accuracy(90.0, 1.0)  # by the dynamic range
+    (0.000111, 0.001)
     """
     return float(np.clip(HEADROOM * noise / peak, 1e-7, COARSE)) if peak > 0 else COARSE
 
 
 def to_sky(image: np.ndarray) -> np.ndarray:
-    """From the gridder's axes (l, m) to a FITS image's (north up, east left), the phase centre at npix / 2."""
+    """From the gridder's axes (l, m) to a FITS image's (north up, east left), the phase centre at npix / 2.
+
+    Examples
+    --------
+    >>> image = np.zeros((4, 4))
+    >>> image[3, 2] = 1  # one pixel east of the middle
+    >>> np.argwhere(to_sky(image)).tolist()
+    [[2, 1]]
+    """
     return np.ascontiguousarray(np.roll(image.T[:, ::-1], 1, axis=1))
 
 
 def from_sky(image: np.ndarray) -> np.ndarray:
-    """Undo `to_sky`."""
+    """Undo `to_sky`.
+
+    Examples
+    --------
+    >>> image = np.zeros((4, 4))
+    >>> image[2, 1] = 1  # one pixel to the left of the middle
+    >>> np.argwhere(from_sky(image)).tolist()
+    [[3, 2]]
+    """
     return np.ascontiguousarray(np.roll(image, -1, axis=1)[:, ::-1].T)
 
 
@@ -69,6 +90,14 @@ def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
     -------
     (npix, npix) float32
         North up, east left; float64 where the accuracy needs it.
+
+    Examples
+    --------
+    >>> data, weight = np.full((1, 1), 3 + 0j), np.full((1, 1), 4.0)
+    >>> chunk = Chunk(np.ones((1, 3)), np.array([150e6]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
+    >>> image = image_of(data, chunk, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4)
+    >>> image.shape, round(float(image[32, 32]), 2)
+    ((64, 64), 12.0)
     """
     double = accuracy < FINE
     if not len(visibilities):
@@ -99,6 +128,16 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
     -------
     (row, frequency) complex64, Jy
         0 where the weight is.
+
+    Examples
+    --------
+    >>> data, weight, uvw = np.zeros((1, 1), complex), np.ones((1, 1)), np.array([[250.0, 0, 0]])
+    >>> chunk = Chunk(uvw, np.array([299792458.0]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
+    >>> image = np.zeros((64, 64))
+    >>> image[32, 22] = 2  # 1e-3 rad east: a quarter of a turn over 250 wavelengths
+    >>> seen = visibilities_of(image, chunk, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4)
+    >>> round(float(seen[0, 0].imag), 2)
+    2.0
     """
     kind = np.float64 if accuracy < FINE else np.float32
     if not len(chunk.uvw):
@@ -108,7 +147,16 @@ def visibilities_of(model: np.ndarray, chunk: Chunk, geometry: Geometry, accurac
 
 
 def psf(chunk: Chunk | OnDisk, geometry: Geometry, accuracy: float) -> np.ndarray:
-    """Point spread function (npix, npix), not normalised; a task."""
+    """Point spread function (npix, npix), not normalised; a task.
+
+    Examples
+    --------
+    >>> uvw, data, weight = np.array([[250.0, 0, 0]]), np.zeros((1, 1), complex), np.full((1, 1), 4.0)
+    >>> chunk = Chunk(uvw, np.array([299792458.0]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
+    >>> image = psf(chunk, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4)
+    >>> [round(float(image[32, column]), 2) for column in (32, 12)]  # half a turn away
+    [4.0, -4.0]
+    """
     opened = chunk.open()
     # Towards the image's centre, which need not be the phase centre.
     seen = point(opened, *geometry.centre) if any(geometry.centre) else np.ones(opened.weight.shape, np.complex64)
@@ -116,13 +164,30 @@ def psf(chunk: Chunk | OnDisk, geometry: Geometry, accuracy: float) -> np.ndarra
 
 
 def point(chunk: Chunk, l: float, m: float) -> np.ndarray:  # noqa: E741
-    """Visibilities (row, frequency) complex64 of a source of 1 Jy at direction cosines l (east) and m (north)."""
+    """Visibilities (row, frequency) complex64 of a source of 1 Jy at direction cosines l (east) and m (north).
+
+    Examples
+    --------
+    >>> uvw = np.array([[250.0, 0, 0], [0, 0, 0]])
+    >>> chunk = Chunk(uvw, np.array([299792458.0]), *np.ones((2, 2, 1)), *np.zeros((3, 2), int), np.zeros(4))
+    >>> point(chunk, 1e-3, 0.0).round(4).ravel().tolist()  # a quarter of a turn on the first baseline
+    [1j, (1+0j)]
+    """
     path = chunk.uvw @ np.array([l, m, np.sqrt(1 - l * l - m * m) - 1])
     return np.exp(2j * np.pi * (path[:, None] * chunk.waves)).astype(np.complex64)
 
 
 def dirty_and_psf(chunk: Chunk | OnDisk, beam: ChunkBeam | None, geometry: Geometry, accuracy: float) -> np.ndarray:
-    """Dirty image and point spread function (2, npix, npix), not normalised; a task."""
+    """Dirty image and point spread function (2, npix, npix), not normalised; a task.
+
+    Examples
+    --------
+    >>> data, weight = np.full((1, 1), 3 + 0j), np.full((1, 1), 4.0)
+    >>> chunk = Chunk(np.ones((1, 3)), np.array([150e6]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
+    >>> images = dirty_and_psf(chunk, None, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4)
+    >>> images[:, 32, 32].round(2).tolist()
+    [12.0, 4.0]
+    """
     opened = chunk.open()
     dirty = through(beam, image_of(opened.visibilities, opened, geometry, accuracy), geometry)
     return np.stack([dirty, psf(opened, geometry, max(accuracy, PSF))], dtype=dirty.dtype)
@@ -143,6 +208,16 @@ def residual(
     accuracy : float
     group : int
         The chunk's model.
+
+    Examples
+    --------
+    >>> data, weight, sky = np.full((1, 1), 3 + 0j), np.full((1, 1), 4.0), np.zeros((1, 64, 64), np.float32)
+    >>> chunk = Chunk(np.ones((1, 3)), np.array([150e6]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
+    >>> sky[0, 32, 32] = 2
+    >>> np.save("sky.npy", sky)
+    >>> left = residual(chunk, None, Path("sky.npy"), Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4, 0)
+    >>> round(float(left[32, 32]), 2)  # (3 Jy - 2 Jy) × 4
+    4.0
     """
     opened = chunk.open()
     model = np.load(models, mmap_mode="r")[group]
@@ -153,14 +228,29 @@ def residual(
 def image_of_part(
     part: Part, parameter: str, cells: np.ndarray | None, robust: float, geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dirty image, not normalised, and `chunks.Chunk.sums` of a Stokes parameter that is not held; a task."""
+    """Dirty image, not normalised, and `chunks.Chunk.sums` of a Stokes parameter that is not held; a task.
+
+    Examples
+    --------
+    >>> part = Part(calibrated.measurement_sets, slice(0, 2))
+    >>> dirty, sums = image_of_part(part, "I", None, 0.0, Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)))
+    >>> 80 < float(dirty.max() / sums[0]) < 100  # Jy / beam: 3C196
+    True
+    """
     (loaded,) = chunks.load(replace(part, classes=()), geometry, parameter)
     chunk = chunks.weigh(loaded, cells, robust, geometry)
     return image_of(chunk.visibilities, chunk, geometry, COARSE), chunk.sums
 
 
 def add_pairs(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Sums of the members of two tuples; a task."""
+    """Sums of the members of two tuples; a task.
+
+    Examples
+    --------
+    >>> image, count = add_pairs((np.array([1.0, 2.0]), 3), (np.array([10.0, 20.0]), 4))
+    >>> image.tolist(), count
+    ([11.0, 22.0], 7)
+    """
     return tuple(a + b for a, b in zip(first, second, strict=True))
 
 
@@ -181,6 +271,11 @@ def tree_sum(
     -------
     Future
         Of the sum.
+
+    Examples
+    --------
+    >>> float(tree_sum(session.client.map(float, [1, 2, 3, 4, 5]), session.client).result())
+    15.0
     """
     level = list(futures)
     while len(level) > 1:

@@ -15,7 +15,16 @@ BRIGHT_JY = 1.0
 
 @dataclass(frozen=True)
 class Peak:
-    """The brightest point: Jy / beam, and ICRS degrees."""
+    """The brightest point: Jy / beam, and ICRS degrees.
+
+    Examples
+    --------
+    >>> image = np.zeros((64, 64))
+    >>> image[42, 32] = 3
+    >>> found = peak(image, Geometry(64, np.deg2rad(0.01), 0.0, np.inf, 0.0, (np.pi, 0.0)))
+    >>> found.flux, round(found.ra_deg, 3), round(found.dec_deg, 3)
+    (3.0, 180.0, 0.1)
+    """
 
     flux: float
     ra_deg: float
@@ -38,6 +47,13 @@ def residual_rms(residual: np.ndarray, smooth: np.ndarray, beam: Beam, cell: flo
     -------
     float
         Jy / beam. Of the whole image where there is no such place.
+
+    Examples
+    --------
+    >>> residual, smooth = np.full((64, 64), 0.1), np.zeros((64, 64))
+    >>> residual[32, 32], smooth[32, 32] = 3, 90
+    >>> round(residual_rms(residual, smooth, Beam(3e-4, 3e-4, 0.0), 1e-4), 3)  # what is left of the source is no noise
+    0.1
     """
     bright = smooth > BRIGHT_JY
     away = np.ones(residual.shape, bool)
@@ -60,6 +76,14 @@ def peak(image: np.ndarray, geometry: Geometry) -> Peak:
     -------
     Peak
         With the brightest pixel's flux.
+
+    Examples
+    --------
+    >>> image = np.zeros((64, 64))
+    >>> image[32, 21:24] = 1, 3, 2  # east of the middle, and between two pixels
+    >>> found = peak(image, Geometry(64, np.deg2rad(0.01), 0.0, np.inf, 0.0, (0.0, 0.0)))
+    >>> found.flux, round(found.ra_deg, 5)
+    (3.0, 0.09833)
     """
     y, x = (int(i) for i in np.unravel_index(int(np.argmax(image)), image.shape))
     east = geometry.centre[0] - (x + _top(image[y], x) - geometry.npix // 2) * geometry.cell
@@ -69,7 +93,13 @@ def peak(image: np.ndarray, geometry: Geometry) -> Peak:
 
 
 def direction(l: float, m: float, phase_centre: tuple[float, float]) -> tuple[float, float]:  # noqa: E741
-    """Right ascension and declination (degrees) of direction cosines l (east) and m (north)."""
+    """Right ascension and declination (degrees) of direction cosines l (east) and m (north).
+
+    Examples
+    --------
+    >>> [round(degrees, 3) for degrees in direction(np.sin(np.deg2rad(1)), 0.0, (0.0, np.deg2rad(60)))]
+    [1.999, 59.985]
+    """
     ra0, dec0 = phase_centre
     n = np.sqrt(1 - l * l - m * m)
     dec = np.arcsin(m * np.cos(dec0) + n * np.sin(dec0))

@@ -44,6 +44,15 @@ class Need:
         That a worker takes at its peak.
     limit : int
         That it may take; 0 where it has no limit.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layouts = [measurement_set.layout(path) for path in paths]
+    >>> sizes = (Geometry(npix, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)) for npix in (500, 1000))
+    >>> small, large = (need(size, layouts, session.client).bytes_a_worker for size in sizes)
+    >>> large - small  # 64 bytes a pixel
+    48000000
     """
 
     chunk: int
@@ -76,6 +85,14 @@ def need(
     ------
     ProcessingError
         When not even the smallest chunk fits.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layouts = [measurement_set.layout(path) for path in paths]
+    >>> needed = need(Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)), layouts, session.client)
+    >>> needed.chunk, needed.on_disk
+    (2000000, False)
     """
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     limit = int(min((w["memory_limit"] for w in workers if w["memory_limit"]), default=0))
@@ -112,6 +129,12 @@ def chunk_size(geometry: Geometry, total: int) -> int:
     geometry : Geometry
     total : int
         Visibilities there are.
+
+    Examples
+    --------
+    >>> small, large = (Geometry(npix, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)) for npix in (512, 4096))
+    >>> chunk_size(small, 10**8), chunk_size(large, 10**8)
+    (2000000, 32000000)
     """
     transforms = geometry.planes * geometry.npix**2 // PIXELS_A_VISIBILITY
     # Few chunks where the transforms cost much, but two at least, and up to eight where they cost little.
@@ -120,6 +143,12 @@ def chunk_size(geometry: Geometry, total: int) -> int:
 
 
 def peak(geometry: Geometry, chunk: int, images: int) -> int:
-    """Bytes that a worker takes for one chunk at a time."""
+    """Bytes that a worker takes for one chunk at a time.
+
+    Examples
+    --------
+    >>> peak(Geometry(1000, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)), 2_000_000, 2)
+    478000000
+    """
     image = (PIXEL + 8 * images) * geometry.npix**2
     return round(BASE + chunk * max(READ, HELD + GRIDDED) + image)

@@ -30,6 +30,11 @@ class Part:
         Spectral index, and the frequency (Hz) that visibilities are brought to by it: so a flat model fits a wide band.
     classes : tuple of int
         Class of each station, from 0: there is a chunk for each pair of classes. Empty for one chunk of all.
+
+    Examples
+    --------
+    >>> Part((), slice(0, 1), classes=(0, 1, 1)).pairs
+    [(0, 0), (0, 1), (1, 1)]
     """
 
     paths: tuple[Path, ...]
@@ -74,6 +79,13 @@ def plan(
     -------
     list of Part
         The same for any number of workers.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout("observation/L990100_SAP000_SB000_uv.MS")  # 4 slots, 6 baselines, 4 channels
+    >>> [part.times for part in plan([Path("some.MS")], [layout], most=48)]
+    [slice(0, 2, None), slice(2, 4, None)]
     """
     parts = []
     for group, band in enumerate(pairwise(edges)):

@@ -47,6 +47,14 @@ class StationBeams:
         east left.
     frequency : float
         Hz.
+
+    Examples
+    --------
+    >>> axis = 0.02 * (np.arange(8) - 4)
+    >>> jones = (1 - axis[:, None] + 2 * axis)[..., None] * np.ones(4)  # falls north, and east more
+    >>> beams = StationBeams(np.zeros(1), 0.02, jones[None, None], 150e6)
+    >>> round(float(beams.at(l=np.array([0.05]), m=np.array([0.03]))[0, 0, 0, 0].real), 3)
+    0.87
     """
 
     times: np.ndarray
@@ -83,6 +91,13 @@ class ChunkBeam:
         1 where the beam of all is too low to tell; the phase centre in pixel grid / 2, north up, east left.
     step : float
         Its pixels, rad.
+
+    Examples
+    --------
+    >>> beam = ChunkBeam(np.full((8, 8), 0.5), step=0.01)
+    >>> image = np.full((64, 64), 4, np.float32)
+    >>> through(beam, image, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)))[0, :2].round(3).tolist()
+    [2.0, 2.0]
     """
 
     ratio: np.ndarray
@@ -90,7 +105,16 @@ class ChunkBeam:
 
 
 def through(beam: ChunkBeam | None, image: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Image (npix, npix) as a chunk sees it: itself where all see the same."""
+    """Image (npix, npix) as a chunk sees it: itself where all see the same.
+
+    Examples
+    --------
+    >>> size, image = Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), np.full((64, 64), 4.0)
+    >>> through(None, image, size) is image
+    True
+    >>> float(through(ChunkBeam(np.full((8, 8), 0.25), 0.01), image, size).mean().round(3))
+    1.0
+    """
     if beam is None:
         return image
     seen = over_image(beam.ratio, beam.step, geometry)
@@ -109,6 +133,12 @@ def ratios(beams: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarr
     -------
     ratios : (chunk, grid, grid) float64
     mean : (grid, grid) float64
+
+    Examples
+    --------
+    >>> each, mean = ratios(np.array([[[1.0]], [[3.0]]]), np.array([5.0, 5.0]))
+    >>> each.ravel().tolist(), mean.tolist()
+    ([0.5, 1.5], [[2.0]])
     """
     mean = np.tensordot(weights / weights.sum(), beams, 1)
     low = mean < LEAST * mean.max()
@@ -119,6 +149,13 @@ def classes(beams: StationBeams) -> tuple[int, ...]:
     """Stations that see the field alike, by the width of their beams: a class for each, from 0, widest beam first.
 
     LOFAR's Dutch stations are of two sizes; so baselines are of three kinds.
+
+    Examples
+    --------
+    >>> square = np.add.outer(*2 * [(STEP * (np.arange(24) - 12)) ** 2])[..., None]
+    >>> jones = np.stack([np.exp(-square / np.deg2rad(width) ** 2) * [1, 0, 0, 1] for width in (2, 3, 3)])
+    >>> classes(StationBeams(np.zeros(1), STEP, jones[None], 150e6))
+    (1, 0, 0)
     """
     half = beams.jones.shape[2] // 2
     reach = half - MARGIN
@@ -132,7 +169,16 @@ def classes(beams: StationBeams) -> tuple[int, ...]:
 
 
 def beam_times(layout: Layout) -> np.ndarray:
-    """Times (time,) at which beams are computed: MJD UTC seconds, evenly over the observation."""
+    """Times (time,) at which beams are computed: MJD UTC seconds, evenly over the observation.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> beam_times(measurement_set.layout("observation/L990100_SAP000_SB000_uv.MS")).tolist()  # of 8 s
+    [5000000004.0]
+    >>> np.diff(beam_times(measurement_set.layout(paths[0]))).round().tolist()  # of half an hour
+    [599.0, 599.0, 599.0]
+    """
     first, last = layout.times[0], layout.times[-1]
     count = max(1, round((last - first) / INTERVAL) + 1)
     return np.linspace(first, last, count) if count > 1 else np.array([0.5 * (first + last)])
@@ -156,6 +202,14 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     -------
     StationBeams or None
         None where EveryBeam does not know the telescope, or the Measurement Set does not describe its stations.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> path, size = calibrated.measurement_sets[0], Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))
+    >>> beams = station_beams(path, measurement_set.layout(path), size, 135e6)
+    >>> beams.jones.shape[1:], round(float(np.linalg.norm(beams.jones[0, 0, 4, 4, :2])), 3)  # 1 at the phase centre
+    ((20, 8, 8, 4), 1.0)
     """
     engines.prepare()
     import everybeam  # after its environment is set
@@ -184,7 +238,13 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
 
 
 def put(folder: Path, beams: StationBeams) -> Path:
-    """Leave beams where the workers find them, and no worker's death loses them: the file."""
+    """Leave beams where the workers find them, and no worker's death loses them: the file.
+
+    Examples
+    --------
+    >>> put(Path(), StationBeams(np.zeros(1), STEP, np.zeros((1, 2, 8, 8, 4)), 150e6)).name
+    'beams.pickle'
+    """
     path = folder / "beams.pickle"
     path.write_bytes(pickle.dumps(beams))
     return path
@@ -203,6 +263,15 @@ def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
     -------
     weight : float
     seen : (grid, grid) float64
+
+    Examples
+    --------
+    >>> beams = StationBeams(np.zeros(1), STEP, np.tile([0.5, 0, 0, 0.5], (1, 2, 8, 8, 1)), 150e6)
+    >>> times, first, second = np.zeros(2), np.array([0, 0]), np.array([1, 1])
+    >>> chunk = Chunk(np.zeros((2, 3)), np.array([150e6]), *np.full((2, 2, 1), 3.0), times, first, second, np.zeros(4))
+    >>> weight, seen = of_chunk(chunk, put(Path(), beams))
+    >>> weight, round(float(seen[4, 4]), 6)
+    (6.0, 0.25)
     """
     # Written a moment ago by this very run, in its own work folder.
     opened, beams = chunk.open(), pickle.loads(file.read_bytes())
@@ -213,7 +282,15 @@ def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
 
 
 def baseline_weights(opened: Chunk, times: np.ndarray, n_station: int) -> np.ndarray:
-    """Sum of imaging weights of each baseline around each of some times (time, station, station)."""
+    """Sum of imaging weights of each baseline around each of some times (time, station, station).
+
+    Examples
+    --------
+    >>> times, first, second = np.zeros(2), np.array([0, 0]), np.array([1, 1])
+    >>> chunk = Chunk(np.zeros((2, 3)), np.array([150e6]), *np.full((2, 2, 1), 3.0), times, first, second, np.zeros(4))
+    >>> baseline_weights(chunk, np.zeros(1), 2).tolist()
+    [[[0.0, 6.0], [0.0, 0.0]]]
+    """
     nearest = np.argmin(np.abs(opened.times[:, None] - times), axis=1) if len(times) > 1 else 0
     index = (nearest * n_station + opened.antenna1.astype(np.int64)) * n_station + opened.antenna2
     weight = opened.weight.sum(axis=1, dtype=np.float64)
@@ -239,6 +316,13 @@ def average(beams: StationBeams, weights: np.ndarray, frequency: float) -> np.nd
     -------
     (grid, grid) float64
         1 in the phase centre.
+
+    Examples
+    --------
+    >>> jones = np.tile([0.5, 0, 0, 0.5], (1, 2, 8, 8, 1)).astype(np.complex64)  # each station sees half of the voltage
+    >>> beams, weights = StationBeams(np.zeros(1), STEP, jones, 150e6), np.array([[[0.0, 6.0], [0.0, 0.0]]])
+    >>> average(beams, weights, 150e6)[0, :2].round(6).tolist()
+    [0.25, 0.25]
     """
     grid = beams.jones.shape[2]
     total = np.zeros(grid * grid)
@@ -265,6 +349,13 @@ def over_image(grid: np.ndarray, step: float, geometry: Geometry) -> np.ndarray:
     Returns
     -------
     (npix, npix) float32
+
+    Examples
+    --------
+    >>> north = 0.01 * (np.arange(8) - 4)
+    >>> seen = over_image(np.tile(north[:, None], 8), 0.01, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)))
+    >>> [round(float(seen[row, 0]), 5) for row in (37, 42)]
+    [0.0005, 0.001]
     """
     axis = (np.arange(len(grid)) - len(grid) // 2) * step
     pixels = (np.arange(geometry.npix) - geometry.npix // 2) * geometry.cell
@@ -277,5 +368,11 @@ def over_image(grid: np.ndarray, step: float, geometry: Geometry) -> np.ndarray:
 
 
 def corrected(image: np.ndarray, beam: np.ndarray) -> np.ndarray:
-    """Image (npix, npix) in true flux: NaN where the beam (npix, npix) is too low to tell."""
+    """Image (npix, npix) in true flux: NaN where the beam (npix, npix) is too low to tell.
+
+    Examples
+    --------
+    >>> corrected(np.array([[2.0, 2.0, 2.0]]), np.array([[1.0, 0.5, 0.01]])).tolist()
+    [[2.0, 4.0, nan]]
+    """
     return np.where(beam >= LEAST * beam.max(), image / np.maximum(beam, 1e-9), np.nan).astype(np.float32)

@@ -40,6 +40,13 @@ def facets(
     -------
     list of Facet
         Their `scale` still to be set.
+
+    Examples
+    --------
+    >>> size = Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))
+    >>> (facet,) = facets([Place(0, 0, 32, 0.0, 0.0, 5.0)], None, [], size, 135e6, 2)
+    >>> facet.jones.real.tolist(), facet.phases  # nothing is known of beams and ionosphere
+    ([[[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]], None)
     """
     found = []
     for place in places:
@@ -70,6 +77,11 @@ def unwound(phases: np.ndarray) -> np.ndarray:
     """Phases (time, station) float32, rad, without jumps, so that they can be brought to other times and frequencies.
 
     Each station's are in the turn that has their median nearest to 0.
+
+    Examples
+    --------
+    >>> [round(float(phase), 2) for phase in unwound(np.array([[3.0], [-3.2], [-2.9]]))[:, 0]]
+    [3.0, 3.08, 3.38]
     """
     steady = np.unwrap(phases, axis=0)
     return (steady - 2 * np.pi * np.rint(np.median(steady, axis=0) / (2 * np.pi))).astype(np.float32)

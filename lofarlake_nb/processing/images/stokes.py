@@ -15,7 +15,13 @@ PAIRS = {
 
 
 def has(parameter: str, correlations: tuple[str, ...]) -> bool:
-    """Whether a Stokes parameter can be had from these correlations."""
+    """Whether a Stokes parameter can be had from these correlations.
+
+    Examples
+    --------
+    >>> has("V", ("XX", "XY", "YX", "YY")), has("V", ("XX", "YY"))
+    (True, False)
+    """
     return parameter in correlations or _pair(parameter, correlations) is not None
 
 
@@ -46,6 +52,13 @@ def stokes(
     ------
     ProcessingError
         When it can't be had from these correlations.
+
+    Examples
+    --------
+    >>> data, flag = np.array([[[[3, 5]]]], np.complex64), np.zeros((1, 1, 1, 2), bool)
+    >>> value, weight = stokes("I", data, flag, np.ones((1, 1, 1, 2), np.float32), ("XX", "YY"))
+    >>> value.item(), weight.item()
+    ((4+0j), 2.0)
     """
     if parameter in correlations:
         i = correlations.index(parameter)

@@ -27,6 +27,13 @@ def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.
         Into a flat grid of the half plane; clipped for baselines that are not imaged.
     size : int
         Of that grid.
+
+    Examples
+    --------
+    >>> size = Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> index, count = cell_of(np.array([[2500.0, 0, 0], [-2500.0, 0, 0], [0, 2500.0, 0]]), np.ones(1), size)
+    >>> index.ravel().tolist(), count
+    ([4, 4, 10], 28)
     """
     width = geometry.npix * geometry.cell / SUPER
     half = int(np.ceil(geometry.maximum_uv * width)) + 1
@@ -38,7 +45,13 @@ def cell_of(uvw: np.ndarray, waves: np.ndarray, geometry: Geometry) -> tuple[np.
 
 
 def empty(geometry: Geometry) -> np.ndarray:
-    """`density` of nothing (cell,)."""
+    """`density` of nothing (cell,).
+
+    Examples
+    --------
+    >>> empty(Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))).tolist() == [0.0] * 28
+    True
+    """
     return np.zeros(cell_of(np.empty((0, 3)), np.empty(0), geometry)[1])
 
 
@@ -55,6 +68,13 @@ def density(uvw: np.ndarray, waves: np.ndarray, weight: np.ndarray, geometry: Ge
     Returns
     -------
     (cell,) float64
+
+    Examples
+    --------
+    >>> uvw, size = np.array([[2500.0, 0, 0], [-2500.0, 0, 0]]), Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> cells = density(uvw, np.ones(1), np.array([[1.0], [2.0]]), size)
+    >>> float(cells[4]), float(cells.sum())
+    (3.0, 3.0)
     """
     index, size = cell_of(uvw, waves, geometry)
     return np.bincount(index.ravel(), weights=weight.ravel(), minlength=size)
@@ -80,6 +100,14 @@ def briggs(
     Returns
     -------
     (row, frequency) float32
+
+    Examples
+    --------
+    >>> uvw, one = np.array([[0.0, 0, 0], [0, 0, 0], [0, 2500, 0]]), np.ones((3, 1), np.float32)
+    >>> size = Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))
+    >>> weight = briggs(uvw, np.ones(1), one, density(uvw, np.ones(1), one, size), -2.0, size)
+    >>> (weight / weight[2]).round(3).ravel().tolist()  # two share a cell
+    [0.5, 0.5, 1.0]
     """
     if not cells.any():
         return weight
@@ -101,6 +129,11 @@ def taper(uvw: np.ndarray, waves: np.ndarray, fwhm: float) -> np.ndarray:
     Returns
     -------
     (row, frequency) float32
+
+    Examples
+    --------
+    >>> [round(float(part), 3) for part in taper(np.array([[0.0, 0, 0], [1000, 0, 0]]), np.ones(1), 1e-3).ravel()]
+    [1.0, 0.028]
     """
     square = (uvw[:, :1] ** 2 + uvw[:, 1:2] ** 2) * waves**2
     return np.exp(-((np.pi * fwhm) ** 2) / (4 * np.log(2)) * square).astype(np.float32)
