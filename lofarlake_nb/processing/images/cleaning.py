@@ -66,6 +66,21 @@ def clean(
     Deconvolved
     Held
         The visibilities with those facets.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
+    >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
+    >>> where = {"folder": work / "cleaned", "edges": np.array([0, np.inf])}
+    >>> asked = replace(chosen.image, major_cycles=2)
+    >>> held = load(calibrated.measurement_sets, layouts, asked, size, session.client, need=how, **where)
+    >>> dirty, psfs = held.dirty_and_psf()
+    >>> noise, beam = float(dirty.std()), fit_beam(held.bands.mean(psfs), size.cell)
+    >>> found, held = clean(held, dirty, psfs, beam, None, [])
+    >>> 85 < float(found.model.sum()) < 105, float(found.residual.std()) < 0.1 * noise
+    (True, True)
+    >>> held.close()
     """
     parameters, size = held.parameters, held.geometry
     most = MOST_FACETS if parameters.facets == "auto" else int(parameters.facets)
@@ -140,6 +155,20 @@ def cut_out(
     Beam
     (npix, npix) float32, Jy / beam
         Restored.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> paths = calibrated.measurement_sets
+    >>> layouts = [measurement_set.layout(path) for path in paths]
+    >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
+    >>> where = {"folder": work / "wide", "edges": np.array([0, np.inf])}
+    >>> asked = replace(chosen.image, cutout="0.1 deg", iterations=0)
+    >>> held = load(paths, layouts, asked, size, session.client, need=how, **where)
+    >>> fine, beam, image = cut_out(held, np.zeros((1, 512, 512), np.float32), paths, layouts, how, None)
+    >>> image.shape, bool(beam.major < size.cell)  # finer than a pixel of the wide image
+    ((336, 336), True)
+    >>> held.close()
     """
     # The mask is of the wide image's pixels.
     parameters, size = replace(wide.parameters, mask=""), cutout(wide.parameters, layouts)

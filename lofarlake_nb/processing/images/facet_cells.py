@@ -55,11 +55,12 @@ class Cells:
 
     Examples
     --------
-    >>> uvw, stations = 2.0 * np.arange(6)[:, None] * [1, 0, 0], np.zeros((2, 6), int)  # a way of 10 m
-    >>> chunk = Chunk(uvw, np.array([150e6]), *np.ones((2, 6, 1)), np.arange(6.0), *stations, np.zeros(4))
+    >>> uvw, stations = 2.0 * np.arange(6)[:, None] * [1, 0, 0], np.zeros((2, 6), np.int16)  # a way of 10 m
+    >>> data = np.ones((2, 6, 1), np.float32)
+    >>> chunk = Chunk(uvw, np.array([150e6]), *data, np.arange(6.0), *stations, np.zeros(4))
     >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 1, 4), np.complex64))
     >>> cells = plan(chunk, [facet], Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)))
-    >>> (cells.uvw[:, 0] / chunk.waves[0]).round(3).tolist()
+    >>> (cells.uvw[:, 0] / chunk.waves[0]).round(3).tolist()  # means of the two
     [2.0, 8.0]
     """
 
@@ -75,9 +76,10 @@ def plan(chunk: Chunk, facets: Sequence[Facet], geometry: Geometry) -> Cells:
 
     Examples
     --------
-    >>> uvw, stations = 2.0 * np.arange(6)[:, None] * [1, 0, 0], np.zeros((2, 6), int)  # a way of 10 m
-    >>> chunk = Chunk(uvw, np.array([150e6]), *np.ones((2, 6, 1)), np.arange(6.0), *stations, np.zeros(4))
-    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 1, 4)))
+    >>> uvw, stations = 2.0 * np.arange(6)[:, None] * [1, 0, 0], np.zeros((2, 6), np.int16)  # a way of 10 m
+    >>> data = np.ones((2, 6, 1), np.float32)
+    >>> chunk = Chunk(uvw, np.array([150e6]), *data, np.arange(6.0), *stations, np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.ones((1, 1, 4), np.complex64))
     >>> plan(chunk, [facet], Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))).of_row.tolist()
     [0, 0, 0, 1, 1, 1]
     """
@@ -133,6 +135,17 @@ def subtract(
         Of the image.
     accuracy : float
         Of the gridder.
+
+    Examples
+    --------
+    >>> uvw, data, weight = np.zeros((6, 3)), np.ones((6, 1), np.complex64), np.ones((6, 1), np.float32)
+    >>> chunk = Chunk(uvw, np.array([150e6]), data, weight, np.zeros(6), *np.zeros((2, 6), np.int16), np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.array([[[0.5, 0, 0, 0.5]]], np.complex64))
+    >>> size, patch = Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), np.zeros((32, 32))
+    >>> patch[16, 16] = 3  # of which the stations see a quarter
+    >>> subtract(data, patch, chunk, plan(chunk, [facet], size), facet, size, 1e-4)
+    >>> data.real.round(2).ravel().tolist()
+    [0.25, 0.25, 0.25, 0.25, 0.25, 0.25]
     """
     dirty = from_sky(patch.astype(np.float32))
     model = ducc0.wgridder.dirty2vis(dirty=dirty, **_settings(cells, facet, geometry, accuracy))
@@ -150,6 +163,16 @@ def image_of(
     left : (row, frequency) complex64, Jy
     chunk, cells, facet, geometry, accuracy
         As `subtract` takes them.
+
+    Examples
+    --------
+    >>> uvw, data, weight = np.zeros((6, 3)), np.full((6, 1), 3j, np.complex64), np.ones((6, 1), np.float32)
+    >>> first, second = np.zeros(6, np.int16), np.ones(6, np.int16)
+    >>> chunk = Chunk(uvw, np.array([150e6]), data, weight, np.zeros(6), first, second, np.zeros(4))
+    >>> jones = np.array([[[1j, 0, 0, 1j], [1, 0, 0, 1]]], np.complex64)  # a quarter of a turn on
+    >>> facet, size = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), jones), Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))
+    >>> round(float(image_of(data, chunk, plan(chunk, [facet], size), facet, size, 1e-4)[16, 16]), 2)
+    18.0
     """
     if not len(left):
         return np.zeros((facet.size, facet.size), np.float32)
@@ -170,7 +193,8 @@ def means(chunk: Chunk, facets: Sequence[Facet]) -> np.ndarray:
 
     Examples
     --------
-    >>> chunk = Chunk(np.zeros((6, 3)), np.array([150e6]), *np.ones((2, 6, 1)), *np.zeros((3, 6), int), np.zeros(4))
+    >>> weight, stations = np.ones((6, 1), np.float32), np.zeros((2, 6), np.int16)
+    >>> chunk = Chunk(np.zeros((6, 3)), np.array([150e6]), weight, weight, np.zeros(6), *stations, np.zeros(4))
     >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.full((1, 1, 4), 0.5, np.complex64))
     >>> means(chunk, [facet]).round(3).tolist()  # 6 × (4 × 0.5²) / 2
     [3.0]

@@ -15,7 +15,17 @@ from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
 
 
 def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
-    """Sums over a chunk (facet,) of weight × amplitude of what is seen; a task."""
+    """Sums over a chunk (facet,) of weight × amplitude of what is seen; a task.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.images.facets import Facet, put
+    >>> weight, stations = np.full((6, 1), 2, np.float32), np.zeros((2, 6), np.int16)
+    >>> chunk = Chunk(np.zeros((6, 3)), np.array([150e6]), weight, weight, np.zeros(6), *stations, np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.full((1, 1, 4), 0.5, np.complex64))
+    >>> means(chunk, put(Path(), [facet], 64)).round(3).tolist()  # 6 × 2 × (4 × 0.5²) / 2
+    [6.0]
+    """
     opened = chunk.open()
     facets, _ = take(file)
     return facet_cells.means(opened, facets)
@@ -52,6 +62,18 @@ def residual(
         Not normalised.
     patches : (size, size), one a facet
         Not normalised.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.images.facets import Facet, put
+    >>> data, weight, stations = np.full((6, 1), 3j), np.ones((6, 1), np.float32), np.array(6 * [[0, 1]], np.int16).T
+    >>> chunk = Chunk(np.zeros((6, 3)), np.array([150e6]), data, weight, np.zeros(6), *stations, np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.array([[[1j, 0, 0, 1j], [1, 0, 0, 1]]], np.complex64))
+    >>> np.save("nothing.npy", np.zeros((1, 64, 64), np.float32))
+    >>> file, size = put(Path(), [facet], 64), Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))
+    >>> image, patch = residual(chunk, None, Path("nothing.npy"), size, 1e-4, file, 0)
+    >>> abs(round(float(image[32, 32]), 2)), round(float(patch[16, 16]), 2)
+    (0.0, 18.0)
     """
     opened = chunk.open()
     facets, _ = take(file)
@@ -70,7 +92,20 @@ def left_of(
     file: Path,
     cells: Cells,
 ) -> np.ndarray:
-    """Visibilities (row, frequency) complex64 less a model (npix, npix), Jy / pixel, its patches as they are seen."""
+    """Visibilities (row, frequency) complex64 less a model (npix, npix), Jy / pixel, its patches as they are seen.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.images.facets import Facet, put
+    >>> data, weight, stations = np.full((6, 1), 3j), np.ones((6, 1), np.float32), np.array(6 * [[0, 1]], np.int16).T
+    >>> chunk = Chunk(np.zeros((6, 3)), np.array([150e6]), data, weight, np.zeros(6), *stations, np.zeros(4))
+    >>> facet = Facet(16, 16, 32, 0.0, 0.0, np.zeros(1), np.array([[[1j, 0, 0, 1j], [1, 0, 0, 1]]], np.complex64))
+    >>> file, size, sky = put(Path(), [facet], 64), Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), np.zeros((64, 64))
+    >>> sky[32, 32] = 2
+    >>> left = left_of(chunk, None, sky, size, 1e-4, file, facet_cells.plan(chunk, [facet], size))
+    >>> left.imag.round(2).ravel().tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
     facets, owner = take(file)
     around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
     left = chunk.visibilities - visibilities_of(around, chunk, geometry, accuracy)
@@ -98,6 +133,17 @@ def less(
     chunk : Chunk or OnDisk
     beam, models, geometry, accuracy, file, group
         As `residual` takes them.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.images.facets import put
+    >>> uvw, stations, sky = np.array([[0.0, 0, 0], [0, 900, 0]]), np.zeros((2, 2), np.int16), np.zeros((1, 64, 64))
+    >>> chunk = Chunk(uvw, np.array([150e6]), *np.ones((2, 2, 1), np.float32), np.zeros(2), *stations, np.zeros(4))
+    >>> sky[0, 32, 32] = 0.75
+    >>> np.save("sky.npy", sky)
+    >>> size, file = Geometry(64, 1e-4, 0.0, 300.0, 0.0, (0.0, 0.8)), put(Path(), [], 64)  # to 300 wavelengths
+    >>> less(chunk, None, Path("sky.npy"), size, 1e-4, file, 0).visibilities.real.round(2).ravel().tolist()
+    [0.25, 1.0]
     """
     opened = chunk.open()
     length = np.hypot(opened.uvw[:, 0], opened.uvw[:, 1])[:, None] * opened.waves

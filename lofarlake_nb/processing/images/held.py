@@ -52,6 +52,22 @@ class Held:
         Of the gridder.
     facets : tuple of Facet
         Patches that are seen through their own beams and gains.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> from lofarlake_nb.processing.images.loading import Need, load
+    >>> layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
+    >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
+    >>> where = {"folder": work / "held", "edges": np.array([0, np.inf])}
+    >>> held = load(calibrated.measurement_sets, layouts, chosen.image, size, session.client, need=how, **where)
+    >>> dirty, _ = held.dirty_and_psf()
+    >>> left = held.subtract(np.zeros((1, 512, 512), np.float32))  # of nothing
+    >>> bool(np.allclose(left, dirty, atol=1e-3)), round(held.frequency / 1e6, 2)
+    (True, 134.96)
+    >>> held.close()
+    >>> (work / "held").exists()
+    False
     """
 
     chunks: list[distributed.Future]
@@ -227,6 +243,22 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
     held : Held
     average : (npix, npix) float32
         1 at the phase centre.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> from lofarlake_nb.processing.images.loading import Need, load
+    >>> layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
+    >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
+    >>> where = {"folder": work / "seen", "edges": np.array([0, np.inf])}
+    >>> beams = primary_beam.station_beams(calibrated.measurement_sets[0], layouts[0], size, 135e6)
+    >>> held = load(
+    ...     calibrated.measurement_sets, layouts, chosen.image, size, session.client, need=how, beams=beams, **where
+    ... )
+    >>> seen, average = seen_by(beams, held)
+    >>> round(float(average[256, 256]), 3), 0.8 < float(average.min()) < 0.9  # in the corners
+    (1.0, True)
+    >>> held.close()
     """
     file = primary_beam.put(held.folder, beams)
     found = held.client.gather(

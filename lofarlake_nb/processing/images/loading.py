@@ -63,6 +63,18 @@ def load(
     ------
     ProcessingError
         When no visibility is left.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
+    >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
+    >>> where = {"folder": work / "loaded", "edges": np.array([0, np.inf])}
+    >>> held = load(calibrated.measurement_sets, layouts, chosen.image, size, session.client, need=how, **where)
+    >>> dirty, psfs = held.dirty_and_psf()
+    >>> 80 < float(dirty.max()) < 100, float(psfs[0, 256, 256])  # Jy / beam: 3C196
+    (True, 1.0)
+    >>> held.close()
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
