@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import memory, parts, primary_beam
+from lofarlake_nb.processing.images import fits_image, memory, parts, primary_beam
 from lofarlake_nb.processing.images.bands import Bands, bands
 from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
 from lofarlake_nb.processing.images.image_figures import direction
@@ -116,3 +117,9 @@ def test_a_beam_is_narrower_at_a_higher_frequency():
     at, slope = (what(np.array([-place]), np.array([0.0]))[0, 0, 0, 0] for what in (seen.at, seen.slope))
     assert (at + np.log(1.05) * slope) ** 2 == pytest.approx(power, rel=3e-3)
     assert abs(slope) > 0.1 * abs(at)
+
+
+def test_a_field_may_have_any_name(tmp_path):
+    about = fits_image.Origin("Perseus–A", "LOFAR", "2018-09-01T10:00:00", 135e6, 2e6)
+    path = fits_image.write(tmp_path / "image.fits", np.zeros((512, 512)), SIZE, about, unit="JY/BEAM")
+    assert fits.getheader(path)["OBJECT"] == "Perseus?A"

@@ -195,10 +195,15 @@ def _header(geometry: Geometry, origin: Origin) -> fits.Header:
     header["SPECSYS"] = "TOPOCENT"
     header["RESTFRQ"] = origin.frequency
     header["BTYPE"] = "Intensity"
-    header["OBJECT"] = origin.target
-    header["TELESCOP"] = origin.telescope
+    header["OBJECT"] = _ascii(origin.target)
+    header["TELESCOP"] = _ascii(origin.telescope)
     header["DATE-OBS"] = origin.start.removesuffix("Z")
     header["MJD-OBS"] = Time(origin.start.removesuffix("Z"), scale="utc").mjd
     header["TIMESYS"] = "UTC"
     header["ORIGIN"] = f"lofarlake {__version__}"
     return header
+
+
+def _ascii(text: str) -> str:
+    """With ? for what a FITS header can't hold."""
+    return text.encode("ascii", "replace").decode()
