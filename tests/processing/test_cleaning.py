@@ -1,12 +1,15 @@
 """When a clean ends."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import deconvolution
+from lofarlake_nb.processing.images import cleaning, deconvolution
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.images.restoring import Beam
 
 NPIX, CELL = 64, np.deg2rad(20 / 3600)
 SIZE = Geometry(NPIX, CELL, 0.0, 0.49 / CELL, 0.0, (2.15, 0.84))
@@ -56,3 +59,16 @@ def test_radler_is_not_heard(capsys):
     )
     assert found.model[0, 40, 20] == pytest.approx(3, rel=1e-3)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_no_more_major_cycles_than_asked_for_where_nothing_gets_a_facet(monkeypatch, most):
+    def deconvolve(dirty, psfs, subtract, parameters, *_):
+        return deconvolution.Deconvolved(0 * dirty, dirty, parameters.major_cycles)
+
+    monkeypatch.setattr(cleaning, "deconvolve", deconvolve)
+    monkeypatch.setattr(cleaning, "_places", lambda *_: [])
+    held = SimpleNamespace(parameters=ImageParameters(major_cycles=most), geometry=SIZE, bands=BANDS, subtract=None)
+    dirty = np.zeros((1, NPIX, NPIX), np.float32)
+    found, _ = cleaning.clean(held, dirty, dirty, Beam(3 * CELL, 3 * CELL, 0.0), SimpleNamespace(), [])
+    assert found.major_cycles == most

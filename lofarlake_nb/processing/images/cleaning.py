@@ -89,7 +89,7 @@ def clean(
     # First only as far down as it takes to find them: the sidelobes of what the beams leave would be taken for sources.
     found, done, left = Deconvolved(np.zeros_like(dirty), dirty, 0), 0, parameters.major_cycles
     for _ in range(FIND_ROUNDS):
-        rough = replace(parameters, major_cycles=min(FIND_CYCLES, left) if held.facets else FIND_CYCLES)
+        rough = replace(parameters, major_cycles=min(FIND_CYCLES, left))
         found = deconvolve(found.residual, psfs, held.subtract, rough, size, beam.major, held.bands, found.model)
         done += found.major_cycles
         left -= found.major_cycles
