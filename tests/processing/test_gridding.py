@@ -172,3 +172,9 @@ def test_where_nothing_has_weight_nothing_gets_one():
     none = np.zeros((1, 1), np.float32)
     cells = weighting.density(uvw, waves, none, SIZE)
     assert not weighting.briggs(uvw, waves, none, cells, 0.0, SIZE).any()
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan])
+def test_a_psf_without_a_peak_is_refused(value):
+    with pytest.raises(ProcessingError, match="no peak"):
+        restoring.fit_beam(np.full((NPIX, NPIX), value, np.float32), CELL)

@@ -73,6 +73,8 @@ def fit_beam(psf: np.ndarray, cell: float) -> Beam:
     reach = min(REACH, centre - 1)
     cut = psf[centre - reach : centre + reach + 1, centre - reach : centre + reach + 1].astype(np.float64)
     labels, _ = scipy.ndimage.label(cut > LOBE)
+    if not labels[reach, reach]:  # else all that is no peak would be fitted, or NaN
+        raise ProcessingError("the point spread function has no peak in its middle", "are there enough baselines?")
     lobe = labels == labels[reach, reach]
     north, east = np.nonzero(lobe)
     north, east = (north - reach).astype(float), -(east - reach).astype(float)
