@@ -123,3 +123,8 @@ def test_a_field_may_have_any_name(tmp_path):
     about = fits_image.Origin("Perseus–A", "LOFAR", "2018-09-01T10:00:00", 135e6, 2e6)
     path = fits_image.write(tmp_path / "image.fits", np.zeros((512, 512)), SIZE, about, unit="JY/BEAM")
     assert fits.getheader(path)["OBJECT"] == "Perseus?A"
+
+
+def test_bands_end_where_the_channels_do():
+    edges = bands(ImageParameters(channels=2), [layout(130e6)])
+    np.testing.assert_allclose(edges, 130e6 + 5e4 * np.array([-0.5, 1.5, 3.5]), rtol=1e-12)

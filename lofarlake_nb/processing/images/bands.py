@@ -62,7 +62,7 @@ def bands(parameters: ImageParameters, layouts: Sequence[Layout]) -> np.ndarray:
     >>> from lofarlake_nb.observation import measurement_set
     >>> layout = measurement_set.layout("observation/L990100_SAP000_SB000_uv.MS")  # four channels around 135 MHz
     >>> (bands(ImageParameters(channels=2), [layout]) / 1e6).round(4).tolist()
-    [134.9023, 135.0, 135.1221]
+    [134.9023, 135.0, 135.0977]
     """
     every = np.sort(np.concatenate([layout.frequencies for layout in layouts]))
     width = max(layout.channel_width for layout in layouts)
@@ -71,5 +71,4 @@ def bands(parameters: ImageParameters, layouts: Sequence[Layout]) -> np.ndarray:
     count = min(count, len(np.unique(every)))
     places = [every[i * len(every) // count] for i in range(1, count)]
     edges = np.array([every[0], *places, every[-1] + width], dtype=np.float64)
-    edges[:-1] -= 0.5 * width
-    return np.unique(edges)
+    return np.unique(edges - 0.5 * width)
