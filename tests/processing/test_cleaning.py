@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
+from lofarlake_nb.errors import UsageError
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing.images import cleaning, deconvolution
 from lofarlake_nb.processing.images.bands import Bands
@@ -72,3 +74,13 @@ def test_no_more_major_cycles_than_asked_for_where_nothing_gets_a_facet(monkeypa
     dirty = np.zeros((1, NPIX, NPIX), np.float32)
     found, _ = cleaning.clean(held, dirty, dirty, Beam(3 * CELL, 3 * CELL, 0.0), SimpleNamespace(), [])
     assert found.major_cycles == most
+
+
+@pytest.mark.parametrize(("shape", "said"), [((1, 1, 32, 48), "has 32 × 48 pixels"), (None, "can't be read")])
+def test_a_mask_that_does_not_fit_is_refused(tmp_path, shape, said):
+    mask = tmp_path / "mask.fits"
+    if shape:
+        fits.writeto(mask, np.ones(shape, np.float32))
+    image, parameters = np.zeros((1, NPIX, NPIX), np.float32), ImageParameters(mask=str(mask))
+    with pytest.raises(UsageError, match=said):
+        deconvolution.deconvolve(image, image, lambda model: model, parameters, SIZE, 3 * CELL, BANDS)

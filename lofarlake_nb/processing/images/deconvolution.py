@@ -13,7 +13,9 @@ from typing import IO
 
 import numpy as np
 import radler
+from astropy.io import fits
 
+from lofarlake_nb.errors import UsageError
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images.bands import Bands
@@ -86,6 +88,11 @@ def deconvolve(
     -------
     Deconvolved
 
+    Raises
+    ------
+    UsageError
+        When the mask can't be read, or is of another size.
+
     Examples
     --------
     >>> sky, psf = np.zeros((2, 1, 64, 64), np.float32)
@@ -95,6 +102,8 @@ def deconvolve(
     >>> round(float(found.model[0, 40, 20]), 1), bool(np.abs(found.residual).max() < 0.01)
     (3.0, True)
     """
+    if parameters.mask:
+        _check(parameters.mask, geometry.npix)
     residual = np.ascontiguousarray(dirty, np.float32)
     model = np.zeros_like(residual) if start is None else np.ascontiguousarray(start, np.float32)
     cycles, least = 0, bands.mean(residual).std()
@@ -112,6 +121,19 @@ def deconvolve(
                 break
             least = rms
     return Deconvolved(model, residual, cycles)
+
+
+def _check(mask: str, npix: int) -> None:
+    try:
+        with fits.open(mask) as file:
+            shape = file[0].shape[-2:]
+    except OSError as error:
+        raise UsageError(f"mask: {mask} can't be read: {error}", "give a FITS image, or none") from error
+    if shape != (npix, npix):
+        raise UsageError(
+            f"mask: {mask} has {' × '.join(map(str, shape)) or 'no'} pixels, the image {npix} × {npix}",
+            "give one of the image's size, or set npix and cell to its",
+        )
 
 
 def _keep(file: IO[bytes], *arrays: np.ndarray) -> None:
