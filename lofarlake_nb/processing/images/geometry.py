@@ -90,7 +90,8 @@ def geometry(parameters: ImageParameters, layouts: Sequence[Layout]) -> Geometry
     Raises
     ------
     UsageError
-        When the settings contradict each other: too few pixels a beam, or a field that they don't cover.
+        When the settings contradict each other: too few pixels a beam. Where pixels and their size are both given, the
+        field is theirs.
 
     Examples
     --------

@@ -122,7 +122,7 @@ def need(
 
 
 def chunk_size(geometry: Geometry, total: int) -> int:
-    """Visibilities in a chunk: enough that gridding costs more than the transforms, and never all in one.
+    """Visibilities in a chunk: enough that gridding costs more than the transforms; all in one only where they are few.
 
     Parameters
     ----------
