@@ -247,10 +247,11 @@ def test_major_cycles_are_those_that_were_done(calibrated, tmp_path, client, mon
     done = []
     subtract = Held.subtract
     monkeypatch.setattr(Held, "subtract", lambda held, model: done.append(held) or subtract(held, model))
-    made = imaging.image(calibrated, replace(IMAGE, major_cycles=1, facets="2"), work=tmp_path, client=client)
+    made = imaging.image(calibrated, replace(IMAGE, major_cycles=3, facets="2"), work=tmp_path, client=client)
     assert made.facets == 2
-    # Three to find the sources, one for what their facets see of them, one to clean on.
-    assert made.major_cycles == len(done) == 5
+    # Three to find the sources, one for what their facets see of them, one at least to clean on.
+    assert made.major_cycles == len(done)
+    assert 5 <= len(done) <= 7
 
 
 def test_a_cutout_somewhere_that_is_no_place(calibrated, tmp_path, client):
