@@ -37,6 +37,11 @@ class Site:
         ``green``: all is there; ``yellow``: some is, or it is on its way; ``red``: it is stuck, bad or out of reach.
     words : str
         The same in words.
+
+    Examples
+    --------
+    >>> next(site.words for site in of(lake, "lofar:example").sites if site.name == "SARA")
+    'has the file'
     """
 
     name: str
@@ -60,6 +65,12 @@ class About:
         From its Measurement Sets, and of its lineage.
     parents : tuple of str
         DIDs of the datasets and containers that it is in.
+
+    Examples
+    --------
+    >>> known = of(lake, "lofar:example.image.fits")
+    >>> known.entry.bytes, known.metadata["filename"], "lofar:example" in known.parents
+    (69120, 'image.fits', True)
     """
 
     entry: Entry

@@ -23,6 +23,13 @@ class Asked:
     ----------
     folder : Path
         Where they are kept; it is made. Where it can't be written they are known to this run only.
+
+    Examples
+    --------
+    >>> asked = Asked(Path("asked"))
+    >>> asked.note("https://tape", "request-7", ["/data/a.tar"])
+    >>> asked.known("https://tape"), asked.close()
+    ({'/data/a.tar': 'request-7'}, None)
     """
 
     def __init__(self, folder: Path) -> None:

@@ -31,7 +31,14 @@ KINDS = ("collection", "dataset", "container", "file", "all")
 
 @dataclass(frozen=True)
 class Found:
-    """A data identifier that a search found; `bytes` is None where the lake has not summed them up."""
+    """A data identifier that a search found; `bytes` is None where the lake has not summed them up.
+
+    Examples
+    --------
+    >>> (found,) = connect(home).search("lofar:example.image.fits", "file")
+    >>> found.did, found.type
+    ('lofar:example.image.fits', 'file')
+    """
 
     did: str
     type: str
@@ -52,6 +59,12 @@ class File:
         At the mounted site: ``OK``, ``REPLICATING``, ``STUCK`` or ``NOT_AVAILABLE``.
     path : str
         Where it is on this machine, empty when it is not.
+
+    Examples
+    --------
+    >>> (file,) = connect(home).files("lofar:example")
+    >>> file.bytes, file.status, Path(file.path).name
+    (69120, 'OK', 'example.image.fits')
     """
 
     did: str
@@ -62,7 +75,13 @@ class File:
 
 @dataclass(frozen=True)
 class Rule:
-    """A replication rule, and how many of its files are there, on their way, or stuck."""
+    """A replication rule, and how many of its files are there, on their way, or stuck.
+
+    Examples
+    --------
+    >>> [(rule.state, rule.ok) for rule in connect(home).rules("lofar:example") if rule.sites == "SARA"]
+    [('OK', 1)]
+    """
 
     id: str
     sites: str

@@ -37,7 +37,17 @@ T = TypeVar("T")
 
 
 class QuietLogger(logging.LoggerAdapter):
-    """Rucio's client logs as an error what it raises anyway, and passwords with the headers that it sends."""
+    """Rucio's client logs as an error what it raises anyway, and passwords with the headers that it sends.
+
+    Examples
+    --------
+    >>> logger, records = logging.Logger("rucio"), []
+    >>> logger.handle = records.append
+    >>> QuietLogger(logger).error("no such file"), QuietLogger(logger).error("HTTP header: a password")
+    (None, None)
+    >>> [(record.levelname, record.getMessage()) for record in records]
+    [('DEBUG', 'no such file')]
+    """
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         """Log as a detail, and headers not at all."""
@@ -46,7 +56,15 @@ class QuietLogger(logging.LoggerAdapter):
 
 
 class CountingClient(Client):
-    """Rucio's client, which counts its requests, and is as patient as it is told to be."""
+    """Rucio's client, which counts its requests, and is as patient as it is told to be.
+
+    Examples
+    --------
+    >>> rucio = connect(home).rucio
+    >>> before = rucio.requests_sent
+    >>> rucio.whoami()["account"], rucio.requests_sent - before
+    ('lofar', 1)
+    """
 
     session: requests.Session
     requests_sent = 0
@@ -74,6 +92,11 @@ class Lake:
         Its section ``client``.
     home : Path or None
         Folder of an embedded lake; None for another.
+
+    Examples
+    --------
+    >>> lake.get(DID("lofar", "example"))["type"], lake.find(DID("lofar", "nothing"))
+    ('DATASET', None)
     """
 
     def __init__(
@@ -232,7 +255,13 @@ def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
 
 
 def default_home() -> Path:
-    """Folder of the embedded lake when none is named."""
+    """Folder of the embedded lake when none is named.
+
+    Examples
+    --------
+    >>> default_home().relative_to(Path.home()).as_posix()
+    '.local/share/lofarlake'
+    """
     return Path.home() / ".local" / "share" / "lofarlake"
 
 
@@ -292,7 +321,15 @@ def _configured(configuration: Path) -> Iterator[None]:
 
 @contextmanager
 def translated(url: str, hint: str) -> Iterator[None]:
-    """Raise Rucio's errors as ours; the hint is for a lake that does not answer."""
+    """Raise Rucio's errors as ours; the hint is for a lake that does not answer.
+
+    Examples
+    --------
+    >>> with translated("https://lake", "start it"):
+    ...     raise requests.ConnectionError("refused")
+    Traceback (most recent call last):
+    lofarlake_nb.errors.LakeNotRunning: no lake answers at https://lake; start it
+    """
     try:
         yield
     except LofarlakeError:
@@ -328,6 +365,12 @@ def _ours(error: Exception, url: str, hint: str) -> LofarlakeError:
 
 
 def batches(entries: Sequence[T], size: int = BULK) -> Iterator[Sequence[T]]:
-    """Entries in groups that Rucio takes in one call."""
+    """Entries in groups that Rucio takes in one call.
+
+    Examples
+    --------
+    >>> list(batches("abcde", 2))
+    ['ab', 'cd', 'e']
+    """
     for at in range(0, len(entries), size):
         yield entries[at : at + size]

@@ -31,6 +31,12 @@ def addresses(lake: Lake, storages: Storages, did: DID) -> list[str]:
     ------
     TransferFailed
         When that is nowhere: copies on tape must be brought first.
+
+    Examples
+    --------
+    >>> first = addresses(lake, Storages(lake), DID("lofar", "example.image.fits"))[0]
+    >>> first.partition(":")[0], first.rpartition("/")[2]
+    ('file', 'example.image.fits')
     """
     usable, states = [], []
     for replica in replicas.replicas_of(lake, [did]).get(did, ()):
@@ -68,6 +74,13 @@ def whole(
     ------
     ChecksumMismatch, TransferFailed, LakeRefused
         When no copy is good.
+
+    Examples
+    --------
+    >>> storages, did = Storages(lake), DID("lofar", "example.image.fits")
+    >>> info = {"did": did, "size": 69120, "adler32": lake.get(did)["adler32"]}
+    >>> whole(storages, addresses(lake, storages, did), info, lambda blocks: sum(map(len, blocks)))
+    69120
     """
     failures: list[LofarlakeError] = []
     for address in places:
@@ -89,6 +102,13 @@ class Parts:
         Gives those of the lake.
     places : callable
         Gives the `addresses` of the file.
+
+    Examples
+    --------
+    >>> did = DID("lofar", "example.image.fits")
+    >>> parts = Parts({"did": did}, lambda: Storages(lake), lambda: addresses(lake, Storages(lake), did))
+    >>> parts.read(0, 6), parts.read(69119, 69120)
+    (b'SIMPLE', b'\\x00')
     """
 
     def __init__(

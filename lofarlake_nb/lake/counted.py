@@ -17,6 +17,13 @@ class Arrival:
         adler32 of what was sent, 8 hexadecimal digits.
     taken : str or None
         What the storage says of the bytes that it took; None where it does not say by itself.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from lofarlake_nb.lake.storage import Mounted
+    >>> Mounted().write(Path("arrival.bin").absolute().as_uri(), [b"1234", b"567"], 7)
+    Arrival(sent='059b016d', taken='059b016d')
     """
 
     sent: str

@@ -28,6 +28,14 @@ def parsed(written: str) -> ast.expr:
     ------
     UsageError
         When it can't be understood.
+
+    Examples
+    --------
+    >>> ast.unparse(parsed("n_stations>=50 and not(100 in subbands)"))
+    'n_stations >= 50 and (not 100 in subbands)'
+    >>> parsed("quit()")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.UsageError: where: 'quit()' can't be understood: only keys, values, comparisons, ...
     """
     try:
         tree = ast.parse(written, mode="eval").body
@@ -65,7 +73,14 @@ def _is_negative(node: ast.UnaryOp) -> bool:
 
 
 def value(node: ast.AST, about: Mapping[str, Any]) -> Any:
-    """Of a checked expression; a comparison with what is not there, or of another type, does not fit."""
+    """Of a checked expression; a comparison with what is not there, or of another type, does not fit.
+
+    Examples
+    --------
+    >>> wanted = parsed("n_stations >= 50 and not 100 in subbands")
+    >>> value(wanted, {"n_stations": 62, "subbands": [1, 2]}), value(wanted, {"n_stations": 62, "subbands": [100]})
+    (True, False)
+    """
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):

@@ -38,6 +38,11 @@ def configuration(lake: Path) -> Path:
     ------
     LakeNotRunning
         When no lake was ever started there.
+
+    Examples
+    --------
+    >>> configuration(Path(home)).relative_to(home).as_posix()
+    'client/rucio.cfg'
     """
     path = lake if lake.is_file() else lake / "client" / "rucio.cfg"
     if not path.is_file():
@@ -46,7 +51,13 @@ def configuration(lake: Path) -> Path:
 
 
 def name(lake: Path) -> str:
-    """Name by which the extension tells this lake from others; the same at each start."""
+    """Name by which the extension tells this lake from others; the same at each start.
+
+    Examples
+    --------
+    >>> name(Path("/data/lake")), name(Path("/data/other/../lake"))
+    ('lake-096d8846', 'lake-096d8846')
+    """
     return "lake-" + hashlib.sha256(os.path.abspath(lake).encode()).hexdigest()[:8]
 
 
@@ -68,6 +79,11 @@ def instance(lake: Path) -> dict[str, Any]:
     ------
     LakeNotRunning
         When no lake was ever started there.
+
+    Examples
+    --------
+    >>> instance(Path(home))["mode"], instance(configuration(Path(home)))["mode"]
+    ('replica', 'download')
     """
     client = _client_section(lake)
     entry = {
@@ -100,6 +116,11 @@ def credentials(lake: Path) -> dict[str, str]:
         When no lake was ever started there.
     LakeRefused
         When the configuration logs in otherwise than by user name and password.
+
+    Examples
+    --------
+    >>> credentials(Path(home))["account"]
+    'lofar'
     """
     client = _client_section(lake)
     wanted = ("username", "password", "account")
@@ -125,6 +146,16 @@ def log_in(lake: Path, folder: Path) -> None:
     ------
     LakeNotRunning
         When no lake was ever started there.
+
+    Examples
+    --------
+    >>> log_in(Path(home), Path("logins"))
+    >>> database = keep_in(Path("logins")).get_db()
+    >>> login = database.get_rucio_auth_credentials(name(Path(home)), "userpass")
+    >>> login == credentials(Path(home)), Path("logins").stat().st_mode & 0o077
+    (True, 0)
+    >>> keep_in(None).db.database
+    ':memory:'
     """
     known = credentials(lake)
     module = keep_in(folder)
@@ -149,6 +180,11 @@ def keep_in(folder: Path | None) -> ModuleType:
     -------
     module
         ``rucio_jupyterlab.db``, whose database is now there.
+
+    Examples
+    --------
+    >>> keep_in(None).db.database
+    ':memory:'
     """
     if folder is None:
         where = ":memory:"
@@ -181,6 +217,12 @@ def server_configuration(lake: Path, folder: Path) -> str:
     ------
     LakeNotRunning
         When no lake was ever started there.
+
+    Examples
+    --------
+    >>> written = server_configuration(Path(home), Path("logins"))
+    >>> written.splitlines()[-1], credentials(Path(home))["password"] in written
+    ('c.RucioConfig.default_auth_type = "userpass"', False)
     """
     return (
         "import os\n"

@@ -47,6 +47,16 @@ class Fetching:
         Take tars apart; else they are kept as they are.
     staging : Staging
         Knows which copies are on tape, and brings them.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import asked, replicas
+    >>> storages, told = Storages(lake), Progress("retrieve", 1)
+    >>> staging = Staging(storages, told, asked.Asked(Path("asked")))
+    >>> files = [(file, Path("fetched.fits")) for file in replicas.files_of(lake, "lofar:example")]
+    >>> Fetching(storages, told, unpack=True, staging=staging).run(files, streams=2)
+    >>> told.bytes, Path("fetched.fits").stat().st_size
+    (69120, 69120)
     """
 
     def __init__(self, storages: Storages, progress: Progress, *, unpack: bool, staging: Staging) -> None:

@@ -233,7 +233,14 @@ class RucioFileSystem(AbstractFileSystem):
 
 
 class RucioFile(AbstractBufferedFile):
-    """A file of a lake, opened to be read; see `RucioFileSystem`."""
+    """A file of a lake, opened to be read; see `RucioFileSystem`.
+
+    Examples
+    --------
+    >>> with RucioFileSystem(home).open("lofar/example/image.fits") as file:
+    ...     file.seek(69114), file.read()
+    (69114, b'\\x00\\x00\\x00\\x00\\x00\\x00')
+    """
 
     fs: RucioFileSystem
 

@@ -16,7 +16,14 @@ _NONE_YET = "the lake holds nothing yet: notebook 1_ingest brings an observation
 
 @dataclass(frozen=True)
 class Holding:
-    """A dataset or container; `bytes` and `files` are None until the lake has counted."""
+    """A dataset or container; `bytes` and `files` are None until the lake has counted.
+
+    Examples
+    --------
+    >>> (holding,) = newest(lake, pattern="example.image.fits", kind="file")
+    >>> holding.did, holding.type, holding.bytes
+    ('lofar:example.image.fits', 'file', 69120)
+    """
 
     did: str
     type: str
@@ -35,6 +42,11 @@ class Product:
         DID of the dataset.
     file : str
         DID of the file.
+
+    Examples
+    --------
+    >>> newest_product(lake, "lofar:example")
+    Product(dataset='lofar:example', file='lofar:example.image.fits')
     """
 
     dataset: str

@@ -45,6 +45,11 @@ class Retired:
         Copies that are still there.
     in_place : int
         Of these, how many were registered in place: their files are somebody's and stay, the lake still lists them.
+
+    Examples
+    --------
+    >>> Retired("lofar:a", 2, 100, ("a rule",), (), replicas=1, in_place=0).ok  # one copy of the lake's own is left
+    False
     """
 
     dataset: str
@@ -94,6 +99,14 @@ def retire(lake: Lake, dataset: DID | str, *, timeout: float = 600.0, delete_in_
         When it is no dataset; when files that were registered in place would be deleted.
     LakeError
         When the lake does not take the record: then no rule was ended.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import keeping
+    >>> kept = keeping.keep("sources.csv", lake=home, dataset="lofar:outlived")
+    >>> retired = retire(lake, kept.dataset, timeout=0)
+    >>> retired.files, retired.bytes, len(retired.rules), retired.holders
+    (1, 61, 1, ())
     """
     did = DID.parse(dataset)
     kind = lake.get(did)["type"]
@@ -188,6 +201,11 @@ class Audit:
         Dark files that were removed.
     unseen : tuple of str
         Sites that are not mounted here, so that they can't be looked at.
+
+    Examples
+    --------
+    >>> Audit(2, dark=(("SARA", "lofar/a.tar", 5),), lost=(), removed=0, unseen=()).ok
+    False
     """
 
     files: int

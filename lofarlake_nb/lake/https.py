@@ -34,6 +34,15 @@ class Https:
         What the server's certificate is checked with; True for the public authorities.
     patience : Patience, optional
         With a server that fails. Sending is not tried again here, for its bytes are gone: `TransferFailed.passing`.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import replicas, storage
+    >>> (file,) = replicas.files_of(lake, "lofar:example")
+    >>> (address,) = [a for r in file.replicas if r.rse == "SARA" for a in r.addresses if a.startswith("https")]
+    >>> https = storage.Storages(lake).https
+    >>> https.size(address), https.read_range(address, 0, 6)
+    (69120, b'SIMPLE')
     """
 
     def __init__(

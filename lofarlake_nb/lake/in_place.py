@@ -60,6 +60,12 @@ def planned(storages: Storages, rse: str, paths: Sequence[str | Path], scope: st
         When a file does not lie at the site, or a link leads out of it.
     NotAMeasurementSet
         When a Measurement Set is among them: it is a folder, and the lake has files.
+
+    Examples
+    --------
+    >>> planned(Storages(lake), "SARA", ["image.fits"], "lofar")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.LakeError: SARA has its files under paths of Rucio's making, so none can be registered ...
     """
     lake = storages.lake
     if not lake.is_in_place(rse):
@@ -162,6 +168,14 @@ def check_moved(
     ------
     LakeError
         When there are some; it names the first.
+
+    Examples
+    --------
+    >>> item = Item(DID("lofar", "example.image.fits"), Path("not here.fits"), 69120)
+    >>> known = {item.did: Known(69120, "", "AVAILABLE")}
+    >>> check_moved(lake, "SARA", [item], {item.did: "https://x/moved.fits"}, known, None)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.LakeError: lofar:example.image.fits is registered at SARA as /..., and not as /moved.fits; ...
     """
     there = [item for item in items if item.did in known and known[item.did].replica]
     # The journal's mark of a file holds its path; of one that is not mounted here only the catalogue knows it.
@@ -183,6 +197,14 @@ def check_lifetime(lake: Lake, parameters: IngestParameters) -> None:
     ------
     UsageError
         When the rule is to end, and the site deletes what no rule holds.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> parameters = IngestParameters(dataset="lofar:mine", rse="DISK", lifetime="1 d")
+    >>> check_lifetime(Mock(), parameters)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.UsageError: lifetime: DISK deletes what no rule holds, so your own files would go after 1 d; ...
     """
     if not lake.is_in_place(parameters.rse) or not lake.deletes_at(parameters.rse):
         return
@@ -208,6 +230,17 @@ class Registering(Sending):
         As `Sending`.
     pfns : mapping
         Address of each file for the catalogue.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.patience import Patience
+    >>> from lofarlake_nb.lake.ticks import Progress
+    >>> item, arrived = plan.ready(Path("image.fits"), "lofar"), []
+    >>> given = [Storages(lake), "DISK", {item.did: item.source.absolute().as_uri()}, {}]
+    >>> given += [Journal(Path(), item.did, "DISK"), Progress("ingest", 1), Patience(), arrived.append]
+    >>> Registering(*given, {item.did: "https://disk/image.fits"}).run([item], streams=1)
+    >>> [(stored.size, stored.pfn) for stored in arrived]
+    [(69120, 'https://disk/image.fits')]
     """
 
     pfns: Mapping[DID, str]

@@ -53,6 +53,12 @@ class Ingested:
         By name.
     rules : tuple of str
         Ids: of the rule at the site, and of the one for the copy elsewhere.
+
+    Examples
+    --------
+    >>> done = ingest_products(lake, ["image.fits"], "lofar:example", {"inputs": ["lofar:L990100"]})
+    >>> done.files, done.bytes, done.entries[0].state
+    (1, 0, 'already there')
     """
 
     dataset: str
@@ -177,6 +183,12 @@ def ingest_products(
     ------
     LofarlakeError
         As `ingest`.
+
+    Examples
+    --------
+    >>> done = ingest_products(lake, ["sources.csv"], "lofar:table", {"inputs": ["lofar:example"]}, replicate_to="")
+    >>> [entry.name for entry in done.entries], lake.get(DID("lofar", "table.sources.csv"))["bytes"]
+    (['table.sources.csv'], 61)
     """
     did = DID.parse(dataset)
     parameters = IngestParameters(

@@ -49,6 +49,11 @@ def place(lake: Lake, beside: Path) -> Path:
         That is written to.
     beside : Path
         What is ingested, or one of it.
+
+    Examples
+    --------
+    >>> place(lake, Path("observation")).relative_to(home).as_posix()
+    'journal'
     """
     if lake.home is not None:
         return Path(os.path.abspath(lake.home)) / "journal"
@@ -79,6 +84,14 @@ def alone(folder: Path, dataset: DID) -> Iterator[None]:
         When another does: the message names its process.
     LakeError
         When the folder can't be written.
+
+    Examples
+    --------
+    >>> mine = DID("lofar", "mine")
+    >>> with alone(Path("locks"), mine), alone(Path("locks"), mine):  # doctest: +ELLIPSIS
+    ...     pass
+    Traceback (most recent call last):
+    lofarlake_nb.errors.LakeBusy: lofar:mine is being ingested by process ...; wait until it ends, then run it again
     """
     path = folder / f"{names.encode(str(dataset))}.lock"
     try:
@@ -110,11 +123,19 @@ class Journal:
     Parameters
     ----------
     folder : Path
-        Where it lies; it is made.
+        Where it lies, see `alone`; where it can't be written it is in memory, for this run.
     dataset : DID
         Of the files.
     rse : str
         Site.
+
+    Examples
+    --------
+    >>> book = Journal(Path(), DID("lofar", "mine"), "SARA")
+    >>> item = Item(DID("lofar", "mine.image.fits"), Path("image.fits"), 69120)
+    >>> book.note(item, mark_of(item), "059b016d", "sent")
+    >>> book.states(), book.close()
+    ({'lofar:mine.image.fits': 'sent'}, None)
     """
 
     def __init__(self, folder: Path, dataset: DID, rse: str) -> None:
@@ -202,6 +223,14 @@ def mark_of(item: Item) -> str:
     ------
     OSError
         When it has gone.
+
+    Examples
+    --------
+    >>> item = Item(DID("lofar", "marked.csv"), Path("marked.csv"), 61)
+    >>> before = item.source.write_text("1,2,3"), mark_of(item)
+    >>> after = item.source.write_text("1,2,4"), mark_of(item)
+    >>> before[0] == after[0], before[1] == after[1]
+    (True, False)
     """
     members = item.packing.members if item.packing else ()
     paths = [member.path for member in members if not member.is_folder] or [item.source]
@@ -214,5 +243,11 @@ def mark_of(item: Item) -> str:
 
 
 def hash_of(about: Mapping[str, Any]) -> str:
-    """Of metadata."""
+    """Of metadata.
+
+    Examples
+    --------
+    >>> hash_of({"target": "3C196", "sap": 0}) == hash_of({"sap": 0, "target": "3C196"}), hash_of({"sap": 0})
+    (True, '17d7c9f2f5adffe3')
+    """
     return hashlib.sha256(json.dumps(dict(about), sort_keys=True, default=str).encode()).hexdigest()[:16]

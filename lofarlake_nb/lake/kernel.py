@@ -10,6 +10,15 @@ class Connector(RucioDIDAttachmentConnector):
 
     Its own opens its answering channel when the kernel starts, before any page listens: the panel then waits forever.
     What is chosen also knows what it is: ``chosen.did``, beside the paths that it is a list of.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> shell = Mock(user_ns={})
+    >>> connector, connector.ipython.push, connector.send_comm = Connector(shell), shell.user_ns.update, Mock()
+    >>> connector.inject_dids([{"variableName": "image", "did": "lofar:a.fits", "files": [{"path": "/lake/a.fits"}]}])
+    >>> shell.user_ns["image"].path, shell.user_ns["image"].did
+    ('/lake/a.fits', 'lofar:a.fits')
     """
 
     def target_func(self, comm: Any, msg: Any) -> None:
@@ -25,5 +34,14 @@ class Connector(RucioDIDAttachmentConnector):
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Wait for the panel; IPython calls this."""
+    """Wait for the panel; IPython calls this.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> shell = Mock()
+    >>> load_ipython_extension(shell)
+    >>> shell.kernel.comm_manager.register_target.call_args.args[0]
+    'rucio-jupyterlab:kernel'
+    """
     Connector(ipython).register_comm()

@@ -40,6 +40,15 @@ class Lease:
         Seconds after which a lease that is not renewed ends.
     first : float
         Seconds until it is looked at again.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import client
+    >>> away = client.connect(Path(home) / "client" / "rucio.cfg")  # a journal of its own, as on another machine
+    >>> with Lease(away, DID("lofar", "L990100"), Path("book")) as lease:
+    ...     lease.take()
+    ...     away.call("get_metadata", "lofar", "L990100", plugin="JSON")[KEY]["process"] == os.getpid()
+    True
     """
 
     def __init__(self, lake: Lake, dataset: DID, folder: Path, *, lasts: float = _LASTS, first: float = _FIRST) -> None:

@@ -30,6 +30,14 @@ class Page:
         Whether all rows were read.
     first : int
         Place of the first row among those that fit, from 0.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.did import DID
+    >>> rows = [Entry(DID("lofar", f"L{number}"), "dataset", None) for number in range(60)]
+    >>> page = Listing(lambda: rows).page(9, patience=60)
+    >>> page.number, len(page.rows), page.found, page.more
+    (1, 10, 60, False)
     """
 
     rows: tuple[Entry, ...]
@@ -52,6 +60,14 @@ class Listing:
     ----------
     ask : callable
         Gives the rows, in that thread.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.did import DID
+    >>> rows = [Entry(DID("lofar", name), "dataset", None) for name in ("L3", "L1", "M", "L2")]
+    >>> page = Listing(lambda: rows).page(pattern="l*", size=2, patience=60)
+    >>> [entry.did.name for entry in page.rows], page.found, page.more
+    (['L1', 'L2'], 3, True)
     """
 
     def __init__(self, ask: Callable[[], Iterable[Entry]]) -> None:

@@ -108,7 +108,17 @@ def duration(seconds: float) -> str:
 
 
 class View(Protocol):
-    """What shows ticks, and lets other lines by, as the stream of a handler of logs."""
+    """What shows ticks, and lets other lines by, as the stream of a handler of logs.
+
+    Examples
+    --------
+    >>> view: View = terminal(sys.stdout)
+    >>> view.write("a line of the log\\n")
+    a line of the log
+    >>> view(Tick("verify", 1, 2, 0, 0.0, "failed", failures=(Failure("lofar:a.tar", "SARA", "gone"),)))
+      lofar:a.tar at SARA: gone
+    verify: 1 of 2 files (failed)
+    """
 
     def __call__(self, tick: Tick) -> None:
         """Show a tick."""

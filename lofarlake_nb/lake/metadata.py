@@ -91,6 +91,12 @@ def of_dataset(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     -------
     dict
         What all files share, the range of frequencies and times, sums of rows and channels, and ``subbands``.
+
+    Examples
+    --------
+    >>> first, second = {"target": "3C196", "subband": 3, "n_rows": 10}, {"target": "3C196", "subband": 1, "n_rows": 12}
+    >>> of_dataset([first, second])
+    {'target': '3C196', 'n_rows': 22, 'subbands': [1, 3]}
     """
     files = [about for about in files if about]
     if not files:
@@ -171,6 +177,15 @@ def original_names(lake: Lake, files: Sequence[DID]) -> dict[DID, str]:
     -------
     dict
         What the catalogue says is taken only where it is what the name was made from.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from lofarlake_nb.lake import ingest
+    >>> table = Path("a table.csv"), Path("a table.csv").write_text("1")
+    >>> done = ingest.ingest_products(lake, [table[0]], "lofar:odd", {}, replicate_to="")
+    >>> list(original_names(lake, [DID("lofar", "odd.a__20table.csv")]).values())
+    ['odd.a table.csv']
     """
     odd = [did for did in files if names.is_cut(did.name) or names.decode(did.name) != did.name]
     found: dict[DID, str] = {}

@@ -41,7 +41,13 @@ def encode(name: str) -> str:
 
 
 def decode(written: str) -> str:
-    """The file's name again; of a cut one, the written name as it is."""
+    """The file's name again; of a cut one, the written name as it is.
+
+    Examples
+    --------
+    >>> decode("3C__20196.fits"), decode(encode("größer_a"))
+    ('3C 196.fits', 'größer_a')
+    """
     if is_cut(written):
         return written
     raw = os.fsencode(written.removeprefix(_START))
@@ -49,7 +55,13 @@ def decode(written: str) -> str:
 
 
 def is_cut(written: str) -> bool:
-    """Whether a name was too long: the metadata of the file has it whole."""
+    """Whether a name was too long: the metadata of the file has it whole.
+
+    Examples
+    --------
+    >>> is_cut(encode("a" * 300 + ".fits")), is_cut(encode("a.fits"))
+    (True, False)
+    """
     return _CUT.search(written) is not None
 
 

@@ -35,14 +35,26 @@ Filters = dict[str, Any]  # all must fit
 
 @dataclass(frozen=True)
 class Clause:
-    """Alternatives of which one must fit, and whether Rucio compares numbers in them, which may fail."""
+    """Alternatives of which one must fit, and whether Rucio compares numbers in them, which may fail.
+
+    Examples
+    --------
+    >>> clauses(Query(min_frequency="120 MHz"))
+    [Clause(alternatives=({'max_frequency_hz.gte': 120000000.0},), numbers=True)]
+    """
 
     alternatives: tuple[Filters, ...]
     numbers: bool
 
 
 def filters(clauses: Iterable[Clause]) -> list[Filters]:
-    """All clauses as Rucio takes them: alternatives; empty when nothing narrows."""
+    """All clauses as Rucio takes them: alternatives; empty when nothing narrows.
+
+    Examples
+    --------
+    >>> filters(clauses(Query(target="3C*", min_frequency="120 MHz")))
+    [{'max_frequency_hz.gte': 120000000.0, 'target': '3C*'}]
+    """
     found: list[Filters] = [{}]
     for clause in sorted(clauses, key=lambda clause: len(clause.alternatives)):
         if len(found) * len(clause.alternatives) <= _MOST:
@@ -52,7 +64,13 @@ def filters(clauses: Iterable[Clause]) -> list[Filters]:
 
 
 def clauses(query: Query) -> list[Clause]:
-    """What narrows the search for a query."""
+    """What narrows the search for a query.
+
+    Examples
+    --------
+    >>> [clause.alternatives for clause in clauses(Query(where="n_stations > 50 or 100 in subbands"))]
+    [({'n_stations.gte': 50}, {'subbands': '*100*'})]
+    """
     found = []
     for key, pattern in (("target", query.target), ("project_name", query.project)):
         start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]

@@ -31,6 +31,13 @@ class Observation:
         First to last slot; 0 where it is not said.
     min_frequency_mhz, max_frequency_mhz : float
         NaN where they are not said.
+
+    Examples
+    --------
+    >>> (one,) = [one for one in observations(lake, "lofar") if one.did == "lofar:L990100"]
+    >>> begin, end = one.span
+    >>> one.target, round(one.dec_deg, 3), (end - begin).total_seconds()
+    ('3C196', 48.2, 8.0)
     """
 
     did: str

@@ -20,7 +20,14 @@ Answer = TypeVar("Answer")
 
 
 class Panel(Protocol):
-    """The extension's answers, as it gives them."""
+    """The extension's answers, as it gives them.
+
+    Examples
+    --------
+    >>> panel: Panel = of(Path(home))
+    >>> [found["did"] for found in panel.search("lofar", "exampl*", "dataset", "")]
+    ['lofar:example']
+    """
 
     def scopes(self) -> list[str]:
         """Scopes of the lake."""
@@ -80,6 +87,11 @@ class InProcess:
         Folder of an embedded lake, or a ``rucio.cfg``.
     instance, credentials : dict
         See `extension`.
+
+    Examples
+    --------
+    >>> InProcess(Path("lake"), {"name": "lake-1"}, {"password": "nobody is shown this"})
+    InProcess('lake')
     """
 
     lake: Path
@@ -153,6 +165,11 @@ class InJupyterLab:
         Of the server.
     here : InProcess
         Answers what the REST API has no endpoint for.
+
+    Examples
+    --------
+    >>> InJupyterLab("http://127.0.0.1:8888/", "nobody is shown this", of(Path(home)))
+    InJupyterLab('http://127.0.0.1:8888/')
     """
 
     url: str

@@ -20,6 +20,11 @@ def made(lake: Lake, rse: str, dids: Iterable[DID], protocol: Mapping[str, Any] 
         Files.
     protocol : mapping, optional
         One of the site's, for an algorithm that looks at it.
+
+    Examples
+    --------
+    >>> list(made(lake, "SARA", [DID("lofar", "a.fits"), DID("lofar", "b.fits")]).values())
+    ['lofar/bd/ec/a.fits', 'lofar/2d/e2/b.fits']
     """
     settings = lake.rse(rse)
     with lake.configured():

@@ -18,7 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class Unanswered(requests.RequestException):
-    """A server that gave no usable answer in the time that we had."""
+    """A server that gave no usable answer in the time that we had.
+
+    Examples
+    --------
+    >>> session = PatientSession(Patience(0.1, first=0.01))
+    >>> session.trust_env = False
+    >>> session.get("http://127.0.0.1:9/")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.lake.patience.Unanswered: no answer after ... tries in 0.1 s
+    """
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,13 @@ class Patience:
     first, most : float
         Bounds of the pause before the second try and before any try, s. Each pause is random between 0 and its bound
         (full jitter), so that many clients do not come back at the same moment.
+
+    Examples
+    --------
+    >>> waited = []
+    >>> tries = Patience(60.0, first=0.5).tries(pause=waited.append)
+    >>> tries.again(asked=2.0), 2.0 <= waited[0] <= 2.5
+    (True, True)
     """
 
     seconds: float = 0.0
@@ -50,7 +66,14 @@ class Patience:
 
 
 class Tries:
-    """The tries at one request."""
+    """The tries at one request.
+
+    Examples
+    --------
+    >>> tries = Patience(10.0).tries(pause=lambda seconds: None)
+    >>> tries.again(asked=60.0), tries.again(asked=1.0), tries.count
+    (False, True, 2)
+    """
 
     def __init__(self, patience: Patience, pause: Callable[[float], object]) -> None:
         self._patience, self._pause = patience, pause
@@ -88,6 +111,15 @@ class PatientSession(requests.Session):
     ----------
     patience : Patience, optional
         With each request.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> session = PatientSession(Patience(60.0, first=0.01))
+    >>> session.once = Mock(side_effect=[requests.ConnectionError("it restarts"), requests.Response()])
+    >>> answer = session.get("https://lake/ping")
+    >>> session.once.call_count
+    2
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
@@ -135,7 +167,15 @@ def _lacks_database(response: requests.Response) -> bool:
 
 
 def retry_after(response: requests.Response) -> float:
-    """Seconds that a server asks to wait, 0 when it does not say; both forms of the header (RFC 9110, 10.2.3)."""
+    """Seconds that a server asks to wait, 0 when it does not say; both forms of the header (RFC 9110, 10.2.3).
+
+    Examples
+    --------
+    >>> answer = requests.Response()
+    >>> answer.headers["Retry-After"] = "120"
+    >>> retry_after(answer), retry_after(requests.Response())
+    (120.0, 0.0)
+    """
     told = response.headers.get("Retry-After", "").strip()
     if told.isdecimal():
         return float(told)

@@ -32,6 +32,11 @@ class Item:
         What the catalogue shall know of it.
     packing : Packing or None
         How the folder becomes a tar.
+
+    Examples
+    --------
+    >>> b"".join(map(bytes, ready(Path("sources.csv"), "lofar").blocks()))[:16]
+    b'name,ra,dec,flux'
     """
 
     did: DID
@@ -47,7 +52,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Order:
-    """What one ingest is asked for."""
+    """What one ingest is asked for.
+
+    Examples
+    --------
+    >>> parameters = IngestParameters(dataset="lofar:mine", patience="2 min")
+    >>> Order([], parameters, DID("lofar", "mine"), None, {}).patience.seconds
+    120.0
+    """
 
     items: list[Item]
     parameters: IngestParameters
@@ -140,7 +152,14 @@ def products(files: Sequence[str | Path], dataset: DID, lineage: Mapping[str, An
 
 
 def ready(path: Path, scope: str, size: int | None = None) -> Item:
-    """A file that goes as it is; of one that is not on this machine, with its size."""
+    """A file that goes as it is; of one that is not on this machine, with its size.
+
+    Examples
+    --------
+    >>> item = ready(Path("sources.csv"), "lofar")
+    >>> str(item.did), item.size, ready(Path("my table.csv"), "lofar", 61).did.name
+    ('lofar:sources.csv', 61, 'my__20table.csv')
+    """
     did, about = _named(scope, path.name, metadata.of_name(path.name))
     return _file(path, did, about) if size is None else Item(did, path, size, about)
 
@@ -184,6 +203,12 @@ def distinct(items: list[Item]) -> list[Item]:
     ------
     UsageError
         When there are none, or two would have the same name in the lake.
+
+    Examples
+    --------
+    >>> items = [ready(Path(name), "lofar") for name in ("sources.csv", "image.fits", "sources.csv")]
+    >>> [item.did.name for item in distinct(items)]
+    ['image.fits', 'sources.csv']
     """
     if not items:
         raise UsageError("nothing to ingest", "give Measurement Sets, folders of them, or files")

@@ -35,6 +35,13 @@ class Answer:
         Its words for it.
     headers : Message
         By name, in whatever case.
+
+    Examples
+    --------
+    >>> headers = Message()
+    >>> headers["Digest"] = "adler32=059b016d"
+    >>> Answer("https://door/a.tar", 201, "Created", headers).headers["digest"]
+    'adler32=059b016d'
     """
 
     url: str
@@ -70,6 +77,16 @@ def put(
     ------
     OSError
         When the connection breaks, or a server answers by what is no HTTP.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.storage import Storages
+    >>> (door,) = [one for one in lake.rse("SARA")["protocols"] if one["scheme"] == "https"]
+    >>> url = f"https://{door['hostname']}:{door['port']}{door['prefix']}/lofar/put.bin"
+    >>> https = Storages(lake).https
+    >>> answer = put(url, [b"1234", b"567"], 7, https._context(), connect=10, silence=60)
+    >>> answer.status, https.size(url), https.remove(url)
+    (201, 7, None)
     """
     for _ in range(_HOPS):
         place = urlsplit(url)

@@ -57,6 +57,12 @@ def tests_of(query: Query) -> list[Test]:
     ------
     UsageError
         When the query can't be understood.
+
+    Examples
+    --------
+    >>> about = {"target": "3C196", "max_frequency_hz": 134e6}
+    >>> [bool(test(about)) for test in tests_of(Query(target="3C*", min_frequency="140 MHz"))]
+    [True, False]
     """
     tests: list[Test] = []
     if query.target:
@@ -84,7 +90,13 @@ def tests_of(query: Query) -> list[Test]:
 
 
 def number(about: Mapping[str, Any], key: str) -> float:
-    """A number, or NaN, which fits nothing."""
+    """A number, or NaN, which fits nothing.
+
+    Examples
+    --------
+    >>> number({"n_stations": 62}, "n_stations"), number({"n_stations": "62"}, "n_stations")
+    (62.0, nan)
+    """
     value = about.get(key)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
 

@@ -26,6 +26,13 @@ def left(lake: Lake, rses: Iterable[str]) -> dict[str, float]:
     -------
     dict
         Site to bytes; infinite where there is no limit, or none that this account may read.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> told = [{"SARA": 10**9}, [{"rse": "SARA", "bytes": 4 * 10**8}], []]  # limits, what is used, shared limits
+    >>> left(Mock(**{"call.side_effect": told}), ["SARA", "JUELICH"])
+    {'JUELICH': 0, 'SARA': 600000000}
     """
     wanted = sorted(set(rses))
     try:
@@ -57,6 +64,14 @@ def check(lake: Lake, places: Sequence[Sequence[str]], needed: int) -> None:
     ------
     NoSpace
         When a place has no site with room; it names the one that has most.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> told = [{"SARA": 10**9}, [{"rse": "SARA", "bytes": 4 * 10**8}], [], []]
+    >>> check(Mock(account="me", **{"call.side_effect": told}), [["SARA"]], 7 * 10**8)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.NoSpace: the quota of me leaves 600 MB at SARA; the new files need 700 MB; ask ...
     """
     if not needed:
         return

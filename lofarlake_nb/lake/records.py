@@ -35,6 +35,13 @@ def is_here(target: Path, origin: str, mark: str) -> bool:
     ------
     ObservationError
         When something else is there, or it was changed since it came.
+
+    Examples
+    --------
+    >>> here = Path("brought.csv")
+    >>> size, _ = here.write_text("1,2"), keep(here, "lofar:brought.csv", "02580090")
+    >>> is_here(here, "lofar:brought.csv", "02580090"), is_here(Path("elsewhere.csv"), "lofar:brought.csv", "02580090")
+    (True, False)
     """
     if not os.path.lexists(target):
         return False
@@ -60,6 +67,13 @@ def expect(target: Path, origin: str, mark: str) -> None:
     ------
     NoSpace, ObservationError
         When the note can't be written.
+
+    Examples
+    --------
+    >>> half = Path("half.csv")
+    >>> _, size = expect(half, "lofar:half.csv", "02580090"), half.write_text("1,")
+    >>> is_here(half, "lofar:half.csv", "02580090"), half.exists()
+    (False, False)
     """
     _note(target, {"origin": origin, "mark": mark, "contents": ""})
 
@@ -71,12 +85,29 @@ def keep(target: Path, origin: str, mark: str) -> None:
     ------
     NoSpace, ObservationError
         When the note can't be written: the target is brought again.
+
+    Examples
+    --------
+    >>> changed = Path("changed.csv")
+    >>> size, _ = changed.write_text("1,2"), keep(changed, "lofar:a.csv", "02580090")
+    >>> size = changed.write_text("1,2,3")
+    >>> is_here(changed, "lofar:a.csv", "02580090")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.ObservationError: changed.csv was changed since it came from lofar:a.csv; remove it ...
     """
     _note(target, {"origin": origin, "mark": mark, "contents": _contents(target)})
 
 
 def forget(target: Path) -> None:
-    """Remove a target and its record."""
+    """Remove a target and its record.
+
+    Examples
+    --------
+    >>> gone = Path("gone.csv")
+    >>> size, _ = gone.write_text("1,2"), keep(gone, "lofar:gone.csv", "02580090")
+    >>> forget(gone), gone.exists(), _record(gone).exists()
+    (None, False, False)
+    """
     _remove(target)
     _record(target).unlink(missing_ok=True)
 

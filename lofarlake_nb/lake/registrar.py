@@ -28,6 +28,15 @@ class Registrar:
         Takes up to 1000 files that are safe at a site.
     total : int
         Files that may come.
+
+    Examples
+    --------
+    >>> told = []
+    >>> registrar = Registrar(told.extend, total=2)
+    >>> registrar.add(Stored(DID("lofar", "a.tar"), 7, "059b016d")), registrar.finish(), registrar.done
+    (None, None, 1)
+    >>> [str(stored.did) for stored in told]
+    ['lofar:a.tar']
     """
 
     def __init__(self, register: Callable[[Sequence[Stored]], None], total: int) -> None:
@@ -85,7 +94,16 @@ class Registrar:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the catalogue is told of one ingest; the journal notes how far that is."""
+    """What the catalogue is told of one ingest; the journal notes how far that is.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.parameters import IngestParameters
+    >>> order = Order([], IngestParameters(dataset="lofar:example"), DID("lofar", "example"), None, {})
+    >>> (rule,) = Catalogue(lake, order, None, None, {}, set(), {}).hold("")
+    >>> str(rules.state(lake, rule).did), rules.state(lake, rule).rse_expression
+    ('lofar:example', 'SARA')
+    """
 
     lake: Lake
     order: Order

@@ -26,6 +26,14 @@ class Known:
         8 hexadecimal digits.
     replica : str
         State of the replica at the site in question: ``AVAILABLE``, ``COPYING``, ...; empty when there is none.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> item = Item(DID("lofar", "example.image.fits"), Path("image.fits"), 69120)
+    >>> known = [look_up(lake, [item], rse, DID("lofar", "example"))[item.did] for rse in ("SARA", "POZNAN")]
+    >>> [(one.size, one.replica) for one in known]
+    [(69120, 'AVAILABLE'), (69120, '')]
     """
 
     size: int
@@ -35,7 +43,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Stored:
-    """A file whose bytes are at a site, checked."""
+    """A file whose bytes are at a site, checked.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> stored, lake = Stored(DID("lofar", "a.fits"), 7, "059b016d", "https://disk/a.fits"), Mock()
+    >>> add_replicas(lake, "DISK", [stored], {})
+    >>> lake.call.call_args.args[2][0]["pfn"]
+    'https://disk/a.fits'
+    """
 
     did: DID
     size: int
@@ -61,6 +78,14 @@ def look_up(lake: Lake, items: Sequence[Item], rse: str, dataset: DID) -> dict[D
     ------
     ChecksumMismatch
         When a file of the same name has another size: the message names both.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> item = Item(DID("lofar", "example.image.fits"), Path("image.fits"), 7)
+    >>> look_up(lake, [item], "SARA", DID("lofar", "example"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.ChecksumMismatch: lofar:example.image.fits in the lake has 69120 bytes with adler32 ...
     """
     try:
         held = replicas.held_by(lake, dataset)
@@ -102,7 +127,15 @@ def _states(lake: Lake, dids: Sequence[DID], rse: str) -> Iterator[tuple[DID, st
 
 
 def other_bytes(item: Item, known: Known, found: str) -> ChecksumMismatch:
-    """The error of a name that the lake has with other bytes."""
+    """The error of a name that the lake has with other bytes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> item = Item(DID("lofar", "a.fits"), Path("mine/a.fits"), 8)
+    >>> other_bytes(item, Known(7, "059b016d"), "8 bytes").message
+    'lofar:a.fits in the lake has 7 bytes with adler32 059b016d, but mine/a.fits has 8 bytes'
+    """
     return ChecksumMismatch(
         f"{item.did} in the lake has {known.size} bytes with adler32 {known.adler32}, but {item.source} has {found}",
         "files in the lake never change: ingest it under another name, or see which of the two is right",
@@ -123,6 +156,13 @@ def prepare(lake: Lake, dataset: DID, container: DID | None, files: Iterable[DID
         When one of the names is that of something else.
     LakeRefused
         When the dataset is closed and does not hold all of the files.
+
+    Examples
+    --------
+    >>> prepare(lake, DID("lofar", "example"), DID("lofar", "group"), [])
+    {DID(scope='lofar', name='example.image.fits')}
+    >>> [row["name"] for row in lake.call("list_content", "lofar", "group")]
+    ['example']
     """
     attached = _dataset(lake, dataset, set(files))
     if container is not None:
@@ -176,6 +216,14 @@ def add_replicas(lake: Lake, rse: str, stored: Sequence[Stored], known: Mapping[
         The files, whole and checked.
     known : mapping
         From `look_up`.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> lake = Mock()
+    >>> add_replicas(lake, "SARA", [Stored(DID("lofar", "a.fits"), 7, "059b016d")], {})
+    >>> lake.call.call_args.args
+    ('add_replicas', 'SARA', [{'scope': 'lofar', 'name': 'a.fits', 'bytes': 7, 'adler32': '059b016d'}])
     """
     without = [s for s in stored if not (s.did in known and known[s.did].replica)]
     for some in batches(without):
@@ -190,7 +238,15 @@ def add_replicas(lake: Lake, rse: str, stored: Sequence[Stored], known: Mapping[
 
 
 def attach(lake: Lake, dataset: DID, files: Sequence[DID]) -> None:
-    """Let a dataset hold files; those that it holds already stay."""
+    """Let a dataset hold files; those that it holds already stay.
+
+    Examples
+    --------
+    >>> held = prepare(lake, DID("lofar", "example"), DID("lofar", "pair"), [])
+    >>> attach(lake, DID("lofar", "pair"), [DID("lofar", "example"), DID("lofar", "L990100")])
+    >>> sorted(row["name"] for row in lake.call("list_content", "lofar", "pair"))
+    ['L990100', 'example']
+    """
     for some in batches(files):
         attachment = {**dataset.parts, "dids": [did.parts for did in some]}
         # A repeated call is no error: the answer to the first may have been lost.
@@ -204,6 +260,12 @@ def check_sites(lake: Lake, rse_expression: str, rse: str) -> tuple[str, list[st
     ------
     LakeError
         When no other site fits.
+
+    Examples
+    --------
+    >>> expression, sites = check_sites(lake, "JUELICH|SARA", "SARA")
+    >>> print(expression, sites)
+    (JUELICH|SARA)\\SARA ['JUELICH']
     """
     sites = {row["rse"] for row in lake.call("list_rses", rse_expression)}
     if not sites - {rse}:
@@ -222,6 +284,11 @@ def closed(lake: Lake, dataset: DID | str) -> bool:
         Where it would be.
     dataset : DID or str
         ``scope:name``.
+
+    Examples
+    --------
+    >>> closed(lake, "lofar:example"), closed(lake, "lofar:nothing")
+    (True, False)
     """
     found = lake.find(DID.parse(dataset))
     return found is not None and not found["open"]
@@ -234,6 +301,14 @@ def close(lake: Lake, dataset: DID | str) -> None:
     ------
     DIDNotFound
         When it is not there.
+
+    Examples
+    --------
+    >>> close(lake, "lofar:example"), closed(lake, "lofar:example")
+    (None, True)
+    >>> close(lake, "lofar:nothing")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.DIDNotFound: lofar:nothing is not in the lake at ...
     """
     did = DID.parse(dataset)
     found = lake.find(did)

@@ -33,6 +33,12 @@ class Outcome:
         ``mended``, or why it is not.
     mended : bool
         Whether every copy that the lake keeps of this file at this site is right now.
+
+    Examples
+    --------
+    >>> outcome = Outcome("lofar:a.fits", "SARA", "7 bytes, expected 8", REPORTED, mended=False)
+    >>> Repaired("lofar:a", (outcome,)).summary()["outcomes"][0]["outcome"]
+    'declared suspicious'
     """
 
     did: str
@@ -44,7 +50,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Repaired:
-    """All bad copies of a dataset."""
+    """All bad copies of a dataset.
+
+    Examples
+    --------
+    >>> mended = Outcome("lofar:a.fits", "SARA", "not there", MENDED, mended=True)
+    >>> left = Outcome("lofar:b.fits", "SARA", "not there", REPORTED, mended=False)
+    >>> Repaired("lofar:a", (mended,)).ok, Repaired("lofar:a", (mended, left)).ok
+    (True, False)
+    """
 
     dataset: str
     outcomes: tuple[Outcome, ...]
@@ -88,6 +102,13 @@ def repair(
     ------
     LakeError
         When the lake does not answer.
+
+    Examples
+    --------
+    >>> row = Row("lofar:a.fits", "SARA", 7, "059b016d", None, None, "not there", bad=True)
+    >>> repaired = repair(lake, Verified("lofar:a", 1, (row,)))
+    >>> repaired.ok, repaired.outcomes[0].outcome
+    (False, 'no site has a good copy: ingest it again, or ask who made it')
     """
     bad = [row for row in verified.rows if row.bad]
     good = {row.did for row in verified.rows if not row.problem}
@@ -117,6 +138,14 @@ def declare_bad(lake: Lake, copies: Sequence[tuple[DID, str]], reason: str) -> N
     ------
     LakeRefused
         When our account may not: see `declare_suspicious`.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> lake = Mock()
+    >>> declare_bad(lake, [(DID("lofar", "a.fits"), "SARA")], "bad bytes")
+    >>> lake.call.call_args.args
+    ('declare_bad_file_replicas', [{'scope': 'lofar', 'name': 'a.fits', 'rse': 'SARA'}], 'bad bytes')
     """
     entries = [{**did.parts, "rse": rse} for did, rse in copies]
     for some in batches(entries):
@@ -124,7 +153,17 @@ def declare_bad(lake: Lake, copies: Sequence[tuple[DID, str]], reason: str) -> N
 
 
 def declare_suspicious(lake: Lake, copies: Sequence[tuple[DID, str]], reason: str) -> None:
-    """Tell the lake's administrators that copies look bad, which any account may."""
+    """Tell the lake's administrators that copies look bad, which any account may.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> copies = {"https://sara/a.fits": {"rse": "SARA"}, "https://juelich/a.fits": {"rse": "JUELICH"}}
+    >>> lake = Mock(**{"stream.return_value": [{"scope": "lofar", "name": "a.fits", "pfns": copies}]})
+    >>> declare_suspicious(lake, [(DID("lofar", "a.fits"), "SARA")], "bad bytes")
+    >>> lake.call.call_args.args
+    ('declare_suspicious_file_replicas', ['https://sara/a.fits'], 'bad bytes')
+    """
     wanted = set(copies)
     files = replicas_of(lake, [did for did, _ in copies])
     pfns = [r.addresses[0] for did, held in files.items() for r in held if (did, r.rse) in wanted and r.addresses]
@@ -143,6 +182,14 @@ def tell(lake: Lake, bad: Sequence[tuple[DID, str]], lost: Sequence[tuple[DID, s
         Files and sites; another copy of each file is good.
     lost : sequence of (DID, str)
         Those without a good copy: suspicious only, as Rucio would take them out of their datasets.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> lake = Mock(**{"is_in_place.return_value": False, "stream.return_value": []})
+    >>> tell(lake, bad=[(DID("lofar", "a.fits"), "SARA")], lost=[(DID("lofar", "b.fits"), "SARA")])
+    >>> [(call.args[0], call.args[1][0]["name"]) for call in lake.call.call_args_list]
+    [('declare_bad_file_replicas', 'a.fits')]
     """
     reason = "lofarlake retrieve: bad bytes"
     try:

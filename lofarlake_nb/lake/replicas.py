@@ -22,7 +22,14 @@ _ASKED = {"all_states": True, "domain": "all", "sort": "random"}
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One copy of a file."""
+    """One copy of a file.
+
+    Examples
+    --------
+    >>> (file,) = files_of(lake, "lofar:example")
+    >>> [replica.state for replica in file.replicas if replica.rse == "SARA"]
+    ['AVAILABLE']
+    """
 
     rse: str
     state: str  # AVAILABLE, COPYING, UNAVAILABLE, BAD, ...
@@ -31,7 +38,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a dataset."""
+    """One file of a dataset.
+
+    Examples
+    --------
+    >>> (file,) = files_of(lake, "lofar:example")
+    >>> str(file.did), file.size
+    ('lofar:example.image.fits', 69120)
+    """
 
     did: DID
     size: int  # bytes
@@ -132,7 +146,14 @@ def replicas_of(lake: Lake, dids: Sequence[DID], rse_expression: str = "") -> di
 
 
 def listed(lake: Lake, dids: Sequence[DID], rse_expression: str = "") -> Iterator[tuple[DID, tuple[Replica, ...]]]:
-    """Copies of files, and of the files of datasets, one file after the other; of a dataset, files that have some."""
+    """Copies of files, and of the files of datasets, one file after the other; of a dataset, files that have some.
+
+    Examples
+    --------
+    >>> rows = listed(lake, [DID("lofar", "example")], "SARA")
+    >>> [(str(did), [replica.rse for replica in found]) for did, found in rows]
+    [('lofar:example.image.fits', ['SARA'])]
+    """
     where = {"rse_expression": rse_expression} if rse_expression else {}
     for row in lake.stream("list_replicas", [one.parts for one in dids], **_ASKED, **where):
         yield DID(row["scope"], row["name"]), _replicas(row)
@@ -149,6 +170,14 @@ def replicas_in(lake: Lake, dataset: DID, files: Sequence[DID]) -> dict[DID, tup
         Of at least two files.
     files : sequence of DID
         All that it holds, by name.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import ingest
+    >>> done = ingest.ingest_products(lake, ["image.fits", "sources.csv"], "lofar:both", {}, replicate_to="")
+    >>> copies = replicas_in(lake, DID("lofar", "both"), sorted(held_by(lake, DID("lofar", "both"))))
+    >>> {did.name: [replica.rse for replica in found] for did, found in copies.items()}
+    {'both.image.fits': ['SARA'], 'both.sources.csv': ['SARA']}
     """
     starts = _starts(lake, whole_sites(lake, dataset, len(files)), (files[0], files[-1]))
     copies: dict[DID, tuple[Replica, ...]] = dict.fromkeys(files, ())
@@ -171,6 +200,12 @@ def all_of(lake: Lake, scope: str) -> Iterator[tuple[DID, tuple[Replica, ...]]]:
         Where they are.
     scope : str
         The scope.
+
+    Examples
+    --------
+    >>> copies = dict(all_of(lake, "lofar"))
+    >>> "SARA" in [replica.rse for replica in copies[DID("lofar", "example.image.fits")]]
+    True
     """
     every = {"filters": [{"name": "*"}]}
     left = {DID(scope, name) for name in lake.stream("list_dids", scope, **every, did_type="file")}
@@ -199,6 +234,11 @@ def whole_sites(lake: Lake, dataset: DID, count: int) -> list[str]:
         The dataset.
     count : int
         Files that it holds: one that got more meanwhile is whole nowhere.
+
+    Examples
+    --------
+    >>> "SARA" in whole_sites(lake, DID("lofar", "example"), 1), whole_sites(lake, DID("lofar", "example"), 2)
+    (True, [])
     """
     rows = lake.call("list_dataset_replicas", dataset.scope, dataset.name, deep=True)
     times = Counter(row["rse"] for row in rows)  # a second row of a site is of archives that hold the files

@@ -47,6 +47,11 @@ class Kept:
         Name of the notebook whose executed copy is to join them.
     ingested : Ingested or None
         What was sent.
+
+    Examples
+    --------
+    >>> Kept("")._repr_mimebundle_()["text/plain"]
+    'kept on this disk only: the input did not come from a lake'
     """
 
     dataset: str
@@ -148,6 +153,16 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
     ------
     LakeError
         When the lake does not take it.
+
+    Examples
+    --------
+    >>> given = {"dataset": "lofar:L990100", "parameters": {}, "notebook": "2_process.ipynb", "replicate_to": ""}
+    >>> kept, executed = keep(home, [Path("sources.csv")], **given), Path("executed.ipynb")
+    >>> size = executed.write_text("{}")
+    >>> add_notebook(lake, executed, kept.dataset, rse="SARA", notebook="2_process.ipynb")
+    True
+    >>> add_notebook(lake, executed, kept.dataset, rse="SARA", notebook="2_process.ipynb")  # they are closed
+    False
     """
     did = DID.parse(dataset)
     if registration.closed(lake, did):

@@ -37,6 +37,12 @@ class Retrieved:
         That it took.
     problems : tuple of str
         Copies that were bad, though another was good.
+
+    Examples
+    --------
+    >>> first, second = (retrieve(lake, "lofar:example", Path("twice")) for _ in range(2))
+    >>> first.bytes, second.bytes, [path.name for path in second.paths]
+    (69120, 0, ['example.image.fits'])
     """
 
     paths: tuple[Path, ...]

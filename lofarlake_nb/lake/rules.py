@@ -36,6 +36,11 @@ class Rule:
         Whose it is.
     ends : str
         UTC, when it has a lifetime; else empty.
+
+    Examples
+    --------
+    >>> Rule("an id", DID("lofar", "mine"), "JUELICH", "REPLICATING", ok=3, replicating=1, stuck=0).total
+    4
     """
 
     rule_id: str
@@ -57,7 +62,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Pending:
-    """One file that a rule waits for."""
+    """One file that a rule waits for.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> lock = {"scope": "lofar", "name": "a.tar", "rse": "JUELICH", "state": "STUCK"}
+    >>> pending(Mock(**{"stream.return_value": [lock], "call.return_value": {"err_msg": "no space left"}}), "an id")
+    [Pending(did=DID(scope='lofar', name='a.tar'), rse='JUELICH', state='STUCK', reason='no space left')]
+    """
 
     did: DID
     rse: str
@@ -67,7 +80,13 @@ class Pending:
 
 @dataclass(frozen=True)
 class Held:
-    """A rule, and what it waits for."""
+    """A rule, and what it waits for.
+
+    Examples
+    --------
+    >>> [(held.rule.ok, held.pending) for held in of(lake, "lofar:example") if held.rule.rse_expression == "SARA"]
+    [(1, ())]
+    """
 
     rule: Rule
     pending: tuple[Pending, ...]

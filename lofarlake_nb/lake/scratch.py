@@ -20,6 +20,11 @@ class Purged:
         Places of processes that are gone.
     removed : int
         How many of them were removed.
+
+    Examples
+    --------
+    >>> Purged((("data/.a.tar.part", 7),), removed=0).ok, Purged((("data/.a.tar.part", 7),), removed=1).ok
+    (False, True)
     """
 
     left: tuple[tuple[str, int], ...]

@@ -25,7 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A data identifier that fits; what is not known of it is None or empty."""
+    """A data identifier that fits; what is not known of it is None or empty.
+
+    Examples
+    --------
+    >>> (found,) = [one for one in find(lake, Query(target="3C*"), scope="lofar") if one.did == "lofar:L990100"]
+    >>> found.type, found.target, round(found.max_frequency_mhz - found.min_frequency_mhz, 2)
+    ('dataset', '3C196', 0.2)
+    """
 
     did: str
     type: str

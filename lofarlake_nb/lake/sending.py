@@ -23,7 +23,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an ingest."""
+    """One file of an ingest.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import ingest
+    >>> done = ingest.ingest_products(lake, ["image.fits"], "lofar:example", {"inputs": ["lofar:L990100"]})
+    >>> [(entry.name, entry.bytes, entry.state) for entry in done.entries]
+    [('example.image.fits', 69120, 'already there')]
+    """
 
     name: str
     bytes: int
@@ -53,6 +61,16 @@ class Sending:
         With the storage.
     arrived : callable
         Takes each file whose bytes are safe at the site, from several threads.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from lofarlake_nb.lake import plan, storage
+    >>> item, target = plan.ready(Path("image.fits"), "lofar"), Path("disk/image.fits").absolute()
+    >>> given = storage.Storages(lake), "DISK", {item.did: target.as_uri()}, {}, Journal(Path(), item.did, "DISK")
+    >>> sending = Sending(*given, Progress("ingest", 1), Patience(), lambda stored: None)
+    >>> sending.run([item], streams=1), sending.entries[0].state, target.stat().st_size
+    (None, 'new', 69120)
     """
 
     storages: Storages
@@ -161,7 +179,16 @@ class Sending:
 def with_what_is_safe(
     failure: BaseException, entries: Sequence[Entry], items: Sequence[Item], to: DID
 ) -> BaseException:
-    """The failure, an interrupt too, and which files are safe and which are missing."""
+    """The failure, an interrupt too, and which files are safe and which are missing.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> items = [Item(DID("lofar", name), Path(name), 7) for name in ("a.tar", "b.tar")]
+    >>> safe = [Entry("a.tar", 7, "059b016d", "new")]
+    >>> with_what_is_safe(TransferFailed("SARA is down"), safe, items, DID("lofar", "mine")).message
+    'SARA is down (1 of 2 files are at the site; missing: b.tar)'
+    """
     if not isinstance(failure, LofarlakeError | KeyboardInterrupt):
         return failure
     safe = {entry.name for entry in entries}

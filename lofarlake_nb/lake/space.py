@@ -31,6 +31,14 @@ def check_site(storages: "Storages", addresses: Mapping[DID, str], new: Sequence
     ------
     NoSpace
         When they don't.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import plan, storage
+    >>> item, storages = plan.Item(DID("lofar", "large.tar"), Path("large"), 10**18), storage.Storages(lake)
+    >>> check_site(storages, storages.addresses("SARA", [item.did]), [item])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.NoSpace: the site's disk has ... MB free, these 1 files need 1000000000000 MB; free ...
     """
     if not new:
         return
@@ -60,6 +68,12 @@ def check_here(to: Path, needed: int) -> None:
     ------
     NoSpace
         When it doesn't.
+
+    Examples
+    --------
+    >>> check_here(Path("not/made/yet"), 10**18)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.NoSpace: not/made/yet: ... MB are free, the dataset needs 1000000000000 MB; free ...
     """
     place = to
     while not place.exists():

@@ -27,7 +27,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy of a file that is on tape, or may be."""
+    """One copy of a file that is on tape, or may be.
+
+    Examples
+    --------
+    >>> Copy(Replica("POZNAN", "AVAILABLE", ()), "https://tape:8443/data/a%20b.tar").path
+    '/data/a b.tar'
+    """
 
     replica: Replica
     address: str
@@ -70,6 +76,14 @@ class Staging:
         Seconds without a file coming from tape, after which it is given up. The requests go on.
     pause : float
         Seconds between the first two questions; later ones are up to a minute apart.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import replicas
+    >>> staging = Staging(Storages(lake), Progress("retrieve", 1), Asked(Path("asked")))
+    >>> wanted = [(file, Path("image.fits")) for file in replicas.files_of(lake, "lofar:example")]
+    >>> staging.ready(wanted) == wanted, staging.waiting  # nothing of it is on tape
+    (True, False)
     """
 
     def __init__(

@@ -28,6 +28,14 @@ class Storage(Protocol):
     """What ingest, retrieve and verify need of a storage. Addresses are Rucio's PFNs.
 
     Blocks of bytes, given or taken, are valid until the next one is taken.
+
+    Examples
+    --------
+    >>> storage, address = Storages(lake).mounted, Path("stored.bin").absolute().as_uri()
+    >>> storage.write(address, [b"1234", b"567"], 7).sent, storage.size(address), storage.adler32(address)
+    ('059b016d', 7, '059b016d')
+    >>> storage.remove(address), storage.size(address)
+    (None, None)
     """
 
     def write(self, address: str, blocks: Iterable[Block], size: int) -> Arrival:
@@ -57,14 +65,30 @@ class Storage(Protocol):
 
 @runtime_checkable
 class Ranged(Protocol):
-    """A storage that gives parts of files."""
+    """A storage that gives parts of files.
+
+    Examples
+    --------
+    >>> [isinstance(one, Ranged) for one in (Mounted(), Storages(lake).https, Storages(lake).xrootd)]
+    [True, True, False]
+    """
 
     def read_range(self, address: str, start: int, end: int) -> bytes:
         """Bytes of a file from `start` to before `end`; fewer where the file is shorter."""
 
 
 class Mounted:
-    """A storage whose folders are on this machine."""
+    """A storage whose folders are on this machine.
+
+    Examples
+    --------
+    >>> address = Path("half.bin").absolute().as_uri()
+    >>> Mounted().write(address, [b"1234"], 7)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.TransferFailed: /.../half.bin: 4 bytes were written, expected 7; do it again
+    >>> Mounted().size(address) is None
+    True
+    """
 
     def write(self, address: str, blocks: Iterable[Block], size: int) -> Arrival:
         """Write beside the final name, flush to the disk, rename."""

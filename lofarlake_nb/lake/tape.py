@@ -34,6 +34,13 @@ class State:
         ``queued``, ``staging``, ``online`` or ``failed``.
     reason : str
         Why it failed; else empty.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> told = {"files": [{"path": "/a.tar", "state": "FAILED", "error": "the tape is broken"}]}
+    >>> Tape(Mock(**{"json.return_value": told}), "https://tape/api/v1").progress("request-7")
+    {'/a.tar': State(word='failed', reason='the tape is broken')}
     """
 
     word: str
@@ -52,6 +59,14 @@ class Tape:
         Knows the certificate to show.
     endpoint : str
         Address of the service.
+
+    Examples
+    --------
+    >>> from unittest.mock import Mock
+    >>> told = [{"path": "/a.tar", "locality": "TAPE"}, {"path": "/b.tar", "locality": "DISK_AND_TAPE"}]
+    >>> service = Tape(Mock(**{"json.return_value": told}), "https://tape/api/v1")
+    >>> {path: state.word for path, state in service.localities(["/a.tar", "/b.tar"]).items()}
+    {'/a.tar': 'queued', '/b.tar': 'online'}
     """
 
     def __init__(self, https: Https, endpoint: str) -> None:
@@ -115,7 +130,13 @@ class Tape:
 
 
 def requests(files: Mapping[str, int]) -> Iterator[list[str]]:
-    """Paths, given with their sizes in bytes, in groups that one request takes."""
+    """Paths, given with their sizes in bytes, in groups that one request takes.
+
+    Examples
+    --------
+    >>> list(requests({"/a.tar": 3 * 10**12, "/b.tar": 2 * 10**12, "/c.tar": 1}))
+    [['/a.tar'], ['/b.tar', '/c.tar']]
+    """
     group: list[str] = []
     total = 0
     for path, size in files.items():
@@ -129,7 +150,14 @@ def requests(files: Mapping[str, int]) -> Iterator[list[str]]:
 
 
 def state_of(states: Mapping[str, State], path: str) -> State:
-    """Of one file; one that the storage does not name is queued."""
+    """Of one file; one that the storage does not name is queued.
+
+    Examples
+    --------
+    >>> states = {"/data/a.tar": State("online")}
+    >>> state_of(states, "/data//a.tar").word, state_of(states, "/data/b.tar").word
+    ('online', 'queued')
+    """
     return states.get(_clean(path), QUEUED)
 
 

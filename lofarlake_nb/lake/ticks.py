@@ -40,6 +40,14 @@ class Site:
         Seconds since the last byte, where files are on their way and that is longer than `SILENCE`; else 0.
     note : str
         What is waited for there; else empty.
+
+    Examples
+    --------
+    >>> progress = Progress("ingest", 2)
+    >>> progress.finished("SARA"), progress.failed("lofar:b.tar", "the connection broke", "SARA")
+    (None, None)
+    >>> progress.now().sites
+    (Site(name='SARA', done=1, failed=1, bytes=0, state='yellow', silent=0.0, note=''),)
     """
 
     name: str
@@ -53,7 +61,15 @@ class Site:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong, and why."""
+    """What went wrong, and why.
+
+    Examples
+    --------
+    >>> progress = Progress("ingest", 1)
+    >>> progress.failed("lofar:a.tar", "no space left", "SARA")
+    >>> progress.now().failures
+    (Failure(what='lofar:a.tar', site='SARA', reason='no space left'),)
+    """
 
     what: str
     site: str
@@ -62,7 +78,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Moving:
-    """A file on its way: its name, the site that it goes to or comes from, bytes that moved, and all that it has."""
+    """A file on its way: its name, the site that it goes to or comes from, bytes that moved, and all that it has.
+
+    Examples
+    --------
+    >>> progress = Progress("ingest", 1)
+    >>> with progress.underway("SARA", "a.tar", 7) as counted:
+    ...     passed = list(counted([b"1234"]))
+    ...     progress.now().moving
+    (Moving(what='a.tar', site='SARA', bytes=4, size=7),)
+    """
 
     what: str
     site: str

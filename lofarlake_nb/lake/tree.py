@@ -25,6 +25,12 @@ class Entry:
         8 hexadecimal digits; empty of a collection.
     open : bool
         Whether files may still join a collection.
+
+    Examples
+    --------
+    >>> file, dataset = entry(lake, "lofar:example.image.fits"), entry(lake, "lofar:example")
+    >>> file.is_file, file.bytes, dataset.is_file, dataset.open
+    (True, 69120, False, False)
     """
 
     did: DID

@@ -29,6 +29,11 @@ def entry(lake: Lake, path: str) -> Entry:
     ------
     NotInTheLake
         When there is no such thing.
+
+    Examples
+    --------
+    >>> str(entry(lake, "lofar/example/image.fits").did)
+    'lofar:example.image.fits'
     """
     scope, *parts = path.split("/")
     try:
@@ -51,6 +56,11 @@ def names(dids: Sequence[DID], parent: DID | None = None) -> list[str]:
         All that is in the collection: what is left out of a name must not make it another's.
     parent : DID, optional
         The collection that they lie in; without it they lie in their scope.
+
+    Examples
+    --------
+    >>> names([DID("lofar", "example.image.fits"), DID("lofar", "a/b.fits")], DID("lofar", "example"))
+    ['image.fits', 'a%2Fb.fits']
     """
     if parent is None:
         return [_quoted(did.name) for did in dids]

@@ -31,6 +31,11 @@ class Row:
         What is wrong; empty when all agrees.
     bad : bool
         The storage itself said that its bytes are missing or others; not so when it could not be asked.
+
+    Examples
+    --------
+    >>> [(row.bytes, row.found_bytes) for row in verify(lake, "lofar:example").rows if row.rse == "SARA"]
+    [(69120, 69120)]
     """
 
     did: str
@@ -150,7 +155,15 @@ def verify(
 
 
 def row_of(storages: Storages, file: File, replica: Replica | None, address: str | None, deep: bool) -> Row:
-    """Compare one copy of a file, by the address that it is reached at, with what the catalogue says."""
+    """Compare one copy of a file, by the address that it is reached at, with what the catalogue says.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> file, replica = File(DID("lofar", "image.fits"), 7, "059b016d", ()), Replica("SARA", "AVAILABLE", ())
+    >>> row_of(Storages(lake), file, replica, Path("image.fits").absolute().as_uri(), deep=False).problem
+    '69120 bytes, expected 7'
+    """
     expected = (str(file.did), replica.rse if replica else "", file.size, file.adler32)
     if replica is None:
         return Row(*expected, None, None, "no site has it")

@@ -63,6 +63,12 @@ def grid_environment(folder: Path) -> dict[str, str]:
     -------
     dict
         Name to value.
+
+    Examples
+    --------
+    >>> told = grid_environment(Path("/etc/grid"))
+    >>> told["X509_USER_CERT"], told["X509_CERT_DIR"]
+    ('/etc/grid/client.pem', '/etc/grid/ca')
     """
     return {
         "XrdSecPROTOCOL": "gsi",
@@ -84,6 +90,12 @@ class XRootD:
         What the tools need set besides what is: by which the storage knows us.
     patience : Patience, optional
         With a server that fails. Sending is not tried again here, for its bytes are gone: `TransferFailed.passing`.
+
+    Examples
+    --------
+    >>> XRootD({}).size("root://site//data/a.tar?b")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lofarlake_nb.errors.LakeError: 'root://site//data/a.tar?b' is no address of XRootD's; expected root://...
     """
 
     def __init__(self, environment: Mapping[str, str], patience: Patience | None = None) -> None:
