@@ -31,6 +31,7 @@ from lofarlake_nb.lake.patience import Patience, PatientSession, Unanswered
 
 BULK = 1000  # entries that Rucio takes in one call
 log = logging.getLogger(__name__)
+_PATHS = ("ca_cert", "client_cert", "client_key", "client_x509_proxy")  # in a rucio.cfg
 _CONFIGURING = threading.Lock()  # Rucio reads its configuration from one place per process
 
 T = TypeVar("T")
@@ -238,7 +239,7 @@ def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
     hint = _start_hint(configuration, home)
     if not configuration.is_file():
         raise LakeNotRunning(f"there is no lake in {place}", hint)
-    settings = _settings(configuration)
+    settings = settings_in(configuration)
     host = settings.get("rucio_host", "")
     try:
         with requests.Session() as session:
@@ -276,14 +277,30 @@ def _is_elsewhere(url: str) -> bool:
     return urlparse(url).hostname not in ("127.0.0.1", "localhost")
 
 
-def _settings(configuration: Path) -> dict[str, str]:
+def settings_in(configuration: Path) -> dict[str, str]:
+    """Section ``client`` of a rucio.cfg; paths as Rucio's client reads them, and without those that are empty.
+
+    Raises
+    ------
+    UsageError
+        When it can't be read; the message has none of its words, of which one may be the password.
+
+    Examples
+    --------
+    >>> Path("rucio.cfg").write_text("[client]\\nca_cert = ~/ca.pem\\nclient_cert =")
+    41
+    >>> settings_in(Path("rucio.cfg")) == {"ca_cert": str(Path.home() / "ca.pem")}
+    True
+    """
     parser = configparser.ConfigParser()
     try:
         parser.read_string(configuration.read_text(), source=str(configuration))
-        return dict(parser["client"])
+        told = dict(parser["client"])
     except (configparser.Error, KeyError, OSError, UnicodeDecodeError) as error:
         # Not the parser's own words: they repeat the line, which may be the one with the password.
         raise UsageError(f"{configuration} is no configuration of Rucio's client: {_why(error)}") from None
+    paths = {name: os.path.expanduser(os.path.expandvars(told.pop(name))) for name in _PATHS if name in told}
+    return {**told, **{name: path for name, path in paths.items() if path}}
 
 
 def _why(error: Exception) -> str:

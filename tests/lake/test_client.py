@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused, UsageError
-from lofarlake_nb.lake import client
+from lofarlake_nb.lake import client, storage
 from lofarlake_nb.lake.did import DID
 
 
@@ -106,6 +106,18 @@ def test_what_is_wrong_with_a_configuration_is_said_without_its_words(tmp_path, 
         client.connect(tmp_path / "rucio.cfg")
     assert "secret" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_paths_in_a_configuration_are_those_that_rucio_s_client_reads(lake_home, configuration, tmp_path, monkeypatch):
+    (tmp_path / "ca.pem").write_bytes((lake_home / "tls" / "ca.pem").read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("X509_USER_PROXY", str(tmp_path / "proxy.pem"))
+    path = configuration(ca_cert="~/ca.pem")
+    more = "[client]\nclient_x509_proxy = $X509_USER_PROXY\nclient_cert ="
+    path.write_text(path.read_text().replace("[client]", more, 1))
+    lake = client.connect(path)
+    assert storage.Storages(lake).https.session.cert == str(tmp_path / "proxy.pem")
+    assert lake.settings["ca_cert"] == str(tmp_path / "ca.pem")
 
 
 def test_rucio_s_errors_are_ours(lake):
