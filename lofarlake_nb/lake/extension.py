@@ -1,13 +1,13 @@
 """The Rucio JupyterLab extension, set up for a lake: which instance it shows, as whom, and where it keeps that."""
 
-import configparser
 import hashlib
 import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lofarlake_nb.errors import LakeNotRunning, LakeRefused
+from lofarlake_nb.errors import LakeNotRunning, LakeRefused, UsageError
+from lofarlake_nb.lake.client import settings_in
 
 DEFAULT_HOME = Path("~/.local/share/lofarlake")
 
@@ -79,19 +79,25 @@ def instance(lake: Path) -> dict[str, Any]:
     ------
     LakeNotRunning
         When no lake was ever started there.
+    UsageError
+        When its configuration can't be read, or lacks an address.
 
     Examples
     --------
     >>> instance(Path(home))["mode"], instance(configuration(Path(home)))["mode"]
     ('replica', 'download')
     """
-    client = _client_section(lake)
+    settings = settings_in(configuration(lake))
+    if missing := [key for key in ("rucio_host", "auth_host") if not settings.get(key)]:
+        raise UsageError(
+            f"{configuration(lake)} has no {missing[0]} in its section [client]", "write the address there"
+        )
     entry = {
         "name": name(lake),
         "display_name": f"LOFAR data lake ({os.path.abspath(lake)})",
-        "rucio_base_url": client["rucio_host"],
-        "rucio_auth_url": client["auth_host"],
-        "rucio_ca_cert": os.path.expanduser(client.get("ca_cert", "")),
+        "rucio_base_url": settings["rucio_host"],
+        "rucio_auth_url": settings["auth_host"],
+        "rucio_ca_cert": settings.get("ca_cert", ""),
         "wildcard_enabled": True,
     }
     if lake.is_file():
@@ -114,6 +120,8 @@ def credentials(lake: Path) -> dict[str, str]:
     ------
     LakeNotRunning
         When no lake was ever started there.
+    UsageError
+        When the configuration can't be read.
     LakeRefused
         When the configuration logs in otherwise than by user name and password.
 
@@ -122,14 +130,15 @@ def credentials(lake: Path) -> dict[str, str]:
     >>> credentials(Path(home))["account"]
     'lofar'
     """
-    client = _client_section(lake)
+    settings = settings_in(configuration(lake))
     wanted = ("username", "password", "account")
-    if any(key not in client for key in wanted):
+    if any(key not in settings for key in wanted):
+        told = settings.get("auth_type", "not given")
         raise LakeRefused(
-            f"{configuration(lake)} holds no user name and password (auth_type {client.get('auth_type', 'not given')})",
+            f"{configuration(lake)} holds no user name and password (auth_type {told})",
             "the Rucio panel can log in by userpass only; use lofarlake_nb.lake.client for others",
         )
-    return {key: client[key] for key in wanted}
+    return {key: settings[key] for key in wanted}
 
 
 def log_in(lake: Path, folder: Path) -> None:
@@ -236,9 +245,3 @@ def server_configuration(lake: Path, folder: Path) -> str:
         f"c.RucioConfig.default_instance = {name(lake)!r}\n"
         'c.RucioConfig.default_auth_type = "userpass"\n'
     )
-
-
-def _client_section(lake: Path) -> configparser.SectionProxy:
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(configuration(lake))
-    return parser["client"]

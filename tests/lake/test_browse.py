@@ -2,7 +2,7 @@
 
 import pytest
 
-from lofarlake_nb.errors import DIDNotFound, InvalidDID, LakeNotRunning
+from lofarlake_nb.errors import DIDNotFound, InvalidDID, LakeNotRunning, UsageError
 from lofarlake_nb.lake import browse, client, extension, holdings, ingest
 from lofarlake_nb.lake.browse import Found
 from lofarlake_nb.lake.rows import Rows
@@ -99,6 +99,27 @@ def test_a_lake_that_does_not_answer_says_how_to_start_it(lake_home, tmp_path):
     copy.write_text((lake_home / "client" / "rucio.cfg").read_text().replace(address, "http://127.0.0.1:9"))
     with pytest.raises(LakeNotRunning, match="lofarlake lake start"):
         browse.connect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ("[client]\nrucio_host = http://x\npassword secret", "line 3 is not understood"),
+        ("password = secret", "line 1 is not understood"),
+        ("[other]\npassword = secret", r"it has no section \[client\]"),
+        ("[client]\npassword = secret", "has no rucio_host"),
+    ],
+)
+def test_a_configuration_that_is_none_is_told_without_its_words(tmp_path, told, why):
+    (tmp_path / "rucio.cfg").write_text(told)
+    with pytest.raises(UsageError, match=why) as refused:
+        browse.connect(tmp_path / "rucio.cfg")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_password_is_the_one_that_rucio_s_client_reads(tmp_path):
+    (tmp_path / "rucio.cfg").write_text("[client]\naccount = me\nusername = me\npassword = 100%%secret\n")
+    assert extension.credentials(tmp_path / "rucio.cfg")["password"] == "100%secret"
 
 
 def test_no_password_shows(browser, lake_home):
