@@ -93,7 +93,8 @@ def alone(folder: Path, dataset: DID) -> Iterator[None]:
     Traceback (most recent call last):
     lofarlake_nb.errors.LakeBusy: lofar:mine is being ingested by process ...; wait until it ends, then run it again
     """
-    path = folder / f"{names.encode(str(dataset))}.lock"
+    # A name in the lake may have slashes, which no file's has, and no second colon.
+    path = folder / f"{names.encode(str(dataset).replace('/', ':'))}.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

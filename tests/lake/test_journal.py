@@ -45,6 +45,16 @@ def test_what_was_noted_is_known_to_the_next_run_and_to_no_other_dataset_or_site
     assert opened(DID("lofar", "L2")).adler32(item, mark) == ""
 
 
+@pytest.mark.parametrize("name", ["results/2026/L1", "/L1", "a/" * 120])
+def test_a_dataset_whose_name_has_slashes_is_locked(tmp_path, name):
+    dataset = DID("lofar", name)
+    with journal.alone(tmp_path / "journal", dataset):
+        with journal.alone(tmp_path / "journal", DATASET):
+            pass
+        with pytest.raises(LakeBusy, match="is being ingested"), journal.alone(tmp_path / "journal", dataset):
+            pass
+
+
 def test_a_source_that_changed_is_not_known(tmp_path, item, opened):
     book, mark = opened(), journal.mark_of(item)
     book.note(item, mark, "0123abcd", "sent")
