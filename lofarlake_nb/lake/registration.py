@@ -285,12 +285,17 @@ def closed(lake: Lake, dataset: DID | str) -> bool:
     dataset : DID or str
         ``scope:name``.
 
+    Raises
+    ------
+    UsageError
+        When it is no dataset.
+
     Examples
     --------
     >>> closed(lake, "lofar:example"), closed(lake, "lofar:nothing")
     (True, False)
     """
-    found = lake.find(DID.parse(dataset))
+    found = _expected(lake, DID.parse(dataset), "DATASET")
     return found is not None and not found["open"]
 
 
@@ -301,6 +306,8 @@ def close(lake: Lake, dataset: DID | str) -> None:
     ------
     DIDNotFound
         When it is not there.
+    UsageError
+        When it is no dataset.
 
     Examples
     --------
@@ -311,7 +318,7 @@ def close(lake: Lake, dataset: DID | str) -> None:
     lofarlake_nb.errors.DIDNotFound: lofar:nothing is not in the lake at ...
     """
     did = DID.parse(dataset)
-    found = lake.find(did)
+    found = _expected(lake, did, "DATASET")
     if found is None:
         raise DIDNotFound(f"{did} is not in the lake at {lake.url}")
     if found["open"]:

@@ -209,6 +209,14 @@ def test_names_that_are_taken_by_something_else(lake, tmp_path, parameters, uniq
         )
 
 
+@pytest.mark.parametrize("ask", [registration.close, registration.closed])
+def test_a_file_is_never_closed(lake, tmp_path, unique, ask):
+    (tmp_path / "image.fits").write_bytes(b"image")
+    ingest.ingest_products(lake, [tmp_path / "image.fits"], f"lofar:{unique}", {}, replicate_to="")
+    with pytest.raises(UsageError, match=f"{unique}.image.fits is a file in the lake, not a dataset"):
+        ask(lake, f"lofar:{unique}.image.fits")
+
+
 def test_products_carry_their_lineage_and_the_dataset_is_closed_at_the_end(lake, lake_home, tmp_path, unique):
     dataset = f"lofar:{unique}"
     lineage = {"inputs": ["lofar:L1"], "parameters": {"cell": "4 arcsec"}}
