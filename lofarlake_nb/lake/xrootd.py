@@ -236,7 +236,7 @@ class XRootD:
             try:
                 with self._tool("xrdfs", _door(address), *what.split(), *paths, stdout=subprocess.PIPE) as (tool, said):
                     out = _output(tool, self._silence, address)
-                    ended = said()
+                    ended = self._ended(address, tool, said)
                 if ended.status == 0 or (missing and ended.code == _NOT_FOUND):
                     return _Said(ended.status, out, ended.error)
                 raise _failure(f"{what} {address}", ended)
@@ -298,12 +298,15 @@ class XRootD:
 
     def _finish(self, address: str, tool: subprocess.Popen[bytes], said: Callable[[], _Said]) -> None:
         """Wait for a tool's end; an error when it was not a good one."""
-        try:
-            ended = said()
-        except subprocess.TimeoutExpired:
-            raise _silent(f"{address}: {os.path.basename(str(tool.args[0]))} does not end", self._silence) from None  # type: ignore[index]
+        ended = self._ended(address, tool, said)
         if ended.status:
             raise _failure(address, ended)
+
+    def _ended(self, address: str, tool: subprocess.Popen[bytes], said: Callable[[], _Said]) -> _Said:
+        try:
+            return said()
+        except subprocess.TimeoutExpired:
+            raise _silent(f"{address}: {os.path.basename(str(tool.args[0]))} does not end", self._silence) from None  # type: ignore[index]
 
 
 def _output(tool: subprocess.Popen[bytes], silence: float, address: str) -> str:

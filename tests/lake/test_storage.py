@@ -10,7 +10,9 @@ import pytest
 from lofarlake_nb.errors import LakeError, LakeRefused, TransferFailed
 from lofarlake_nb.lake import client
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.storage import Https, Storages
+from lofarlake_nb.lake.xrootd import XRootD
 
 
 @pytest.fixture(params=["lake", "remote_lake"])
@@ -101,6 +103,15 @@ def test_the_storage_knows_us_by_the_certificate_and_we_know_it(remote_lake, uni
 def test_a_site_that_is_not_there(lake):
     with pytest.raises(LakeError, match="no such site"):
         Storages(lake).addresses("NOWHERE", [])
+
+
+def test_a_tool_that_has_answered_and_does_not_end_is_a_failure_that_may_pass(tmp_path):
+    (tmp_path / "xrdfs").write_text("#!/bin/sh\nexec >&-\nexec sleep 60\n")
+    (tmp_path / "xrdfs").chmod(0o700)
+    storage = XRootD({"PATH": f"{tmp_path}:{os.environ['PATH']}"}, Patience(0.2))
+    with pytest.raises(TransferFailed, match="xrdfs does not end") as failed:
+        storage.size("root://site//a")
+    assert failed.value.passing
 
 
 FULL = """
