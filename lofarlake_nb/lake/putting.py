@@ -141,6 +141,8 @@ def _after(connection: ssl.SSLSocket, blocks: Iterable[Block], url: str) -> Answ
             answer = _answer(connection, url)
     except OSError as error:
         raise broken or error from error
+    if broken is not None and answer.status < 300:  # it can't have taken what was never sent
+        raise broken
     return answer
 
 

@@ -140,6 +140,26 @@ def test_it_does_not_go_everywhere(door, context, path, says):
     assert blocks.taken == 0
 
 
+class Liar:
+    """A connection to a server that hangs up half way, and says that all is well."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+
+    def sendall(self, block: bytes) -> None:
+        raise BrokenPipeError("half way")
+
+    def recv(self, count: int) -> bytes:
+        first, self.said = self.said[:count], self.said[count:]
+        return first
+
+
+def test_what_was_not_sent_has_not_arrived_whatever_the_server_says():
+    with pytest.raises(BrokenPipeError, match="half way"):
+        putting._after(Liar(b"HTTP/1.1 201 Created\r\n\r\n"), [b"1234"], "https://door")
+    assert putting._after(Liar(b"HTTP/1.1 507 Full\r\n\r\n"), [b"1234"], "https://door").status == 507
+
+
 def test_a_storage_that_refuses_half_way_is_heard(lake, lake_home, context):
     [https] = [p for p in lake.rse("SARA")["protocols"] if p["scheme"] == "https"]
     answer = put(f"https://127.0.0.1:{https['port']}/NOWHERE/file", Blocks(), context)
