@@ -46,6 +46,7 @@ class Asked:
                 self._opened.execute(_TABLE)
             except (OSError, sqlite3.Error) as error:
                 log.warning("%s: %s; this run goes without", self.path, error)
+                self.close()
                 self._opened = sqlite3.connect(":memory:", isolation_level=None)
                 self._opened.execute(_TABLE)
         return self._opened
@@ -58,7 +59,11 @@ class Asked:
 
     def known(self, endpoint: str) -> dict[str, str]:
         """Paths that were asked for, and by which request."""
-        return dict(self._file.execute("SELECT path, request FROM asked WHERE endpoint = ?", [endpoint]).fetchall())
+        try:
+            return dict(self._file.execute("SELECT path, request FROM asked WHERE endpoint = ?", [endpoint]).fetchall())
+        except sqlite3.Error as error:  # what is on tape is asked for again, which costs the storage a look
+            log.warning("%s: %s", self.path, error)
+            return {}
 
     def note(self, endpoint: str, request: str, paths: Iterable[str]) -> None:
         """Note a request."""

@@ -188,6 +188,24 @@ def test_what_was_asked_for_outlives_a_run_but_not_its_end(tmp_path):
     assert Asked(tmp_path).known("https://a") == {"/y": "1"}
 
 
+def test_what_is_no_database_is_left_closed_and_a_run_goes_without(tmp_path):
+    (tmp_path / "staging.sqlite").write_bytes(b"this is no database" * 100)
+    asked = Asked(tmp_path)
+    asked.note("https://a", "1", ["/x"])
+    assert asked.known("https://a") == {"/x": "1"}
+    opened = [os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")]
+    assert str(asked.path) not in opened
+    asked.close()
+
+
+def test_where_it_is_damaged_later_what_was_asked_for_is_asked_for_again(tmp_path):
+    asked = Asked(tmp_path)
+    asked.note("https://a", "1", ["/x"])
+    asked._opened.execute("DROP TABLE asked")
+    assert asked.known("https://a") == {}
+    asked.close()
+
+
 def test_where_nothing_can_be_kept_a_run_goes_without(tmp_path):
     (tmp_path / "file").touch()
     asked = Asked(tmp_path / "file" / "below")
