@@ -135,8 +135,11 @@ def _prefix(protocol: Mapping[str, Any]) -> str:
 
 def _below_address(lake: Lake, rse: str, address: str) -> str:
     """Path of an address below the site's prefix, quoted."""
-    told = urlsplit(address)
-    port = told.port or (443 if told.scheme in ("https", "davs") else 0)
+    try:
+        told = urlsplit(address)
+        port = told.port or (443 if told.scheme in ("https", "davs") else 0)
+    except ValueError as error:
+        raise UsageError(f"{address} is no address: {error}", "write it as https://host:port/path") from error
     whole = f"{told.scheme}://{told.hostname}:{port}{os.path.normpath(unquote(told.path))}"
     for protocol in lake.rse(rse)["protocols"]:
         if whole.startswith(start := _prefix(protocol)):

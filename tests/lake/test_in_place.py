@@ -92,6 +92,9 @@ def test_another_lake_registers_and_reads_by_https(remote_lake, archive, files, 
         ingest.ingest(fresh, [f"{start}/nothing"], parameters)
     with pytest.raises(UsageError, match="is no address at ARCHIVE"):
         ingest.ingest(fresh, [f"{start}/../SARA/x"], parameters)
+    for wrong in ("https://host:80a/x", "https://[host/x"):
+        with pytest.raises(UsageError, match="is no address: "):
+            ingest.ingest(fresh, [wrong], parameters)
 
 
 def test_what_does_not_lie_there_is_refused(lake, archive, files, parameters, tmp_path, measurement_set, number):
