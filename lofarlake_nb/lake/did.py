@@ -19,7 +19,7 @@ class DID:
     scope : str
         Up to 25 letters, digits and ``_-.``.
     name : str
-        Up to 250 letters, digits and ``_-./``.
+        Up to 250 letters, digits and ``_-./``; the first is a letter, a digit or a slash.
 
     Raises
     ------
@@ -43,7 +43,9 @@ class DID:
             )
         if not _NAME.fullmatch(self.name):
             raise InvalidDID(
-                f"name {self.name!r}: expected 1 to 250 letters, digits and _-./ in ASCII, without spaces", "rename it"
+                f"name {self.name!r}: expected 1 to 250 letters, digits and _-./ in ASCII, without spaces, "
+                "the first a letter, a digit or /",
+                "rename it",
             )
 
     @classmethod

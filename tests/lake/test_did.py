@@ -22,6 +22,11 @@ def test_what_rucio_would_refuse_is_a_usage_error_that_names_it(text):
     assert isinstance(refused.value, UsageError)
 
 
+def test_how_a_name_may_begin_is_said():
+    with pytest.raises(InvalidDID, match="the first a letter, a digit or /"):
+        DID("lofar", "_L667520")
+
+
 def test_names_have_a_greatest_length():
     assert DID("a", "x" * 250)
     with pytest.raises(InvalidDID, match="250"):
