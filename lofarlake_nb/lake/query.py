@@ -147,6 +147,8 @@ def cone(written: str) -> tuple[float, float, float]:
     words = written.split()
     try:
         ra, dec, radius = (Angle(word, None if word[-1].isalpha() else u.deg) for word in words)
+        if not (abs(dec.deg) <= 90 and radius.deg >= 0):
+            raise ValueError("out of range")
     except (ValueError, TypeError, u.UnitsError) as error:
         raise UsageError(
             f"cone: {written!r} is not a right ascension, a declination and a radius",

@@ -84,6 +84,7 @@ def test_many_cost_few_calls(lake):
     "query",
     [
         Query(min_frequency="130"), Query(max_frequency="fast"), Query(cone="1 2"), Query(cone="1 2 x"),
+        Query(cone="1 91 2"), Query(cone="1 -91 2"), Query(cone="1 2 -1"),
         Query(since="yesterday"), Query(where="target ="), Query(where="__import__('os')"),
         Query(where="target.upper"), Query(where="1 + 1 == 2"), Query(where="-target == 1"), Query(where="a is None"),
         Query(where="(" * 300 + "a" + ")" * 300),
