@@ -36,7 +36,9 @@ class Shared:
 
     @property
     def line(self) -> str:
-        """A line of Python that opens the first file, on a machine with the lake's ``rucio.cfg``."""
+        """A line of Python that opens the first file, on a machine with the lake's ``rucio.cfg``; empty of nothing."""
+        if not self.urls:
+            return ""
         return f"import fsspec; file = fsspec.open({self.urls[0]!r}, lake='rucio.cfg').open()"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

@@ -49,4 +49,5 @@ def test_what_can_not_be_kept_is_named(lake, files, tmp_path):
 
 
 def test_nothing_is_nothing_to_share(lake):
+    assert keeping.shared(lake, "").line == ""
     assert "nothing to share" in keeping.shared(lake, "")._repr_mimebundle_()["text/plain"]
