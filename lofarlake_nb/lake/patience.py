@@ -66,7 +66,7 @@ class Patience:
 
 
 class Tries:
-    """The tries at one request.
+    """The tries at one request; patience begins with the first that fails.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class Tries:
 
     def __init__(self, patience: Patience, pause: Callable[[float], object]) -> None:
         self._patience, self._pause = patience, pause
-        self._end = time.monotonic() + patience.seconds
+        self._end: float | None = None  # from the first failure: sending a file may take longer than patience lasts
         self.count = 1
 
     def again(self, asked: float = 0.0) -> bool:
@@ -95,7 +95,10 @@ class Tries:
         """
         bound = min(self._patience.most, self._patience.first * 2.0 ** (self.count - 1))
         wait = asked + random.uniform(0, bound)
-        if time.monotonic() + wait > self._end:
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + self._patience.seconds
+        if now + wait > self._end:
             return False
         self.count += 1
         self._pause(wait)

@@ -7,7 +7,7 @@ import pytest
 from failing import failing
 
 from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, TransferFailed
-from lofarlake_nb.lake import client, ingest, verify
+from lofarlake_nb.lake import client, ingest, patience, verify
 from lofarlake_nb.lake.patience import Patience, PatientSession, Unanswered
 from lofarlake_nb.parameters import IngestParameters
 
@@ -122,6 +122,17 @@ def test_a_byte_that_flips_on_its_way_is_found_kept_apart_and_sent_again(lake, s
     done = ingest.ingest(reached, files, alone)
     assert [entry.state for entry in done.entries] == ["already there", "new", "already there"]
     assert_whole(lake, files, number)
+
+
+def test_patience_begins_with_the_first_failure(monkeypatch):
+    clock, waited = [0.0], []
+    monkeypatch.setattr(patience.time, "monotonic", lambda: clock[0])
+    tries = Patience(10.0).tries(pause=waited.append)
+    clock[0] = 3600.0  # a large file was sent for an hour before the connection broke
+    assert tries.again()
+    assert tries.again(asked=5.0)
+    assert not tries.again(asked=20.0)
+    assert len(waited) == 2
 
 
 @pytest.mark.parametrize("told", ["1", "Wed, 21 Oct 2015 07:28:00 GMT", "soon"])
