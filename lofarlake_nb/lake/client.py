@@ -1,6 +1,7 @@
 """Connection to a lake: an embedded one by its folder, or any production Rucio by its rucio.cfg."""
 
 import configparser
+import json
 import logging
 import os
 import sys
@@ -351,7 +352,7 @@ def translated(url: str, hint: str) -> Iterator[None]:
         yield
     except LofarlakeError:
         raise
-    except (rucio_errors.RucioException, requests.RequestException, OSError) as error:
+    except (rucio_errors.RucioException, requests.RequestException, json.JSONDecodeError, OSError) as error:
         raise _ours(error, url, hint) from error
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 
-from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake.tree import Entry
 
 PAGE = 50  # rows
@@ -72,7 +71,7 @@ class Listing:
 
     def __init__(self, ask: Callable[[], Iterable[Entry]]) -> None:
         self._rows: list[Entry] = []
-        self._error: LofarlakeError | None = None
+        self._error: Exception | None = None
         self._done = threading.Event()
         self._stop = False
         self._sorted = False
@@ -122,7 +121,7 @@ class Listing:
                 self._rows.append(row)
                 if self._stop:
                     break
-        except LofarlakeError as error:
+        except Exception as error:  # whatever it is, what was read is not all
             self._error = error
         finally:
             self._done.set()

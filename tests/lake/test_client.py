@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import socket
@@ -118,6 +119,11 @@ def test_paths_in_a_configuration_are_those_that_rucio_s_client_reads(lake_home,
     lake = client.connect(path)
     assert storage.Storages(lake).https.session.cert == str(tmp_path / "proxy.pem")
     assert lake.settings["ca_cert"] == str(tmp_path / "ca.pem")
+
+
+def test_an_answer_that_is_cut_off_is_a_lake_s_error():
+    with pytest.raises(LakeError, match="the lake answered JSONDecodeError"), client.translated("http://x", ""):
+        json.loads('{"scope": "lofar", "na')
 
 
 def test_rucio_s_errors_are_ours(lake):

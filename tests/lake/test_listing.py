@@ -46,12 +46,13 @@ def test_patterns_are_of_names(pattern, found):
     assert (page.found, page.read, page.complete) == (found, 1000, True)
 
 
-def test_an_error_in_the_place_of_rows_is_raised():
+@pytest.mark.parametrize("error", [DIDNotFound("lofar:gone is not in the lake"), ValueError("gone")])
+def test_an_error_in_the_place_of_rows_is_raised(error):
     def ask():
-        raise DIDNotFound("lofar:gone is not in the lake")
-        yield
+        yield from ROWS[:10]
+        raise error
 
-    with pytest.raises(DIDNotFound, match="gone"):
+    with pytest.raises(type(error), match="gone"):
         Listing(ask).page(patience=5)
 
 
