@@ -94,7 +94,7 @@ def newest(lake: Lake, scope: str = "lofar", pattern: str = "*", kind: str = "co
 
 
 def newest_product(lake: Lake, dataset: str = "", scope: str = "lofar", ending: str = "image.fits") -> Product:
-    """The newest file of a kind, and the dataset that it belongs to.
+    """The newest file of a kind, or the first by name of one dataset, and the dataset that it belongs to.
 
     Parameters
     ----------

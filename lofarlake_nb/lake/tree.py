@@ -79,12 +79,12 @@ def entry(lake: Lake, did: DID | str) -> Entry:
 
 
 def collections(lake: Lake, scope: str) -> Iterator[Entry]:
-    """Containers and datasets of a scope, in the catalogue's order.
+    """Containers and datasets of a scope, in the catalogue's order; none where there is no such scope.
 
     Raises
     ------
     LakeError
-        When there is no such scope.
+        When the lake refuses.
 
     Examples
     --------
