@@ -213,12 +213,17 @@ class Staging:
 
     def _looked_up(self, waits: Iterable[_Wait]) -> list[tuple[File, Path]]:
         """Those that are on disk already; the others wait."""
+        silent: dict[str, State] = {}  # hosts that don't answer: not each of their files waits for that
         for wait in waits:
+            host = urlsplit(wait.copy.address).netloc
+            if host in silent:
+                wait.state = silent[host]
+                continue
             try:
                 wait.service = self._service(wait.copy)
                 wait.state = QUEUED if wait.service else State("online")  # a site that says nothing of tape has none
             except LofarlakeError as error:
-                wait.state = State("failed", error.message)
+                wait.state = silent[host] = State("failed", error.message)
         for service, some in _by_service(waits).items():
             try:
                 localities = service.localities([wait.copy.path for wait in some])

@@ -1,6 +1,7 @@
 """Copies that are on tape only: asked for once, waited for with their state shown, taken when they are on disk."""
 
 import os
+from unittest.mock import Mock
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -10,6 +11,10 @@ from tape_server import tape_storage
 from lofarlake_nb.errors import TransferFailed
 from lofarlake_nb.lake import client, ingest, retrieve, tape
 from lofarlake_nb.lake.asked import Asked
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.replicas import File, Replica
+from lofarlake_nb.lake.staging import Staging
+from lofarlake_nb.lake.ticks import Progress
 from lofarlake_nb.parameters import IngestParameters
 
 
@@ -167,6 +172,19 @@ def test_a_service_that_says_nonsense_is_named(far, library, dataset, told, tmp_
     library.told = told
     with pytest.raises(TransferFailed, match=r"from tape: .*well-known.*(no JSON|names no service)"):
         retrieve.retrieve(far, dataset, tmp_path / "back")
+
+
+def test_a_service_that_does_not_answer_is_asked_once_for_all_its_files(tmp_path):
+    storages = Mock()
+    storages.lake.rse.return_value = {"rse_type": "TAPE", "attributes": {}}
+    storages.best.side_effect = lambda rse, addresses: addresses[0]
+    storages.https.json.side_effect = TransferFailed("nobody answers")
+    dids = [DID("lofar", f"{n}.tar") for n in range(50)]
+    files = [File(did, 1, "00010001", (Replica("TAPE", "AVAILABLE", (f"https://tape/{did.name}",)),)) for did in dids]
+    staging = Staging(storages, Progress("retrieve", 50), Asked(tmp_path))
+    assert staging.ready([(file, tmp_path / file.did.name) for file in files]) == []
+    assert storages.https.json.call_count == 1
+    assert len(staging.failures) == 50
 
 
 def test_requests_have_fewer_than_1000_files_and_5_tb():
