@@ -95,6 +95,7 @@ class Mounted:
         path = path_of(address)
         counted = Counted(blocks)
         try:
+            known = next(place for place in path.parents if place.exists())  # what is below it is made for this file
             with building(path) as part:
                 with Written(part / "content", size) as file:
                     for block in counted:
@@ -102,7 +103,7 @@ class Mounted:
                 if counted.size != size:
                     raise TransferFailed(f"{path}: {counted.size} bytes were written, expected {size}", "do it again")
                 os.replace(part / "content", path)
-            _flush_folders(path.parent)
+            _flush_folders(path.parent, known)
         except LofarlakeError:
             raise
         except OSError as error:
@@ -324,9 +325,10 @@ def path_of(address: str) -> Path:
     return Path(os.path.normpath(unquote(address.split("://", 1)[1].partition("/")[2].join(["/", ""]))))
 
 
-def _flush_folders(folder: Path) -> None:
-    """A new name is durable when its folder is, and that folder's own name too."""
-    for place in (folder, folder.parent, folder.parent.parent):
+def _flush_folders(folder: Path, known: Path) -> None:
+    """A new name is durable when its folder is, and the names of the new folders above it; another may make two too."""
+    above = [folder, *folder.parents]
+    for place in above[: max(3, above.index(known) + 1)]:
         descriptor = os.open(place, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -11,7 +11,7 @@ from lofarlake_nb.errors import LakeError, LakeRefused, TransferFailed
 from lofarlake_nb.lake import client
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.patience import Patience
-from lofarlake_nb.lake.storage import Https, Storages
+from lofarlake_nb.lake.storage import Https, Mounted, Storages
 from lofarlake_nb.lake.xrootd import XRootD
 
 
@@ -103,6 +103,15 @@ def test_the_storage_knows_us_by_the_certificate_and_we_know_it(remote_lake, uni
 def test_a_site_that_is_not_there(lake):
     with pytest.raises(LakeError, match="no such site"):
         Storages(lake).addresses("NOWHERE", [])
+
+
+def test_all_folders_that_are_made_for_a_file_are_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    (tmp_path / "site").mkdir()
+    Mounted().write((tmp_path / "site" / "scope" / "ab" / "cd" / "file").as_uri(), [b"1234"], 4)
+    made = [tmp_path / "site" / "scope" / "ab" / "cd", *(tmp_path / "site" / "scope" / "ab" / "cd").parents]
+    assert flushed[-4:] == [str(folder) for folder in made[:4]]
 
 
 def test_a_tool_that_has_answered_and_does_not_end_is_a_failure_that_may_pass(tmp_path):
