@@ -34,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0 done, 1 failed, 2 usage.
+
+    Examples
+    --------
+    >>> main(["purge", "observation"])
+    0 half-made places of processes that are gone, 0 removed
+    0
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json, debug = "--json" in arguments, "--debug" in arguments
@@ -88,7 +94,13 @@ def _complain(error: BaseException, message: str, hint: str, *, as_json: bool, d
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser of the whole command line."""
+    """Parser of the whole command line.
+
+    Examples
+    --------
+    >>> parser().parse_args(["run", "1_ingest", "-p", "streams", "2"]).parameters
+    [['streams', '2']]
+    """
     top = Parser(prog="lofarlake", description="Radio astronomy on a data lake, from Jupyter notebooks.")
     top.add_argument("--version", action="version", version=f"lofarlake {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)

@@ -10,7 +10,16 @@ from lofarlake_nb.commands import Answer, connected, count, lake_of, view, waiti
 
 
 def add(commands: Any) -> None:
-    """Add them to the parser of all commands."""
+    """Add them to the parser of all commands.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.commands import Parser
+    >>> parser = Parser()
+    >>> add(parser.add_subparsers())
+    >>> parser.parse_args(["retrieve", "lofar:example", "--to", "here"]).streams
+    4
+    """
     _add_ingest(commands)
     _add_rules(commands)
     _add_retrieve(commands)

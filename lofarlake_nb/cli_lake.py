@@ -24,7 +24,16 @@ _QUERY = {
 
 
 def add(commands: Any) -> None:
-    """Add them to the parser of all commands."""
+    """Add them to the parser of all commands.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> add(parser.add_subparsers())
+    >>> chosen = parser.parse_args(["verify", "lofar:example", "--deep"])
+    >>> chosen.deep, chosen.repair, chosen.timeout
+    (True, False, 600.0)
+    """
     _add_embedded(commands)
     _add_verify(commands)
     _add_find(commands)

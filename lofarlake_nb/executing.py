@@ -31,6 +31,11 @@ class Step:
         The heading that it stands under.
     tick : dict or None
         The newest tick that the cell showed, see `lofarlake_nb.lake.ticks.Tick`.
+
+    Examples
+    --------
+    >>> Step(2, 9, "Flag")
+    Step(cell=2, cells=9, heading='Flag', tick=None)
     """
 
     cell: int
@@ -43,7 +48,14 @@ Watch = Callable[[Step], None]
 
 
 def steps_of(notebook: nbformat.NotebookNode) -> dict[int, Step]:
-    """What to say of each cell of code that has something in it, by its place among all cells."""
+    """What to say of each cell of code that has something in it, by its place among all cells.
+
+    Examples
+    --------
+    >>> cells = [nbformat.v4.new_markdown_cell("# Flag"), nbformat.v4.new_code_cell("1 + 1")]
+    >>> steps_of(nbformat.v4.new_notebook(cells=cells))
+    {1: Step(cell=1, cells=1, heading='Flag', tick=None)}
+    """
     code = [n for n, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     found, heading = {}, ""
     for n, cell in enumerate(notebook.cells):
@@ -60,6 +72,13 @@ class Client(PapermillNotebookClient):
 
     A first SIGINT or SIGTERM interrupts the cell under way, as the stop button of JupyterLab does, and the notebook
     ends there, kept with what the cell said. A second one does not wait for the cell.
+
+    Examples
+    --------
+    >>> from papermill.engines import NotebookExecutionManager
+    >>> client = Client(NotebookExecutionManager(nbformat.v4.new_notebook()), print)
+    >>> client.create_kernel_manager().shutdown_wait_time  # so long a notebook's Dask workers may take to end
+    60.0
     """
 
     def __init__(self, nb_man: Any, watch: Watch | None, **more: Any) -> None:
@@ -134,7 +153,13 @@ class Client(PapermillNotebookClient):
 
 
 class Engine(NBClientEngine):
-    """Papermill's own engine, with `Client`."""
+    """Papermill's own engine, with `Client`.
+
+    Examples
+    --------
+    >>> papermill_engines.get_engine(ENGINE).__name__
+    'Engine'
+    """
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **more: Any) -> Any:

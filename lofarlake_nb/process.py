@@ -45,6 +45,13 @@ def process(
         When an option or a parameter is not usable.
     NotebookFailed
         When the data can't be calibrated or imaged; ``summary.json`` holds what is known.
+
+    Examples
+    --------
+    >>> process([Path("observation")], model="", output=Path("processed"), overwrite=False, more={"robust": "high"})
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.UsageError: parameter robust: expected float, got 'high'; its default is -0.5
     """
     own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
     if own:

@@ -54,6 +54,14 @@ def rehearse(
         When `output` is there and was not made by a rehearsal.
     LofarlakeError
         When a part can't be done.
+
+    Examples
+    --------
+    >>> try:
+    ...     rehearse(Path("observation"))
+    ... except UsageError as error:
+    ...     print(error.hint)
+    give another folder with --output
     """
     output = output.absolute()
     if output.is_dir() and any(output.iterdir()) and not (output / stages.MARK).is_file():

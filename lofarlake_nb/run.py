@@ -22,7 +22,13 @@ _TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter that a notebook declares: ``name: type = default  # help``."""
+    """A parameter that a notebook declares: ``name: type = default  # help``.
+
+    Examples
+    --------
+    >>> parameters_of(find_notebook("1_ingest"))["streams"].type
+    'int'
+    """
 
     name: str
     type: str
@@ -31,7 +37,13 @@ class Parameter:
 
 
 def notebooks_folder() -> Path:
-    """Folder of the notebooks that come with lofarlake: of the clone, or inside the installed package."""
+    """Folder of the notebooks that come with lofarlake: of the clone, or inside the installed package.
+
+    Examples
+    --------
+    >>> (notebooks_folder() / "2_process.ipynb").is_file()
+    True
+    """
     package = Path(__file__).parent
     inside = package / "notebooks"
     return inside if inside.is_dir() else package.parent / "notebooks"
@@ -202,6 +214,13 @@ def run(
         When a cell raises, the kernel dies, or a cell did not run.
     KeyboardInterrupt
         On SIGINT or SIGTERM, once the cell under way has ended; with what it said of it.
+
+    Examples
+    --------
+    >>> run(find_notebook("1_ingest"), {"streams": "many"}, Path("ingested.ipynb"))
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.UsageError: parameter streams: expected int, got 'many'; its default is 4
     """
     values = checked(notebook, values)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -256,6 +275,13 @@ def shown(executed: Path, mime: str) -> list[Any]:
     -------
     list
         In the order of the cells.
+
+    Examples
+    --------
+    >>> cell = nbformat.v4.new_code_cell("1 + 1", outputs=[nbformat.v4.new_output("display_data", {"text/plain": "2"})])
+    >>> nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "two.ipynb")
+    >>> shown(Path("two.ipynb"), "text/plain")
+    ['2']
     """
     cells = nbformat.read(executed, as_version=4).cells
     outputs = [out for cell in cells if cell.cell_type == "code" for out in cell.outputs]

@@ -44,6 +44,13 @@ def run_and_keep(
         See `lofarlake_nb.run.run`.
     LakeError
         When the lake does not take the copy.
+
+    Examples
+    --------
+    >>> run_and_keep(run.find_notebook("1_ingest"), {"streams": "many"}, Path("ingested.ipynb"))
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.UsageError: parameter streams: expected int, got 'many'; its default is 4
     """
     executed = run.run(notebook, dict(values), output, watch=watch)
     requests = run.shown(executed, KEEP_MIME)
@@ -71,6 +78,12 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
     ------
     UsageError
         When the folder is there and must stay.
+
+    Examples
+    --------
+    >>> prepare(Path("prepared"), overwrite=False)
+    >>> [path.name for path in Path("prepared").iterdir()]
+    ['.lofarlake']
     """
     check_place(output, overwrite=overwrite, inputs=inputs)
     try:

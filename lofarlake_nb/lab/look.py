@@ -43,6 +43,15 @@ def look(
         See `configure`.
     PortTaken
         When another program listens on `port`.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.errors import UsageError
+    >>> try:
+    ...     look(Path(home), notebook="4_none.ipynb")
+    ... except UsageError as error:
+    ...     print(error.message)
+    4_none.ipynb: no such notebook comes with lofarlake
     """
     configured = configure(home, notebook=notebook, root_dir=root_dir)
     if port is not None:

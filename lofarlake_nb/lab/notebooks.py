@@ -41,6 +41,13 @@ def working_copies(shipped: Path, folder: Path, lake: str) -> list[Path]:
     ------
     UsageError
         When the folder can't be written.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.run import notebooks_folder
+    >>> copies = working_copies(notebooks_folder(), Path("copies"), "/data/lake")
+    >>> [copy.name for copy in copies if "/data/lake" in copy.read_text()][:2]
+    ['0_start_here.ipynb', '1_ingest.ipynb']
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,12 @@ def run(
     -------
     int
         Its exit status.
+
+    Examples
+    --------
+    >>> _ = Path("leave.py").write_text("import os, sys; sys.exit(int(os.environ['STATUS']))")
+    >>> run("leave", [], Path(), {"STATUS": "7"}, unset=["DISPLAY"])
+    7
     """
     command = [shutil.which("env") or "/usr/bin/env", *(f"--unset={name}" for name in unset)]
     command += [f"{name}={value}" for name, value in environment.items()]
@@ -63,12 +69,25 @@ def run(
 
 
 def is_root() -> bool:
-    """Whether Jupyter has to be told that it may run."""
+    """Whether Jupyter has to be told that it may run.
+
+    Examples
+    --------
+    >>> is_root() == (os.getresuid()[1] == 0)
+    True
+    """
     return os.geteuid() == 0
 
 
 def free_port() -> int:
-    """A port of the loopback on which nothing listens now."""
+    """A port of the loopback on which nothing listens now.
+
+    Examples
+    --------
+    >>> with socket.create_server(("127.0.0.1", free_port())) as server:
+    ...     server.getsockname()[0]
+    '127.0.0.1'
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -81,6 +100,15 @@ def check_port(port: int, what: str) -> None:
     ------
     PortTaken
         With what it was wanted for.
+
+    Examples
+    --------
+    >>> with socket.create_server(("127.0.0.1", 0)) as server:
+    ...     try:
+    ...         check_port(server.getsockname()[1], "JupyterLab")
+    ...     except PortTaken as error:
+    ...         print(error.hint)
+    give another port, or none for a free one
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -52,6 +52,11 @@ class Configured:
         Variables that the server needs.
     unset : tuple of str
         Variables that it must not have.
+
+    Examples
+    --------
+    >>> Configured(Path("here"), Path("here/0_start_here.ipynb"), {}).unset
+    ('RUCIO_CONFIG', 'RUCIO_HOME')
     """
 
     root: Path
@@ -84,6 +89,15 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
         When no lake was ever started in `home`.
     UsageError
         When there is no such notebook, or the folder can't be written.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.errors import LakeNotRunning
+    >>> try:
+    ...     configure(Path("no lake is here"))
+    ... except LakeNotRunning as error:
+    ...     print(error.hint[:32])
+    start it: lofarlake lake start -
     """
     home = extension.located(home)
     root = (root_dir or Path()).expanduser().absolute()
@@ -113,7 +127,14 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
 
 
 def exports(configured: Configured) -> str:
-    """Shell lines after which any ``jupyter`` command is configured so."""
+    """Shell lines after which any ``jupyter`` command is configured so.
+
+    Examples
+    --------
+    >>> print(exports(Configured(Path("here"), Path("start.ipynb"), {"DASK_CONFIG": "my lake"}, ("RUCIO_HOME",))))
+    unset RUCIO_HOME
+    export DASK_CONFIG='my lake'
+    """
     lines = [f"unset {name}" for name in configured.unset]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in configured.environment.items()]
     return "\n".join(lines)
@@ -152,6 +173,14 @@ def start(
         See `configure`.
     PortTaken
         When another program listens on `port`.
+
+    Examples
+    --------
+    >>> try:
+    ...     start(Path(home), notebook="4_none.ipynb")
+    ... except UsageError as error:
+    ...     print(error.message)
+    4_none.ipynb: no such notebook comes with lofarlake
     """
     configured = configure(home, notebook=notebook, root_dir=root_dir)
     words = ["--ServerApp.ip=127.0.0.1"]

@@ -22,6 +22,12 @@ def write(settings: Path) -> None:
     ----------
     settings : Path
         JupyterLab's folder of user settings.
+
+    Examples
+    --------
+    >>> write(Path("user-settings"))
+    >>> json.loads((Path("user-settings") / CHOSEN).read_text())["shortcuts"] == mended()
+    True
     """
     path = settings / CHOSEN
     if path.exists():

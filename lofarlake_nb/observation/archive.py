@@ -17,7 +17,14 @@ Block = bytes | memoryview
 
 @dataclass(frozen=True)
 class Member:
-    """One file or folder of a packing."""
+    """One file or folder of a packing.
+
+    Examples
+    --------
+    >>> top = pack("observation/L990100_SAP000_SB000_uv.MS").members[0]
+    >>> top.name, top.is_folder, top.size
+    ('L990100_SAP000_SB000_uv.MS', True, 0)
+    """
 
     path: Path
     name: str  # in the tar, from the top folder on
@@ -39,6 +46,12 @@ class Packing:
         Bytes of the whole tar.
     contents_hash : str
         8 hexadecimal digits made from names and sizes.
+
+    Examples
+    --------
+    >>> packing = pack("observation/L990100_SAP000_SB000_uv.MS")
+    >>> sum(len(block) for block in packing.blocks()) == packing.size
+    True
     """
 
     folder: Path
@@ -153,6 +166,11 @@ def blocks_of(path: Path, size: int | None = None) -> Iterator[Block]:
     ------
     ObservationError
         When it can't be read, or changes while it is read.
+
+    Examples
+    --------
+    >>> sum(len(block) for block in blocks_of(Path("image.fits")))
+    69120
     """
     block = buffer()
     with _Steady(path, size) as file:

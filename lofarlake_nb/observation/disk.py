@@ -26,7 +26,13 @@ _LOCAL = {"ext4", "xfs", "overlay"}
 
 
 def buffer(size: int = CHUNK) -> memoryview:
-    """Memory (size,) that begins at a page."""
+    """Memory (size,) that begins at a page.
+
+    Examples
+    --------
+    >>> len(buffer(ALIGNMENT)), len(buffer())
+    (4096, 1048576)
+    """
     return memoryview(mmap.mmap(-1, size))
 
 
@@ -44,6 +50,13 @@ class Written:
     ------
     OSError
         When it can't be made; of its methods, when it can't be written.
+
+    Examples
+    --------
+    >>> with Written(Path("written"), size=5) as file:
+    ...     count = file.write(b"three")
+    >>> Path("written").read_bytes()
+    b'three'
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -122,6 +135,13 @@ class Source:
     ------
     OSError
         When it can't be opened; of its methods, when it can't be read.
+
+    Examples
+    --------
+    >>> source, room = Source(Path("image.fits")), buffer(6)
+    >>> source.readinto(room), bytes(room)
+    (6, b'SIMPLE')
+    >>> source.close()
     """
 
     def __init__(self, path: Path) -> None:

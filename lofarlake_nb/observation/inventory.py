@@ -20,6 +20,12 @@ class Observation:
     ----------
     subbands : tuple of Description
         One or more.
+
+    Examples
+    --------
+    >>> found = observation("observation")
+    >>> found.dataset, found.container
+    ('lofar:L990100', 'lofar:LC0_000')
     """
 
     subbands: tuple[Description, ...]

@@ -29,7 +29,15 @@ CORRELATIONS = {
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of a Measurement Set map to time and baseline."""
+    """How the rows of a Measurement Set map to time and baseline.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> layout.cross.tolist()
+    [False, True, True, False, True, False]
+    """
 
     times: np.ndarray  # (time,) MJD UTC seconds, centre of the slot, ascending
     antenna1: np.ndarray  # (baseline,) int, in the order of first appearance
@@ -74,6 +82,14 @@ def layout_of(ms: Any, path: Path, chosen: Selection) -> Layout:
         When stations, times or frequencies make no sense.
     ObservationError
         When a baseline is twice in one slot, or baselines have different intervals.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation.tables import opened, selected
+    >>> path = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> with opened(path) as ms:
+    ...     layout_of(ms, path, selected(ms)).rows[:2].tolist()
+    [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
     """
     interval, antenna1, antenna2, time = (
         np.asarray(ms.getcol(c)) if chosen.rows is None else np.asarray(ms.getcol(c))[chosen.rows]

@@ -18,7 +18,14 @@ from lofarlake_nb.observation.visibilities import block_of
 
 @dataclass(frozen=True)
 class Description:
-    """What a Measurement Set holds, from its metadata. Texts are empty and numbers None where it doesn't say."""
+    """What a Measurement Set holds, from its metadata. Texts are empty and numbers None where it doesn't say.
+
+    Examples
+    --------
+    >>> described = describe(find(Path("observation"))[0])
+    >>> described.exposure_s, round(described.min_frequency_hz / 1e6, 3), described.subband
+    (8.0, 134.902, 0)
+    """
 
     path: Path
     telescope: str
@@ -147,7 +154,13 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
 
 
 def antenna_set(path: Path) -> str:
-    """Antenna set that a Measurement Set says it was observed with, as ``HBA_DUAL_INNER``; empty where it doesn't."""
+    """Antenna set that a Measurement Set says it was observed with, as ``HBA_DUAL_INNER``; empty where it doesn't.
+
+    Examples
+    --------
+    >>> antenna_set(find(Path("observation"))[0])
+    'HBA_DUAL'
+    """
     with opened(path) as ms:
         return text_of(first_row(ms, "OBSERVATION").get("LOFAR_ANTENNA_SET"))
 
@@ -237,6 +250,13 @@ def reading(path: Path, layout: Layout) -> Iterator[Callable[[Sequence[str], sli
     ------
     callable
         Takes columns and slots, returns and raises what `read` does.
+
+    Examples
+    --------
+    >>> path = find(Path("observation"))[0]
+    >>> with reading(path, layout(path)) as get:
+    ...     [get(["UVW"], times)["UVW"].shape for times in (slice(0, 1), slice(1, 4))]
+    [(1, 6, 3), (3, 6, 3)]
     """
     with broken_told(path):
         ms = open_checked(path)

@@ -23,6 +23,12 @@ def use_packaged_data() -> Path:
     ------
     ObservationError
         When the installed python-casacore carries no data.
+
+    Examples
+    --------
+    >>> data = use_packaged_data()
+    >>> (data / "geodetic").is_dir(), os.environ["CASACORE_DATADIR"] == str(data)
+    (True, True)
     """
     root = Path(casacore.__file__).parent
     data = root / "data"

@@ -33,6 +33,11 @@ class SubbandName:
     ------
     ObservationError
         When a part has no place in such a name.
+
+    Examples
+    --------
+    >>> SubbandName("L667520", subband=3, contents_hash="7d4aa18f").tar
+    'L667520_SAP000_SB003_uv.MS_7d4aa18f.tar'
     """
 
     observation: str
@@ -72,6 +77,13 @@ def parse(name: str) -> SubbandName | None:
     -------
     SubbandName or None
         None when it is no such name.
+
+    Examples
+    --------
+    >>> parse("L667520_SB003_uv.dppp.MS_7d4aa18f.tar").measurement_set
+    'L667520_SAP000_SB003_uv.MS'
+    >>> parse("image.fits") is None
+    True
     """
     found = _SUBBAND.fullmatch(name)
     if found is None:
@@ -85,7 +97,13 @@ def parse(name: str) -> SubbandName | None:
 
 
 def tar_name(folder: str, contents_hash: str) -> str:
-    """Name of the tar of a Measurement Set whose folder's name is not of LOFAR's form."""
+    """Name of the tar of a Measurement Set whose folder's name is not of LOFAR's form.
+
+    Examples
+    --------
+    >>> tar_name("mine.MS", "7d4aa18f"), tar_name("mine.MS", "")
+    ('mine.MS_7d4aa18f.tar', 'mine.MS.tar')
+    """
     return f"{folder}_{contents_hash}.tar" if contents_hash else f"{folder}.tar"
 
 
@@ -101,6 +119,11 @@ def folder_name(tar: str) -> str:
     -------
     str
         LOFAR's own form where the tar's name has it, else the name without its hash and endings.
+
+    Examples
+    --------
+    >>> folder_name("L667520_SB003_uv.MS_7d4aa18f.tar"), folder_name("mine.MS_7d4aa18f.tar.gz")
+    ('L667520_SAP000_SB003_uv.MS', 'mine.MS')
     """
     known = parse(tar)
     if known is not None:

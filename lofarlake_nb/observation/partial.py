@@ -28,6 +28,14 @@ def building(target: Path) -> Iterator[Path]:
     ------
     Path
         Folder on the same file system, locked as long as we live: only those of the dead are removed.
+
+    Examples
+    --------
+    >>> with building(Path("whole.txt")) as part:
+    ...     count = (part / "text").write_text("all of it")
+    ...     whole = (part / "text").rename("whole.txt")
+    >>> part.exists(), whole.read_text()
+    (False, 'all of it')
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     clear(target)
@@ -47,6 +55,14 @@ def clear(target: Path) -> None:
     ----------
     target : Path
         File or folder that was being made; its parent exists.
+
+    Examples
+    --------
+    >>> left_there = Path(".target.abcdefgh.part")
+    >>> left_there.mkdir()
+    >>> clear(Path("target"))
+    >>> left_there.exists()
+    False
     """
     with os.scandir(target.parent) as entries:
         names = [e.path for e in entries if e.name.startswith(_start(target)) and e.name.endswith(_END)]
@@ -66,6 +82,12 @@ def left(folder: Path) -> Iterator[Path]:
     ------
     Path
         Folders; whether one is dead tells `is_dead`.
+
+    Examples
+    --------
+    >>> Path("below/.target.abcdefgh.part").mkdir(parents=True)
+    >>> [part.name for part in left(Path("below"))]
+    ['.target.abcdefgh.part']
     """
     for place, folders, _ in os.walk(folder):
         found = sorted(name for name in folders if _MADE.fullmatch(name))
@@ -74,7 +96,14 @@ def left(folder: Path) -> Iterator[Path]:
 
 
 def is_dead(part: Path) -> bool:
-    """Whether nobody who lives builds there; not so where the file system has no locks to tell by."""
+    """Whether nobody who lives builds there; not so where the file system has no locks to tell by.
+
+    Examples
+    --------
+    >>> with building(Path("in work")) as part:
+    ...     is_dead(part)
+    False
+    """
     with suppress(OSError):  # it went meanwhile, or is not ours
         lock = _locked(str(part))
         if lock is not None:
@@ -84,7 +113,14 @@ def is_dead(part: Path) -> bool:
 
 
 def remove(part: Path) -> bool:
-    """Remove a place to build in, unless somebody who lives builds there; whether it is gone."""
+    """Remove a place to build in, unless somebody who lives builds there; whether it is gone.
+
+    Examples
+    --------
+    >>> with building(Path("in work")) as part:
+    ...     remove(part), part.exists()
+    (False, True)
+    """
     lock = None
     with suppress(OSError):  # it went meanwhile, or is no folder
         lock = _locked(str(part))

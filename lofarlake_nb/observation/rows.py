@@ -24,6 +24,11 @@ def one_interval(intervals: np.ndarray, path: Path) -> float:
         When it is not more than 0.
     ObservationError
         When many rows have another: baselines were averaged differently.
+
+    Examples
+    --------
+    >>> one_interval(np.array([2.0] * 19 + [1.5]), Path("a.MS"))  # the last slot was cut
+    2.0
     """
     alike = bool((intervals == intervals[0]).all())
     usual = float(intervals[0] if alike else np.median(intervals))
@@ -39,7 +44,14 @@ def one_interval(intervals: np.ndarray, path: Path) -> float:
 
 
 def slots(stored: np.ndarray, interval: float, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Times of the slots (time,), and each row's slot (row,). Times need not be on a grid."""
+    """Times of the slots (time,), and each row's slot (row,). Times need not be on a grid.
+
+    Examples
+    --------
+    >>> times, slot = slots(np.array([12.0, 10.0, 10.1]), 2.0, Path("a.MS"))
+    >>> times.tolist(), slot.tolist()
+    ([10.0, 12.0], [1, 0, 0])
+    """
     if not np.isfinite(stored).all():
         raise NotAMeasurementSet(f"{path}: times that are no numbers")
     values, inverse = _distinct(stored)
@@ -49,7 +61,14 @@ def slots(stored: np.ndarray, interval: float, path: Path) -> tuple[np.ndarray, 
 
 
 def baselines(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row where each baseline first appears (baseline,), and each row's baseline (row,)."""
+    """Row where each baseline first appears (baseline,), and each row's baseline (row,).
+
+    Examples
+    --------
+    >>> first, baseline = baselines(np.array([5, 7, 7, 5, 3]))
+    >>> first.tolist(), baseline.tolist()
+    ([0, 1, 4], [0, 1, 1, 0, 2])
+    """
     count = _period(code)
     if count:
         return np.arange(count), np.tile(np.arange(count), len(code) // count)
@@ -61,7 +80,13 @@ def baselines(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def row_of(slot: np.ndarray, baseline: np.ndarray, shape: tuple[int, int], path: Path) -> np.ndarray:
-    """Row number of each slot and baseline (time, baseline), -1 where there is none."""
+    """Row number of each slot and baseline (time, baseline), -1 where there is none.
+
+    Examples
+    --------
+    >>> row_of(np.array([0, 0, 1]), np.array([0, 1, 1]), (2, 2), Path("a.MS")).tolist()
+    [[0, 1], [-1, 2]]
+    """
     if shape[0] * shape[1] > SPARSEST * len(slot):
         raise ObservationError(
             f"{path}: {len(slot)} rows of {shape[1]} baselines and {shape[0]} times: nearly all missing"

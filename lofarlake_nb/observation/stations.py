@@ -17,7 +17,14 @@ REMOTE_FIELD = "HBA"
 
 @dataclass(frozen=True)
 class StationField:
-    """One field of HBA tiles, the unit that LOFAR's correlator calls a station."""
+    """One field of HBA tiles, the unit that LOFAR's correlator calls a station.
+
+    Examples
+    --------
+    >>> field = dutch_hba()[-1]
+    >>> field.station, field.field, field.is_remote, len(field.tile_offsets)
+    ('RS509', 'HBA', True, 48)
+    """
 
     name: str  # CS001HBA0
     position: np.ndarray  # (3,) m, ITRF, phase centre of the field
@@ -49,6 +56,12 @@ def dutch_hba() -> list[StationField]:
     -------
     list of StationField
         In the order of LOFAR's correlator: by name.
+
+    Examples
+    --------
+    >>> fields = dutch_hba()
+    >>> len(fields), sum(field.is_remote for field in fields), fields[0].name
+    (62, 14, 'CS001HBA0')
     """
     with warnings.catch_warnings():
         # lofarantpos leaves the files that it has read to the garbage collector.
@@ -82,6 +95,11 @@ def choose(fields: Sequence[StationField], count: int) -> list[StationField]:
     ------
     UsageError
         When there are not that many.
+
+    Examples
+    --------
+    >>> [field.name for field in choose(dutch_hba(), 3)]
+    ['CS001HBA0', 'CS501HBA1', 'RS106HBA']
     """
     if count == 0 or count == len(fields):
         return list(fields)

@@ -24,7 +24,13 @@ TOPOCENTRIC = 5
 
 @dataclass(frozen=True)
 class Identity:
-    """What the OBSERVATION table says about an observation."""
+    """What the OBSERVATION table says about an observation.
+
+    Examples
+    --------
+    >>> Identity("LC0_000", "667520", "3C196", "L667520_SAP000_SB003_uv.MS", 3).antenna_set
+    'HBA_DUAL'
+    """
 
     project: str
     observation_id: str  # digits, without the L
@@ -51,6 +57,17 @@ def fill(path: Path, layout: Layout, identity: Identity, fields: Sequence[Statio
         Who observed what.
     fields : sequence of StationField
         One for each station; EveryBeam computes the station beams from them.
+
+    Examples
+    --------
+    >>> from casacore.tables import default_ms
+    >>> from lofarlake_nb.observation import measurement_set, stations
+    >>> default_ms("filled.MS").close()
+    >>> found = measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> fill(Path("filled.MS"), found, Identity("LC0_000", "1", "3C196", "filled.MS", 0), stations.dutch_hba()[:3])
+    >>> with table("filled.MS/LOFAR_ANTENNA_FIELD", ack=False) as t:
+    ...     t.getcell("ELEMENT_OFFSET", 0).shape
+    (24, 3)
     """
     _antenna(path, layout)
     _feed(path, layout)
@@ -71,6 +88,15 @@ def copy(source: Path, path: Path, field: int = 0) -> None:
         New Measurement Set, closed.
     field : int
         Row of FIELD that is copied, the others are not.
+
+    Examples
+    --------
+    >>> from casacore.tables import default_ms
+    >>> default_ms("copied.MS").close()
+    >>> copy(Path("observation/L990100_SAP000_SB000_uv.MS"), Path("copied.MS"))
+    >>> with table("copied.MS/ANTENNA", ack=False) as t:
+    ...     t.getcol("NAME")
+    ['CS001HBA0', 'CS002HBA0', 'CS003HBA0']
     """
     with table(str(source), ack=False, lockoptions="usernoread") as ms:
         places = {k: v.removeprefix("Table: ") for k, v in ms.getkeywords().items() if str(v).startswith("Table: ")}
@@ -98,6 +124,17 @@ def describe_axes(path: Path, layout: Layout, name: str) -> None:
         Frequencies and correlations.
     name : str
         Of the spectral window.
+
+    Examples
+    --------
+    >>> from casacore.tables import default_ms
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> default_ms("axes.MS").close()
+    >>> found = measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> describe_axes(Path("axes.MS"), found, "SB-0")
+    >>> with table("axes.MS/POLARIZATION", ack=False) as t:
+    ...     t.getcell("CORR_TYPE", 0).tolist()
+    [9, 10, 11, 12]
     """
     count = len(layout.frequencies)
     width = np.full(count, layout.channel_width)

@@ -39,6 +39,12 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[Any]:
     ------
     NotAMeasurementSet
         For anything else, or a broken one.
+
+    Examples
+    --------
+    >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
+    ...     ms.nrows()
+    24
     """
     with broken_told(path):
         ms = open_checked(path, writable=writable)
@@ -50,7 +56,16 @@ def opened(path: Path, *, writable: bool = False) -> Iterator[Any]:
 
 @contextmanager
 def broken_told(path: Path) -> Iterator[None]:
-    """What casacore raises for a broken table, told in one line."""
+    """What casacore raises for a broken table, told in one line.
+
+    Examples
+    --------
+    >>> with broken_told(Path("a.MS")):
+    ...     raise RuntimeError("a.MS/table.f0 is too short")
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.NotAMeasurementSet: a.MS: broken Measurement Set (a.MS/table.f0 is too short); get it again
+    """
     try:
         yield
     except LofarlakeError:
@@ -60,7 +75,15 @@ def broken_told(path: Path) -> Iterator[None]:
 
 
 def open_checked(path: Path, *, writable: bool = False) -> Any:
-    """As `opened`, but casacore's own errors are raised, and whoever opens it closes it."""
+    """As `opened`, but casacore's own errors are raised, and whoever opens it closes it.
+
+    Examples
+    --------
+    >>> open_checked(Path("image.fits"))
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.NotAMeasurementSet: image.fits: expected a Measurement Set, found a file; check the path
+    """
     path = Path(path)
     if not (path / TABLE_FILE).is_file():
         what = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
@@ -91,13 +114,26 @@ def _check(ms: Any, path: Path) -> None:
 
 
 def visibility_columns(ms: Any) -> list[str]:
-    """Names of the columns that hold visibilities."""
+    """Names of the columns that hold visibilities.
+
+    Examples
+    --------
+    >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
+    ...     visibility_columns(ms)
+    ['DATA']
+    """
     return [c for c in ms.colnames() if ms.getcoldesc(c)["valueType"] in ("complex", "dcomplex")]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows of one spectral window and one field."""
+    """Rows of one spectral window and one field.
+
+    Examples
+    --------
+    >>> Selection(window=0, field=1, description=0, rows=np.array([3, 5])).rows.tolist()
+    [3, 5]
+    """
 
     window: int  # row of SPECTRAL_WINDOW
     field: int  # row of FIELD
@@ -118,6 +154,12 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
     ------
     ObservationError
         When there are several and none is chosen, or none of the chosen one.
+
+    Examples
+    --------
+    >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
+    ...     selected(ms)
+    Selection(window=0, field=0, description=0, rows=None)
     """
     descriptions, fields = np.asarray(ms.getcol("DATA_DESC_ID")), np.asarray(ms.getcol("FIELD_ID"))
     windows = np.asarray(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcol("SPECTRAL_WINDOW_ID")))
@@ -155,7 +197,14 @@ def _distinct(values: np.ndarray) -> np.ndarray:
 
 
 def ask(ms: Any, name: str, question: Callable[[Any], Any]) -> Any:
-    """Answer of a function that is given the open subtable of that name."""
+    """Answer of a function that is given the open subtable of that name.
+
+    Examples
+    --------
+    >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
+    ...     ask(ms, "ANTENNA", lambda subtable: subtable.getcell("NAME", 2))
+    'CS003HBA0'
+    """
     subtable = table(ms.getkeyword(name).removeprefix("Table: "), ack=False, lockoptions="usernoread")
     try:
         return question(subtable)
@@ -164,7 +213,14 @@ def ask(ms: Any, name: str, question: Callable[[Any], Any]) -> Any:
 
 
 def first_row(ms: Any, name: str, row: int = 0) -> dict[str, Any]:
-    """Cells of one row of a subtable, by column; those that hold nothing are left out."""
+    """Cells of one row of a subtable, by column; those that hold nothing are left out.
+
+    Examples
+    --------
+    >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
+    ...     first_row(ms, "FIELD")["NAME"], first_row(ms, "FIELD", row=7)
+    ('3C196', {})
+    """
 
     def question(subtable: Any) -> dict[str, Any]:
         if subtable.nrows() <= row:
@@ -175,7 +231,14 @@ def first_row(ms: Any, name: str, row: int = 0) -> dict[str, Any]:
 
 
 def cells(ms: Any, name: str, rows: np.ndarray) -> np.ndarray:
-    """Column for row numbers (row,), in that order; one read where they lie together, as they nearly always do."""
+    """Column for row numbers (row,), in that order; one read where they lie together, as they nearly always do.
+
+    Examples
+    --------
+    >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
+    ...     cells(ms, "ANTENNA2", np.array([4, 0, 1])).tolist()
+    [2, 0, 1]
+    """
     if rows.size == 0:
         sample = np.asarray(ms.getcell(name, 0))
         return np.zeros((0, *sample.shape), dtype=sample.dtype)
@@ -205,7 +268,13 @@ def _chosen(ms: Any, name: str, rows: np.ndarray) -> np.ndarray:
 
 
 def text_of(value: object) -> str:
-    """One printable line, whatever was stored; the first of several."""
+    """One printable line, whatever was stored; the first of several.
+
+    Examples
+    --------
+    >>> text_of([" 3C196 ", "3C295"]), text_of(None)
+    ('3C196', '')
+    """
     if isinstance(value, list | tuple | np.ndarray):
         value = value[0] if len(value) else ""
     return "".join(c for c in str(value if value is not None else "") if c.isprintable()).strip()[:200]

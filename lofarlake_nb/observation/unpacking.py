@@ -47,6 +47,14 @@ def unpack(blocks: Iterable[Block], target: Path, *, name: str = "") -> Path:
         When the target exists, or can't be written.
     NoSpace
         When the disk is too small.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation.archive import pack
+    >>> packing = pack("observation/L990100_SAP000_SB000_uv.MS")
+    >>> there = unpack(packing.blocks(), Path("unpacked/L990100_SAP000_SB000_uv.MS"))
+    >>> pack(there).contents_hash == packing.contents_hash
+    True
     """
     name = name or target.name
     if os.path.lexists(target):

@@ -11,7 +11,17 @@ from lofarlake_nb.observation.tables import cells, visibility_columns
 
 
 def block_of(ms: Any, layout: Layout, columns: Sequence[str], times: slice) -> dict[str, np.ndarray]:
-    """A block of time of some columns of an open Measurement Set; see `measurement_set.read`."""
+    """A block of time of some columns of an open Measurement Set; see `measurement_set.read`.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> from lofarlake_nb.observation.tables import opened
+    >>> path = "observation/L990100_SAP000_SB000_uv.MS"
+    >>> with opened(path) as ms:
+    ...     block_of(ms, measurement_set.layout(path), ["WEIGHT_SPECTRUM", "UVW"], slice(1, 3))["UVW"].shape
+    (2, 6, 3)
+    """
     missing = [c for c in columns if c not in ms.colnames() and c != "WEIGHT_SPECTRUM"]
     if missing:
         raise NotAMeasurementSet(

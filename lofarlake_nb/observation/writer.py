@@ -43,7 +43,18 @@ FULL_DISK_BYTES = 64 << 20
 
 
 class Writer:
-    """Rows of a Measurement Set that is being made: every baseline of every slot, in that order."""
+    """Rows of a Measurement Set that is being made: every baseline of every slot, in that order.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> source = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> with create(Path("refused.MS"), measurement_set.layout(source), like=source) as rows:
+    ...     rows.write(3, np.zeros((2, 6, 3)))
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.ObservationError: slots 3 to 5 of 6 baselines do not fit (4, 6)
+    """
 
     def __init__(self, ms: Any, shape: tuple[int, int]) -> None:
         self._ms = ms
@@ -120,6 +131,16 @@ def create(
         When something is at the path already, or casacore can't write.
     NoSpace
         When the disk is full.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> source = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> layout = measurement_set.layout(source)
+    >>> with create(Path("ones.MS"), layout, like=source) as rows:
+    ...     rows.write(0, np.zeros((4, 6, 3)), DATA=np.ones((4, 6, 4, 4), complex))
+    >>> complex(measurement_set.read(Path("ones.MS"), layout, ["DATA"], slice(0, 4))["DATA"].sum())
+    (384+0j)
     """
     path = Path(path)
     if path.exists():
@@ -149,6 +170,14 @@ def add_column(path: Path, name: str, like: str = "DATA") -> None:
         Such as ``CORRECTED_DATA``.
     like : str
         Column with the same shape and type.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> wider = Path(shutil.copytree("observation/L990100_SAP000_SB000_uv.MS", "wider.MS"))
+    >>> add_column(wider, "CORRECTED_DATA")
+    >>> "CORRECTED_DATA" in measurement_set.describe(wider).columns
+    True
     """
     with _told(path), opened(path, writable=True) as ms:
         if name not in ms.colnames():
@@ -170,6 +199,15 @@ def put(path: Path, layout: Layout, column: str, start: int, values: np.ndarray)
     start : int
         First slot of the block.
     values : (time, baseline, ...)
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> flagged = Path(shutil.copytree("observation/L990100_SAP000_SB000_uv.MS", "flagged.MS"))
+    >>> layout = measurement_set.layout(flagged)
+    >>> put(flagged, layout, "FLAG", 2, np.ones((2, 6, 4, 4), bool))
+    >>> measurement_set.read(flagged, layout, ["FLAG_ROW"], slice(0, 4))["FLAG_ROW"][:, 1].tolist()
+    [False, False, True, True]
     """
     rows = layout.rows[start : start + len(values)]
     if rows.shape != values.shape[:2]:

@@ -49,6 +49,12 @@ def norm_of(values: np.ndarray, stretch: str, interval: str) -> ImageNormalize:
     ------
     UsageError
         When there is no such stretch or interval.
+
+    Examples
+    --------
+    >>> norm = norm_of(np.array([[0.0, 1.0], [np.nan, 4.0]]), "linear", "minmax")
+    >>> float(norm.vmin), float(norm.vmax), float(norm(1.0))
+    (0.0, 4.0, 0.25)
     """
     if stretch not in STRETCHES:
         raise UsageError(f"stretch: {stretch!r} is none", f"it is one of {', '.join(STRETCHES)}")

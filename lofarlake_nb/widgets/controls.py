@@ -16,6 +16,13 @@ def button(text: str, tooltip: str, do: Callable[[], None]) -> ipywidgets.Button
         What is on it, and what it does.
     do : callable
         Called when it is clicked.
+
+    Examples
+    --------
+    >>> done = []
+    >>> button("Run", "start it", lambda: done.append("started")).click()
+    >>> done
+    ['started']
     """
     made = ipywidgets.Button(description=text, tooltip=tooltip, layout={"width": "auto"})
     made.on_click(lambda _: do())

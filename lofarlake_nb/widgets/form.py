@@ -70,6 +70,15 @@ class Field:
         First value.
     choices : sequence of str or None
         To choose from, or to type another; None for a parameter that is only typed.
+
+    Examples
+    --------
+    >>> notebook = run.find_notebook("1_ingest")
+    >>> field = Field(notebook, run.parameters_of(notebook)["streams"], 4, None)
+    >>> field.control.value = "many"
+    >>> field.check()
+    >>> field.wrong
+    "parameter streams: expected int, got 'many'; its default is 4"
     """
 
     def __init__(self, notebook: Path, parameter: run.Parameter, value: Any, choices: Sequence[str] | None) -> None:

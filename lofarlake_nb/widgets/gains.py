@@ -31,6 +31,12 @@ class Solutions:
     times : (time,) MJD s
     frequencies : (frequency,) Hz
     stations, polarizations : tuple of str
+
+    Examples
+    --------
+    >>> found = read("gains.h5")
+    >>> found.stations[1], found.polarizations, found.amplitude[0, 0, 1].tolist()
+    ('CS002HBA0', ('XX', 'YY'), [4.0, 4.0])
     """
 
     amplitude: np.ndarray

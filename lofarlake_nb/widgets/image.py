@@ -112,6 +112,12 @@ def draw(
     -------
     AxesImage
         What is drawn, on sky axes.
+
+    Examples
+    --------
+    >>> drawn = draw(Figure(), read(Path("image.fits")), width="0.5 deg")
+    >>> drawn.get_array().shape  # pixels of 20 arcsec
+    (90, 90)
     """
     scale = float(np.mean(proj_plane_pixel_scales(image.wcs)))  # degrees
     rows, columns = (_centre(size, width, scale) for size in image.values.shape)

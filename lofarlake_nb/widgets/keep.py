@@ -86,7 +86,13 @@ class KeepForm:
 
 
 def notebook() -> str:
-    """Path of the notebook whose kernel this is, as JupyterLab tells it; empty elsewhere."""
+    """Path of the notebook whose kernel this is, as JupyterLab tells it; empty elsewhere.
+
+    Examples
+    --------
+    >>> notebook()  # no notebook's kernel runs this
+    ''
+    """
     path = os.environ.get("JPY_SESSION_NAME", "")
     return path if path.endswith(".ipynb") else ""
 

@@ -66,6 +66,14 @@ class LakeBrowser:
         How a person named it, for the line of code.
     folder, name : str
         See `lake_browser`.
+
+    Examples
+    --------
+    >>> browser = LakeBrowser(browse.connect(home), "my lake")
+    >>> browser.tree.value = ("lofar",)
+    >>> browser.wait()
+    >>> html.unescape(browser.code.value)
+    "<code>browse.connect('my lake').listing('lofar').page()</code>"
     """
 
     def __init__(self, browser: browse.Browser, lake: str, *, folder: str = "explore", name: str = "dataset") -> None:

@@ -31,6 +31,13 @@ class Actions:
         Called when sites and rules of what is chosen may be others.
     folder : str
         Where what is retrieved goes, at first.
+
+    Examples
+    --------
+    >>> actions = Actions(browse.connect(home), "", lambda: "lofar:example.image.fits", print, print, "explore")
+    >>> actions.enable(is_file=True)
+    >>> [name for name, button in actions.buttons.items() if button.disabled]
+    ['process']
     """
 
     def __init__(
@@ -125,5 +132,11 @@ class Actions:
 
 
 def call_of(lake: str, call: str) -> str:
-    """The line of code that calls a browser of a lake."""
+    """The line of code that calls a browser of a lake.
+
+    Examples
+    --------
+    >>> call_of("my lake", "scopes()")
+    "browse.connect('my lake').scopes()"
+    """
     return f"browse.connect({lake!r}).{call}"

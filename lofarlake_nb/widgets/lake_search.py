@@ -33,6 +33,11 @@ class Question:
         One of `search.KINDS`.
     wanted : dict
         Of the metadata; without any the search is by name.
+
+    Examples
+    --------
+    >>> Question("L66*", "dataset", {"target": "3C196"}).line("")
+    "browse.like(browse.connect('').find(kind='dataset', target='3C196'), 'L66*')"
     """
 
     name: str
@@ -68,6 +73,13 @@ class Search:
         Called when a search is wanted.
     end : callable
         Called when all scopes are wanted again.
+
+    Examples
+    --------
+    >>> search = Search(print, print)
+    >>> search.wanted["target"].value = " 3C196 "
+    >>> search.question()
+    Question(name='', kind='dataset', wanted={'target': '3C196'})
     """
 
     def __init__(self, start: Callable[[], None], end: Callable[[], None]) -> None:

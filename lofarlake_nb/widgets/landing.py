@@ -11,7 +11,13 @@ from lofarlake_nb.lake.rows import Rows
 
 @dataclass(frozen=True)
 class Note:
-    """A paragraph in a notebook, and a line of code."""
+    """A paragraph in a notebook, and a line of code.
+
+    Examples
+    --------
+    >>> Note("a lake with < 3 sites", "lake.sites()")._repr_html_()
+    '<p>a lake with &lt; 3 sites</p><pre>lake.sites()</pre>'
+    """
 
     text: str
     code: str = ""

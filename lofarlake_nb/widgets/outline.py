@@ -27,6 +27,15 @@ class Level:
         That is shown, from 0.
     pattern : str
         Of the names that are shown.
+
+    Examples
+    --------
+    >>> entries = [Entry(DID("lofar", name), "dataset", None) for name in ("L2", "L1", "image")]
+    >>> level = Level(Listing(lambda: entries), pattern="L")
+    >>> level.listing.wait(5)
+    True
+    >>> [str(entry.did) for entry in level.now().rows]
+    ['lofar:L1', 'lofar:L2']
     """
 
     listing: Listing
@@ -48,6 +57,14 @@ class Outline:
         Gives the listing of what is in a scope or DID.
     roots : list of Entry or str
         Scopes, or what a search found.
+
+    Examples
+    --------
+    >>> outline = Outline(lambda name: Listing(lambda: [Entry(DID(name, "L1"), "dataset", None)]), ["lofar", "test"])
+    >>> outline.open(("lofar",)).listing.wait(5)
+    True
+    >>> [key for _, key in outline.rows()]
+    [('lofar',), ('lofar', 'lofar:L1'), ('test',)]
     """
 
     below: Callable[[str], Listing]
@@ -118,12 +135,24 @@ class Outline:
 
 
 def is_turn(key: Key) -> bool:
-    """Whether a row turns a page, and is no scope and no DID."""
+    """Whether a row turns a page, and is no scope and no DID.
+
+    Examples
+    --------
+    >>> is_turn(("lofar", "lofar:L1")), is_turn(("lofar", "lofar:L1", ">"))
+    (False, True)
+    """
     return key[-1] in (_FORWARD, _BACK)
 
 
 def words(entry: Entry) -> str:
-    """What a row says of a container, a dataset or a file."""
+    """What a row says of a container, a dataset or a file.
+
+    Examples
+    --------
+    >>> words(Entry(DID("lofar", "L1"), "dataset", 2_000_000, 1))
+    'dataset, 1 file, 2 MB'
+    """
     said = [] if entry.is_file else [entry.type]
     if entry.files is not None:
         said.append(f"{entry.files:,} file{'s' if entry.files != 1 else ''}")

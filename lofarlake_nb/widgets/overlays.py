@@ -23,7 +23,13 @@ _MOST = 5000  # sources that are drawn
 
 @dataclass(frozen=True)
 class Source:
-    """A source of a catalogue: its name (or nothing) and where it is."""
+    """A source of a catalogue: its name (or nothing) and where it is.
+
+    Examples
+    --------
+    >>> catalogue("sources.csv")[1]
+    Source(name='3C295', ra_deg=212.8, dec_deg=52.2)
+    """
 
     name: str
     ra_deg: float
@@ -70,7 +76,16 @@ def regions(path: str | Path) -> list[Any]:
 
 
 def draw_regions(axes: WCSAxes, found: Sequence[Any]) -> list[Any]:
-    """Draw regions on sky axes, in DS9's colours; what was drawn."""
+    """Draw regions on sky axes, in DS9's colours; what was drawn.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from lofarlake_nb.widgets import fits_image
+    >>> axes = Figure().add_subplot(projection=fits_image.read(Path("image.fits")).wcs)
+    >>> [type(artist).__name__ for artist in draw_regions(axes, regions("bright.reg"))]
+    ['Circle', 'Text']
+    """
     drawn = []
     for region in found:
         on_pixels = region.to_pixel(axes.wcs) if hasattr(region, "to_pixel") else region
@@ -128,7 +143,17 @@ def catalogue(path: str | Path) -> list[Source]:
 
 
 def draw_catalogue(axes: WCSAxes, sources: Sequence[Source]) -> list[Any]:
-    """Draw sources on sky axes, those that are in the picture; what was drawn."""
+    """Draw sources on sky axes, those that are in the picture; what was drawn.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from lofarlake_nb.widgets import image
+    >>> axes = image.draw(Figure(), image.read(Path("image.fits"))).axes
+    >>> marks, name = draw_catalogue(axes, catalogue("sources.csv"))  # 3C295 is outside
+    >>> name.get_text(), marks.get_xdata().round(3).tolist()
+    ('3C196', [64.0])
+    """
     sources = sources[:_MOST]
     if not sources:
         return []

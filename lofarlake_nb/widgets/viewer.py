@@ -61,6 +61,13 @@ class Viewer:
     ----------
     images : list of Image
         The first one's pixels are drawn, others are put on them.
+
+    Examples
+    --------
+    >>> viewer = Viewer([fits_image.read(Path("image.fits"))])
+    >>> viewer.cut((60, 64), (70, 64))
+    >>> viewer.readout(64, 64).split("; ")[1], len(viewer.profile.children)
+    ('08h13m36.0s +48d12m00.0s', 1)
     """
 
     def __init__(self, images: list[Image]) -> None:
