@@ -24,6 +24,13 @@ def station_uvw(times: np.ndarray, positions: np.ndarray, phase_centre: tuple[fl
     -------
     (time, station, 3) m
         The first station is 0. A baseline's uvw is that of its second station minus that of its first.
+
+    Examples
+    --------
+    >>> core = np.array([3826577.0, 461022.0, 5064892.0])
+    >>> uvw = station_uvw(np.array([5.0e9]), core + [[0, 0, 0], [0, 0, 1000.0]], (0.0, np.pi / 2))
+    >>> round(float(uvw[0, 1, 2]))  # m towards the pole
+    1000
     """
     frame = _frame(positions[0], phase_centre)
     offsets = positions - positions[0]
@@ -49,6 +56,12 @@ def baseline_uvw(stations: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarra
     Returns
     -------
     (time, baseline, 3) m
+
+    Examples
+    --------
+    >>> stations = np.array([[[0.0, 0.0, 0.0], [30.0, 40.0, 50.0]]])
+    >>> baseline_uvw(stations, np.array([1]), np.array([0])).tolist()
+    [[[-30.0, -40.0, -50.0]]]
     """
     return stations[:, antenna2] - stations[:, antenna1]
 
@@ -69,6 +82,13 @@ def directions(
     -------
     (time, direction, 3)
         Unit vectors in ITRF.
+
+    Examples
+    --------
+    >>> core = np.array([3826577.0, 461022.0, 5064892.0])
+    >>> found = directions(np.array([5.0e9]), core, (0.0, 0.0), np.array([0.0]), np.array([np.pi / 2]))
+    >>> round(float(found[0, 0, 2]), 3)  # the pole lies along the Earth's axis
+    1.0
     """
     frame = _frame(position, phase_centre)
     towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
@@ -89,6 +109,13 @@ def transit(after: float, position: np.ndarray, phase_centre: tuple[float, float
     -------
     float
         MJD UTC seconds, to a second.
+
+    Examples
+    --------
+    >>> core, centre = np.array([3826577.0, 461022.0, 5064892.0]), (2.1537, 0.8415)
+    >>> first = transit(5.0e9, core, centre)
+    >>> round(transit(first + 60, core, centre) - first)  # s: a sidereal day later
+    86164
     """
     frame = _frame(position, phase_centre)
     time = after
@@ -113,13 +140,20 @@ def elevations(times: np.ndarray, position: np.ndarray, direction: tuple[float, 
     Returns
     -------
     (time,) rad
+
+    Examples
+    --------
+    >>> core, centre = np.array([3826577.0, 461022.0, 5064892.0]), (2.1537, 0.8415)
+    >>> times = np.array([transit(5.0e9, core, centre)])
+    >>> np.rad2deg(elevations(times, core, centre)).round(1).tolist()
+    [85.2]
     """
     frame = _frame(position, direction)
     towards = frame.direction("J2000", quantity(direction[0], "rad"), quantity(direction[1], "rad"))
     found = []
     for time in times:
         frame.do_frame(frame.epoch("UTC", quantity(float(time), "s")))
-        found.append(frame.measure(towards, "AZEL")["m1"]["value"])
+        found.append(frame.measure(towards, "AZELGEO")["m1"]["value"])  # AZEL is of a round Earth
     return np.array(found)
 
 

@@ -241,3 +241,15 @@ def test_our_uvw_agrees_with_real_data_to_a_millimetre(scans):
     difference = uvw.baseline_uvw(ours, layout.antenna1, layout.antenna2) - real
     assert np.abs(real).max() > 20e3
     assert np.abs(difference).max() < 1e-3
+
+
+def test_the_horizon_is_that_of_the_flattened_earth(small_layout):
+    """A sphere's horizon lies a fifth of a degree off."""
+    time, place, centre = small_layout.times[:1], small_layout.positions[0], small_layout.phase_centre
+    to_axis, polar, equatorial = np.hypot(*place[:2]), 6356752.3142, 6378137.0
+    latitude = np.arctan2(place[2] * (equatorial / polar) ** 2, to_axis)  # of the ellipsoid's upright, to 0.001 degrees
+    up = np.append(place[:2] / to_axis * np.cos(latitude), np.sin(latitude))
+    ra, dec = (np.array([angle]) for angle in centre)
+    towards = uvw.directions(time, place, centre, ra, dec)[0, 0]
+    found = uvw.elevations(time, place, centre)[0]
+    assert np.rad2deg(found) == pytest.approx(np.rad2deg(np.arcsin(towards @ up)), abs=0.02)
