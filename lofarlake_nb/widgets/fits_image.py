@@ -32,6 +32,12 @@ class Image:
         The object, or the file's name.
     beam : tuple of float, optional
         FWHM of the restoring beam, major and minor, and its position angle north to east: degrees.
+
+    Examples
+    --------
+    >>> image = read(Path("image.fits"))
+    >>> image.unit, image.title, image.beam
+    ('Jy/beam', 'image.fits', None)
     """
 
     values: np.ndarray
@@ -60,6 +66,11 @@ def read(path: Path, plane: int = 0) -> Image:
     ------
     NotAnImage
         When the file is no FITS image of the sky.
+
+    Examples
+    --------
+    >>> read(Path("image.fits")).values.shape
+    (128, 128)
     """
     hint = "give a FITS image with celestial coordinates"
     try:
@@ -89,7 +100,13 @@ def read(path: Path, plane: int = 0) -> Image:
 
 
 def planes(path: Path) -> int:
-    """Planes that a FITS image has: of polarizations and frequencies; 1 where it can't be told."""
+    """Planes that a FITS image has: of polarizations and frequencies; 1 where it can't be told.
+
+    Examples
+    --------
+    >>> planes(Path("image.fits"))
+    1
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         try:
@@ -108,6 +125,11 @@ def readout(image: Image, x: float, y: float) -> str:
         From `read`.
     x, y : float
         In pixels, from 0 at the centre of the first.
+
+    Examples
+    --------
+    >>> readout(read(Path("image.fits")), 64, 64).split("; ")[:2]
+    ['pixel 64, 64', '08h13m36.0s +48d12m00.0s']
     """
     column, row = round(x), round(y)
     said = f"pixel {column}, {row}"
@@ -132,6 +154,12 @@ def cut(image: Image, start: tuple[float, float], stop: tuple[float, float]) -> 
     -------
     distance, values : (sample,) arcsec, and in the image's unit
         A sample a pixel, between pixels by their neighbours in proportion.
+
+    Examples
+    --------
+    >>> distance, values = cut(read(Path("image.fits")), (60, 64), (70, 64))
+    >>> len(values), round(float(distance[-1]), 1)  # 10 pixels of 20 arcsec
+    (11, 200.0)
     """
     length = float(np.hypot(stop[0] - start[0], stop[1] - start[1]))
     share = np.linspace(0, 1, max(2, round(length) + 1))
@@ -152,13 +180,20 @@ def aligned(image: Image, like: Image) -> np.ndarray:
     -------
     (y, x) float32
         In the shape of `like`.
+
+    Examples
+    --------
+    >>> whole = read(Path("image.fits"))
+    >>> part = Image(whole.values[28:], whole.wcs[28:], whole.unit, "its upper part", None)
+    >>> np.array_equal(aligned(whole, part), part.values)
+    True
     """
     if image.values.shape == like.values.shape and image.wcs.wcs.compare(like.wcs.wcs, tolerance=1e-9):
         return image.values
     x, y = np.meshgrid(*(np.arange(size) for size in like.values.shape[::-1]))
     column, row = image.wcs.world_to_pixel(like.wcs.pixel_to_world(x, y))
     coordinates = [np.where(np.isfinite(a), a, -1e9) for a in (row, column)]
-    return map_coordinates(image.values, coordinates, order=0, cval=np.nan)
+    return map_coordinates(image.values, coordinates, order=0, cval=np.nan, mode="grid-constant")
 
 
 def _stokes(header: fits.Header, shape: tuple[int, ...], plane: int) -> str:

@@ -139,6 +139,12 @@ def test_images_of_other_pixels_are_put_on_the_same_sky(path, tmp_path, source):
     assert image.aligned(first, first) is first.values
 
 
+def test_pixels_at_the_edge_are_kept_where_the_sky_is_the_same_to_a_rounding(path):
+    whole = image.read(path)
+    part = image.Image(whole.values[28:, :100], whole.wcs[28:, :100], whole.unit, "a part", None)
+    assert np.array_equal(image.aligned(whole, part), part.values)
+
+
 def test_planes_are_told_by_their_stokes(tmp_path):
     two = header()
     two.update(CDELT4=3, CRVAL4=1)
