@@ -39,7 +39,7 @@ def norm_of(values: np.ndarray, stretch: str, interval: str) -> ImageNormalize:
     Parameters
     ----------
     values : (y, x) float
-        In any unit.
+        In any unit; without a finite one among them the scale is from 0 to 1.
     stretch : str
         One of `STRETCHES`.
     interval : str
@@ -61,7 +61,7 @@ def norm_of(values: np.ndarray, stretch: str, interval: str) -> ImageNormalize:
     if interval not in INTERVALS:
         raise UsageError(f"interval: {interval!r} is none", f"it is one of {', '.join(INTERVALS)}")
     finite = np.asarray(values)[np.isfinite(values)]
-    low, high = INTERVALS[interval].get_limits(finite)
+    low, high = INTERVALS[interval].get_limits(finite) if finite.size else (0.0, 1.0)
     high = high if high > low else low + 1
-    noise = float(mad_std(finite)) / (high - low)
+    noise = float(mad_std(finite)) / (high - low) if finite.size else 0.0
     return ImageNormalize(vmin=low, vmax=high, stretch=STRETCHES[stretch](noise))

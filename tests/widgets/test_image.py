@@ -73,6 +73,17 @@ def test_minmax_spans_all_values(path):
     assert drawn.norm.vmax == 80
 
 
+@pytest.mark.filterwarnings("ignore:Passing unrecognized arguments:DeprecationWarning")  # ipympl's toolbar
+def test_where_nothing_is_finite_there_is_a_scale_all_the_same(path):
+    """An image that is put on another's pixels and lies elsewhere, or a blank middle."""
+    first = image.read(path)
+    elsewhere = WCS(header()).celestial
+    elsewhere.wcs.crval = [300, -40]
+    view = viewer.Viewer([first, image.Image(first.values, elsewhere, first.unit, "elsewhere", None)])
+    view.which.value = 1
+    assert (view.axes.get_title(), view.drawn.norm.vmin, view.drawn.norm.vmax) == ("elsewhere", 0, 1)
+
+
 def test_width_shows_the_middle_on_the_same_sky(path):
     drawn = image.draw(Figure(), image.read(path), width="10 arcmin")
     assert drawn.get_array().shape == (30, 30)
