@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import astropy.units as u
+import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.visualization.wcsaxes import WCSAxes
@@ -76,7 +77,7 @@ def regions(path: str | Path) -> list[Any]:
 
 
 def draw_regions(axes: WCSAxes, found: Sequence[Any]) -> list[Any]:
-    """Draw regions on sky axes, in DS9's colours; what was drawn.
+    """Draw regions on sky axes, in DS9's colours, those that the image's projection has a place for; what was drawn.
 
     Examples
     --------
@@ -88,12 +89,16 @@ def draw_regions(axes: WCSAxes, found: Sequence[Any]) -> list[Any]:
     """
     drawn = []
     for region in found:
-        on_pixels = region.to_pixel(axes.wcs) if hasattr(region, "to_pixel") else region
+        try:
+            with np.errstate(invalid="ignore"):
+                on_pixels = region.to_pixel(axes.wcs) if hasattr(region, "to_pixel") else region
+                box = on_pixels.bounding_box
+        except ValueError:  # no numbers: it lies on the sky's other side
+            continue
         artist = on_pixels.as_artist()
         axes.add_artist(artist)
         drawn.append(artist)
         if label := region.meta.get("text"):
-            box = on_pixels.bounding_box
             drawn.append(axes.text(box.ixmax, box.iymax, str(label), color=_COLOUR, fontsize=9, clip_on=True))
     return drawn
 

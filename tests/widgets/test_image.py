@@ -186,6 +186,17 @@ def test_regions_are_drawn_where_they_are(path, region_file, source):
     assert label.get_text() == "north-east"
 
 
+@pytest.mark.parametrize(
+    "shape",
+    ["circle({},30)", "ellipse({},30,20,10)", "box({},30,20,10)", "polygon({0},{0},{0})", "point({})", "text({})"],
+)
+def test_regions_on_the_other_side_of_the_sky_are_left_out(path, region_file, tmp_path, shape):
+    (tmp_path / "far.reg").write_text(f"fk5\n{shape.format('299.8,-40.7')} # text={{Cygnus}}\n")
+    axes = image.draw(Figure(), image.read(path)).axes
+    both = [*overlays.regions(tmp_path / "far.reg"), *overlays.regions(region_file)]
+    assert len(overlays.draw_regions(axes, both)) == 3
+
+
 def test_a_catalogue_is_drawn_where_it_is_inside(path, catalogue_file, source):
     drawn = image.draw(Figure(), image.read(path))
     points, note = overlays.draw_catalogue(drawn.axes, overlays.catalogue(catalogue_file))
