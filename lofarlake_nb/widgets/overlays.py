@@ -9,7 +9,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.table import Column, Table
 from astropy.visualization.wcsaxes import WCSAxes
 
 from lofarlake_nb.errors import UsageError
@@ -115,6 +115,7 @@ def catalogue(path: str | Path) -> list[Source]:
     Returns
     -------
     list of Source
+        Those that have a place.
 
     Raises
     ------
@@ -143,8 +144,17 @@ def catalogue(path: str | Path) -> list[Source]:
             f"call them {_RA[1]} and {_DEC[1]}",
         )
     labels = table[name] if name else [""] * len(table)
-    places = [u.Quantity(table[column], u.deg).value for column in (ra, dec)]
-    return [Source(str(label), float(x), float(y)) for label, x, y in zip(labels, *places, strict=True)]
+    try:
+        places = [_degrees(table[column]) for column in (ra, dec)]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path}: {ra} and {dec} are no degrees ({error})", "give numbers, in degrees") from error
+    rows = zip(labels, *places, strict=True)
+    return [Source(str(label), float(x), float(y)) for label, x, y in rows if np.isfinite(x) and np.isfinite(y)]
+
+
+def _degrees(column: Column) -> np.ndarray:
+    """Angles (row,); NaN where a row has none."""
+    return u.Quantity(np.ma.filled(np.ma.asarray(column).astype(float), np.nan), column.unit or u.deg).to_value(u.deg)
 
 
 def draw_catalogue(axes: WCSAxes, sources: Sequence[Source]) -> list[Any]:

@@ -206,6 +206,17 @@ def test_a_catalogue_is_drawn_where_it_is_inside(path, catalogue_file, source):
     assert note.get_text() == "bright"
 
 
+def test_a_row_without_a_place_is_no_source(tmp_path):
+    (tmp_path / "gap.csv").write_text("name,ra,dec\n3C196,123.4,48.2\nnowhere,,48\n")
+    assert [source.name for source in overlays.catalogue(tmp_path / "gap.csv")] == ["3C196"]
+
+
+def test_places_that_are_no_degrees_are_told(tmp_path):
+    (tmp_path / "sexagesimal.csv").write_text("name,ra,dec\n3C196,08:13:36,48:12:00\n")
+    with pytest.raises(UsageError, match="ra and dec are no degrees .*08:13:36"):
+        overlays.catalogue(tmp_path / "sexagesimal.csv")
+
+
 def test_a_summary_is_a_catalogue(tmp_path):
     (tmp_path / "summary.json").write_text('{"sources": [{"name": "3C196", "ra_deg": 123.4, "dec_deg": 48.2}]}')
     assert overlays.catalogue(tmp_path / "summary.json") == [overlays.Source("3C196", 123.4, 48.2)]
