@@ -19,7 +19,7 @@ _RA = ("ra_deg", "ra", "raj2000", "_raj2000", "ra_icrs", "right_ascension")
 _DEC = ("dec_deg", "dec", "dej2000", "_dej2000", "decj2000", "de_icrs", "dec_icrs", "declination")
 _NAME = ("name", "source_name", "source", "id", "source_id")
 _LARGEST = 10_000_000  # bytes of a region file
-_MOST = 5000  # sources that are drawn
+_MOST, _NAMED = 5000, 100  # sources that are drawn, and that are few enough to have their names beside them
 
 
 @dataclass(frozen=True)
@@ -169,17 +169,17 @@ def draw_catalogue(axes: WCSAxes, sources: Sequence[Source]) -> list[Any]:
     >>> name.get_text(), marks.get_xdata().round(3).tolist()
     ('3C196', [64.0])
     """
-    sources = sources[:_MOST]
     if not sources:
         return []
     sky = SkyCoord([s.ra_deg for s in sources] * u.deg, [s.dec_deg for s in sources] * u.deg)
     x, y = axes.wcs.world_to_pixel(sky)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    inside = (x >= left) & (x <= right) & (y >= low) & (y <= high)
+    inside = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))[:_MOST]
     drawn: list[Any] = axes.plot(x[inside], y[inside], "o", ms=10, mfc="none", mec=_COLOUR, mew=1.2)
-    for source, i, j, there in zip(sources, x, y, inside, strict=True):
-        if there and source.name and len(sources) <= 100:
-            note = axes.annotate(source.name, (i, j), (6, 6), textcoords="offset points", color=_COLOUR, fontsize=9)
+    for n in inside if len(inside) <= _NAMED else ():
+        if name := sources[n].name:
+            at = (x[n], y[n])
+            note = axes.annotate(name, at, (6, 6), textcoords="offset points", color=_COLOUR, fontsize=9)
             note.set_clip_on(True)
             drawn.append(note)
     axes.set_xlim(left, right)

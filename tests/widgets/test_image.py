@@ -206,6 +206,13 @@ def test_a_catalogue_is_drawn_where_it_is_inside(path, catalogue_file, source):
     assert note.get_text() == "bright"
 
 
+def test_of_a_catalogue_of_all_the_sky_those_in_the_picture_are_drawn(path, source):
+    far = [overlays.Source("far", float(ra), -30.0) for ra in range(6000)]
+    axes = image.draw(Figure(), image.read(path)).axes
+    points, note = overlays.draw_catalogue(axes, [*far, overlays.Source("bright", source.ra.deg, source.dec.deg)])
+    assert (len(points.get_xdata()), note.get_text()) == (1, "bright")
+
+
 def test_a_row_without_a_place_is_no_source(tmp_path):
     (tmp_path / "gap.csv").write_text("name,ra,dec\n3C196,123.4,48.2\nnowhere,,48\n")
     assert [source.name for source in overlays.catalogue(tmp_path / "gap.csv")] == ["3C196"]
