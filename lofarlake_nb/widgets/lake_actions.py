@@ -97,6 +97,8 @@ class Actions:
 
         def do(sink: Sink) -> str:
             found = self.browser.retrieve(did, folder, sink)
+            if not found.paths:
+                return "nothing is in it"
             self.opened.children = [opening.look(path) for path in found.paths[:1]]
             more = f"; the first of {len(found.paths)} is shown" if found.paths[1:] else ""
             return f"{found.paths[0]}{more}"

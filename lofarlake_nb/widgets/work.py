@@ -2,6 +2,7 @@
 
 import contextvars
 import html
+import logging
 import threading
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ import ipywidgets
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake.ticks import Sink, Tick
 from lofarlake_nb.widgets import describing, ticks
+
+log = logging.getLogger(__name__)
 
 
 class Work:
@@ -20,7 +23,8 @@ class Work:
     title : str
         What is being done.
     do : callable
-        Takes a sink of ticks, and says in words what was done; what it raises of ours is shown.
+        Takes a sink of ticks, and says in words what was done; what it raises is shown, and logged where it is neither
+        ours nor the system's.
     after : callable, optional
         Called in the same thread when it went well.
 
@@ -51,7 +55,10 @@ class Work:
     def _run(self, do: Callable[[Sink], str], after: Callable[[], None] | None) -> None:
         try:
             said = do(self._tell)
-        except (LofarlakeError, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, (LofarlakeError, OSError)):
+                log.exception("%s", self.title)
+                error = RuntimeError(f"{type(error).__name__}: {error}")
             self.error = str(error)
             self.widget.value = f"<div>{html.escape(self.title)}</div>{self._last}{describing.problem(error)}"
             return

@@ -2,6 +2,7 @@
 
 import html
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lofarlake_nb.lake import browse, client, ingest
 from lofarlake_nb.lake.ticks import Tick
 from lofarlake_nb.widgets import landing
 from lofarlake_nb.widgets.lake import LakeBrowser, lake_browser
+from lofarlake_nb.widgets.lake_actions import Actions
 from lofarlake_nb.widgets.lake_search import Question
 from lofarlake_nb.widgets.work import Work
 
@@ -219,6 +221,23 @@ def test_work_that_fails_says_what_to_do():
     assert work.wait(5)
     assert "no lake answers; start it: lofarlake lake start" in words(work.widget.value)
     assert "1 of 2 files" in words(work.widget.value)
+
+
+def test_work_that_fails_in_an_unknown_way_is_not_under_way_for_ever():
+    def do(_sink):
+        raise KeyError("adler32")
+
+    work = Work("verify", do)
+    assert work.wait(10)
+    assert (work.error, words(work.widget.value).split()[-2:]) == ("KeyError: 'adler32'", ["KeyError:", "'adler32'"])
+
+
+def test_open_says_that_nothing_is_in_a_dataset():
+    browser = SimpleNamespace(sites=lambda: [], retrieve=lambda *_: SimpleNamespace(paths=(), files=0))
+    actions = Actions(browser, "", lambda: "lofar:empty", lambda line: None, lambda: None, "here")
+    actions.buttons["open"].click()
+    actions.wait()
+    assert "nothing is in it" in words(actions.log.children[0].value)
 
 
 def test_no_lake_no_widget(tmp_path):
