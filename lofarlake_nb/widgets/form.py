@@ -2,6 +2,7 @@
 
 import contextvars
 import html
+import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -271,7 +272,12 @@ def _datasets(lake: str) -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """A value as it would be typed: a list between commas, but as JSON where that would be read as another one."""
+    if not isinstance(value, list):
+        return str(value)
+    text = ", ".join(map(str, value))
+    again = [part.strip() for part in text.split(",") if part.strip()]
+    return text if again == value and not text.startswith("[") else json.dumps(value)
 
 
 def _marked(colour: str, words: str) -> str:

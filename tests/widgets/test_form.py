@@ -81,6 +81,12 @@ def test_a_first_value_that_is_wrong_is_refused(notebook_of):
         stage_form(str(notebook_of(PARAMETERS)), cuont=3)
 
 
+@pytest.mark.parametrize("paths", [["one, two.MS"], ["[old].MS", "new.MS"], ["a.MS", "b.MS"], [1, 2]])
+def test_a_list_stays_what_it_is_whatever_its_texts_hold(notebook_of, tmp_path, paths):
+    form = stage_form(str(notebook_of(PARAMETERS)), lake=str(tmp_path / "none"), paths=paths)
+    assert (form.values["paths"], form.wrong) == (paths, [])
+
+
 def test_the_lines_do_the_same(form):
     form.fields["deep"].control.value = True
     form.fields["paths"].control.value = "a b, c"
