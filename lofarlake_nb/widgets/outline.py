@@ -1,6 +1,7 @@
 """The tree that the lake browser shows: which levels are open, at which page, and the rows that this makes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lofarlake_nb.errors import LofarlakeError
@@ -86,7 +87,9 @@ class Outline:
         """Turn a page, if that is what a row is for; the row that it belongs to."""
         *place, direction = key
         level = self.levels[tuple(place)]
-        level.page = max(0, level.page + (1 if direction == _FORWARD else -1))
+        with suppress(LofarlakeError):  # which the row says
+            now = level.now()
+            level.page = now.number + int(now.more) if direction == _FORWARD else max(0, now.number - 1)
         return tuple(place)
 
     def filter(self, key: Key, pattern: str) -> None:

@@ -10,11 +10,15 @@ from astropy.io import fits
 
 from lofarlake_nb.errors import LakeNotRunning
 from lofarlake_nb.lake import browse, client, ingest
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.listing import PAGE, Listing
 from lofarlake_nb.lake.ticks import Tick
+from lofarlake_nb.lake.tree import Entry
 from lofarlake_nb.widgets import landing
 from lofarlake_nb.widgets.lake import LakeBrowser, lake_browser
 from lofarlake_nb.widgets.lake_actions import Actions
 from lofarlake_nb.widgets.lake_search import Question
+from lofarlake_nb.widgets.outline import Outline
 from lofarlake_nb.widgets.work import Work
 
 RESULT = "lofar:widget_result"
@@ -238,6 +242,19 @@ def test_open_says_that_nothing_is_in_a_dataset():
     actions.buttons["open"].click()
     actions.wait()
     assert "nothing is in it" in words(actions.log.children[0].value)
+
+
+def test_no_page_is_turned_where_there_is_none():
+    rows = [Entry(DID("lofar", f"L{n:03d}"), "dataset", None) for n in range(PAGE + 1)]
+    outline = Outline(lambda name: Listing(lambda: rows), ["lofar"])
+    level = outline.open(("lofar",))
+    assert level.listing.wait(5)
+    for _ in range(3):
+        outline.turn(("lofar", ">"))
+    assert (level.page, level.now().rows[0].did.name) == (1, f"L{PAGE:03d}")
+    for _ in range(2):
+        outline.turn(("lofar", "<"))
+    assert level.page == 0
 
 
 def test_no_lake_no_widget(tmp_path):
