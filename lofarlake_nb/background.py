@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -318,7 +319,8 @@ def newest(notebook: str | Path, *, place: Path = PLACE) -> Run | None:
     True
     """
     stem = run.find_notebook(str(notebook)).stem
-    found = sorted(path.parent for path in place.absolute().glob(f"{stem}-*/{_RUN}"))
+    named = re.compile(re.escape(stem) + r"-\d{8}T\d{6}-\d{3}")  # not those of its copy 1_ingest-Copy1
+    found = sorted(path.parent for path in place.absolute().glob(f"*/{_RUN}") if named.fullmatch(path.parent.name))
     return Run(found[-1]) if found else None
 
 

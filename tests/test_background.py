@@ -146,3 +146,15 @@ def test_the_lines_that_do_the_same():
     line = background.shell("2_process", values)
     assert line == """lofarlake run 2_process -p paths '["a b"]' -p deep true -p dataset lofar:x"""
     assert background.python("2_process", values).startswith("background.start('2_process', {'paths': ['a b']")
+
+
+def test_the_newest_run_is_no_copys(tmp_path, monkeypatch):
+    """JupyterLab calls a duplicate so; a name may also hold what a pattern takes for its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("made-Copy1", "made", "made [old]"):
+        (tmp_path / f"{name}.ipynb").touch()
+        folder = tmp_path / f"runs/{name}-20260101T000000-001"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text("{}")
+    found = {name: background.newest(f"{name}.ipynb").folder.name for name in ("made", "made-Copy1", "made [old]")}
+    assert found == {name: f"{name}-20260101T000000-001" for name in found}
