@@ -60,7 +60,7 @@ def process(
     check_place(output, overwrite=overwrite, inputs=paths)
     notebook = run.find_notebook("2_process")
     values = {
-        **_given(more, set(run.parameters_of(notebook))),
+        **_given(more, notebook),
         "paths": [str(p.absolute()) for p in paths],
         "sky_model": model,
         "output": str(output.absolute()),
@@ -71,8 +71,9 @@ def process(
     return summary.read(output / "summary.json")
 
 
-def _given(more: Mapping[str, str], declared: set[str]) -> dict[str, Any]:
+def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     """Values for a notebook: files by their whole path, parameters of the steps that it does not declare in a list."""
+    declared = run.parameters_of(notebook)
     values: dict[str, Any] = {}
     further = []
     for name, value in more.items():
@@ -84,7 +85,9 @@ def _given(more: Mapping[str, str], declared: set[str]) -> dict[str, Any]:
             further.append(f"{name}={value}")
         else:
             values[name] = value
-    return {**values, "more": further} if further else values
+    if further:
+        values["more"] = [*run.checked(notebook, {"more": values.get("more", "")})["more"], *further]
+    return values
 
 
 def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:

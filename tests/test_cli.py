@@ -144,6 +144,7 @@ def test_a_sky_model_that_is_neither_name_nor_file(command, tmp_path):
         (["--calibrate", "none", "-p", "solve", "full"], "solve is given twice"),
         (["-p", "multiscal", "true"], "no parameter 'multiscal'"),
         (["-p", "multiscale", "yes"], "multiscale is true or false, got 'yes'"),
+        (["-p", "more", "multiscal=true", "-p", "multiscale", "true"], "no parameter 'multiscal=true'"),
         (["-p", "robust", "7"], "robust: expected -2 to 2"),
         (["-p", "resolution", "seven"], "resolution: 'seven' is no quantity"),
     ],
