@@ -87,10 +87,14 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
     """
     check_place(output, overwrite=overwrite, inputs=inputs)
     try:
-        if output.is_dir():
-            shutil.rmtree(output)
         output.mkdir(parents=True, exist_ok=True)
         (output / MARK).touch()
+        # The folder itself stays: it may be a link, a disk of its own, or the one that we are in.
+        for path in [path for path in output.iterdir() if path.name != MARK]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     except OSError as error:
         raise UsageError(
             f"{output} can't be made: {error.strerror}: {error.filename}", "give another folder, or free this one"

@@ -1,5 +1,7 @@
 """Folders for results are made where that is safe, and wrong input is told before anything runs."""
 
+from pathlib import Path
+
 import pytest
 
 from lofarlake_nb import stages
@@ -27,6 +29,20 @@ def test_results_of_an_earlier_run_are_replaced_when_wanted(tmp_path):
         stages.prepare(tmp_path / "out", overwrite=False)
     stages.prepare(tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / "image.fits").exists()
+
+
+def test_a_link_and_the_folder_that_one_is_in_are_places_for_results(tmp_path, monkeypatch):
+    (tmp_path / "large disk").mkdir()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "out").symlink_to("large disk")
+    stages.prepare(tmp_path / "out", overwrite=False)
+    (tmp_path / "out" / "image.fits").touch()
+    (tmp_path / "out" / "work").mkdir()
+    (tmp_path / "out" / "elsewhere").symlink_to(tmp_path / "kept")
+    monkeypatch.chdir(tmp_path / "out")
+    stages.prepare(Path(), overwrite=True)
+    assert [path.name for path in (tmp_path / "large disk").iterdir()] == [stages.MARK]
+    assert (tmp_path / "kept").is_dir()
 
 
 @pytest.mark.parametrize("place", ["data", "data/out", "."])
