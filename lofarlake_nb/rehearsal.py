@@ -64,7 +64,8 @@ def rehearse(
     give another folder with --output
     """
     output = output.absolute()
-    if output.is_dir() and any(output.iterdir()) and not (output / stages.MARK).is_file():
+    is_free = output.is_dir() and (not any(output.iterdir()) or (output / stages.MARK).is_file())
+    if output.exists() and not is_free:
         raise UsageError(f"{output} was not made by a rehearsal", "give another folder with --output")
     output.mkdir(parents=True, exist_ok=True)
     (output / stages.MARK).touch()

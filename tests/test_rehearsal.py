@@ -154,3 +154,9 @@ def test_a_folder_that_is_not_a_rehearsal_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UsageError, match="not made by a rehearsal"):
         rehearsal.rehearse(tmp_path)
+
+
+def test_a_file_is_no_place_for_a_rehearsal(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UsageError, match="another folder with --output"):
+        rehearsal.rehearse(tmp_path / "mine.txt")
