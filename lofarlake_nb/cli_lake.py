@@ -219,8 +219,13 @@ def _audit(chosen: argparse.Namespace) -> Answer:
 
 def _agree(question: str) -> None:
     """Ask a person; whoever is no person at a terminal must have said --yes."""
-    if sys.stdin is None or not sys.stdin.isatty() or input(f"{question} [y/N] ").lower() != "y":
-        raise UsageError("nothing was done", "answer y, or give --yes")
+    if sys.stdin is not None and sys.stdin.isatty():
+        print(
+            f"{question} [y/N] ", end="", file=sys.stderr, flush=True
+        )  # standard output is the answer's, as of --json
+        if sys.stdin.readline().strip().lower() == "y":
+            return
+    raise UsageError("nothing was done", "answer y, or give --yes")
 
 
 def _table(rows: Sequence[Any]) -> str:

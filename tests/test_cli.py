@@ -1,5 +1,6 @@
 """The command: exit status, one object of JSON, one line for what went wrong."""
 
+import io
 import json
 import os
 import subprocess
@@ -68,6 +69,17 @@ def test_who_is_no_person_at_a_terminal_must_say_yes_to_a_reset(command, tmp_pat
     (tmp_path / "lake").mkdir()
     assert "--yes" in refused(command, "lake", "reset", "--home", tmp_path / "lake")
     assert (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_the_question_whether_to_reset_is_no_part_of_the_json(command, tmp_path, monkeypatch, answer):
+    person = io.StringIO(answer)
+    person.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", person)
+    (tmp_path / "lake").mkdir()
+    status, out, err = command("lake", "reset", "--json", "--home", tmp_path / "lake")
+    assert (status, json.loads(out)["error"]) == (2, "nothing was done")
+    assert err.startswith("Remove the lake in")
 
 
 def test_a_notebook_that_is_not_there(command):
