@@ -107,7 +107,7 @@ def choose(fields: Sequence[StationField], count: int) -> list[StationField]:
         raise UsageError(f"stations: expected 0 (all) or 3 to {len(fields)}, got {count}")
     core = [f for f in fields if not f.is_remote]
     remote = [f for f in fields if f.is_remote]
-    n_remote = min(count // 3, len(remote))
+    n_remote = max(min(count // 3, len(remote)), count - len(core))
     kept = _spread(core, count - n_remote) + _spread(remote, n_remote)
     return [f for f in fields if f.name in {k.name for k in kept}]
 

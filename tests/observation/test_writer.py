@@ -146,3 +146,10 @@ def test_a_real_measurement_set_can_be_the_pattern(real_data, tmp_path):
         found = measurement_set.read(path, measurement_set.layout(path), ("DATA",), slice(None))
         np.testing.assert_array_equal(found["DATA"], block["DATA"])
         shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("count", range(3, 19))
+def test_as_many_stations_are_chosen_as_were_wanted(count):
+    """Of 4 fields of the core and 14 remote ones: more than a third must then be remote."""
+    chosen = stations.choose(stations.dutch_hba()[44:], count)
+    assert len(chosen) == count
