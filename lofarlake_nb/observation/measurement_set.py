@@ -125,6 +125,10 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
         columns, rows = tuple(sorted(ms.colnames())), ms.nrows()
     names = f"{observation.get('LOFAR_FILENAME', '')} {Path(path).resolve().name}"
     half = 0.5 * found.channel_width
+    try:
+        start = _iso(found.times[0] - 0.5 * found.interval)
+    except OverflowError as error:
+        raise NotAMeasurementSet(f"{path}: TIME {found.times[0]:g} s is no date of this calendar") from error
     return Description(
         path=Path(path),
         telescope=text_of(observation.get("TELESCOPE_NAME")),
@@ -134,7 +138,7 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
         antenna_set=text_of(observation.get("LOFAR_ANTENNA_SET")),
         ra_deg=float(np.rad2deg(found.phase_centre[0]) % 360.0),
         dec_deg=float(np.rad2deg(found.phase_centre[1])),
-        start=_iso(found.times[0] - 0.5 * found.interval),
+        start=start,
         duration_s=float(found.times[-1] - found.times[0] + found.interval),
         exposure_s=len(found.times) * found.interval,
         interval_s=found.interval,

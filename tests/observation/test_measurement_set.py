@@ -243,6 +243,12 @@ def test_our_uvw_agrees_with_real_data_to_a_millimetre(scans):
     assert np.abs(difference).max() < 1e-3
 
 
+def test_times_beyond_the_calendar_are_told(small_set):
+    change(small_set, "", lambda t: t.putcol("TIME", t.getcol("TIME") * 1e9))
+    with pytest.raises(NotAMeasurementSet, match="is no date"):
+        measurement_set.describe(small_set)
+
+
 def test_the_horizon_is_that_of_the_flattened_earth(small_layout):
     """A sphere's horizon lies a fifth of a degree off."""
     time, place, centre = small_layout.times[:1], small_layout.positions[0], small_layout.phase_centre
