@@ -209,7 +209,8 @@ def run(
     Raises
     ------
     UsageError
-        Before anything runs, when a parameter is unknown or ill-typed; later, when a cell finds one unusable.
+        Before anything runs, when a parameter is unknown or ill-typed, or the copy can't be written; later, when a cell
+        finds a parameter unusable.
     NotebookFailed
         When a cell raises, the kernel dies, or a cell did not run.
     KeyboardInterrupt
@@ -223,7 +224,7 @@ def run(
     lofarlake_nb.errors.UsageError: parameter streams: expected int, got 'many'; its default is 4
     """
     values = checked(notebook, values)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(output)
     try:
         papermill.execute_notebook(
             str(notebook),
@@ -245,6 +246,18 @@ def run(
     if any(c.metadata.get("papermill", {}).get("status") != "completed" or c.execution_count is None for c in code):
         raise NotebookFailed(f"{notebook.name}: not all of its cells ran", f"see {output}")
     return output
+
+
+def _make_room(output: Path) -> None:
+    """Make the folder of an executed copy; papermill would say of one that can't be written that a kernel stopped."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not output.exists()
+        output.open("ab").close()
+        if is_new:
+            output.unlink()
+    except OSError as error:
+        raise UsageError(f"{output} can't be written: {error.strerror}", "give another file for the copy") from error
 
 
 def _failure(name: str, value: str, output: Path) -> BaseException:

@@ -102,6 +102,16 @@ def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(notebook_of, tmp_path)
     assert "before" in outputs(tmp_path / "o.ipynb")
 
 
+@pytest.mark.parametrize(
+    ("place", "said"), [("folder", "Is a directory"), ("file/o.ipynb", "o.ipynb can't be written")]
+)
+def test_a_copy_that_can_not_be_written_is_told_before_anything_runs(notebook_of, tmp_path, place, said):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=said):
+        run.run(notebook_of(PARAMETERS, "1 / 0"), {}, tmp_path / place)
+
+
 def test_a_usage_error_in_a_cell_stays_one(notebook_of, tmp_path):
     cell = "from lofarlake_nb.errors import UsageError\nraise UsageError('cell: too small', 'take more')"
     with pytest.raises(UsageError, match="cell: too small; take more"):
