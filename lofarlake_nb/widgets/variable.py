@@ -1,5 +1,6 @@
 """A chosen DID as a variable of the notebook, as the Rucio panel's "Add to Notebook" makes one."""
 
+import keyword
 from collections.abc import Callable
 
 import ipywidgets
@@ -38,7 +39,7 @@ class Use:
     def use(self) -> None:
         """Set the variable."""
         name, did = self.name.value.strip(), self._chosen()
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             self.said.value = "give it a name that Python takes"
             return
         shell = get_ipython()

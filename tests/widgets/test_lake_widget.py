@@ -14,7 +14,7 @@ from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import PAGE, Listing
 from lofarlake_nb.lake.ticks import Tick
 from lofarlake_nb.lake.tree import Entry
-from lofarlake_nb.widgets import landing
+from lofarlake_nb.widgets import landing, variable
 from lofarlake_nb.widgets.lake import LakeBrowser, lake_browser
 from lofarlake_nb.widgets.lake_actions import Actions
 from lofarlake_nb.widgets.lake_search import Question
@@ -255,6 +255,13 @@ def test_no_page_is_turned_where_there_is_none():
     for _ in range(2):
         outline.turn(("lofar", "<"))
     assert level.page == 0
+
+
+def test_a_word_of_python_is_no_name_for_a_variable():
+    said = []
+    use = variable.Use(lambda: "lofar:L1", "class", said.append)
+    use.use()
+    assert ("a name that Python takes" in use.said.value, said) == (True, [])
 
 
 def test_no_lake_no_widget(tmp_path):
