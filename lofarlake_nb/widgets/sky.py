@@ -148,7 +148,7 @@ class SkyView:
         if self.did:
             one = next(o for o in self.found if o.did == self.did)
             self.shown.value = f"<b>{html.escape(one.did)}</b><br>{html.escape(words(one))}"
-            self._say(f"dataset = {self.did!r}")
+            self._say(f"{self.variable.name.value} = {self.did!r}")
         self._mark()
         self.canvas.draw_idle()
 

@@ -1,5 +1,7 @@
 """Plots of gains, visibilities and the sky: what is drawn is where it is, and what is clicked is what is chosen."""
 
+import html
+
 import h5py
 import numpy as np
 import pytest
@@ -190,6 +192,12 @@ def test_an_observation_is_chosen_by_a_click_on_the_sky(projection):
     assert "3C196, RA 123.400°, Dec +48.200°, 130.00 to 140.00 MHz" in view.shown.value
     assert "lofar:L1" in view.code.value
     assert not view.variable.button.disabled
+
+
+def test_the_line_names_the_variable_that_was_wanted():
+    view = sky.SkyView(FOUND, "target")
+    view.near([0])
+    assert html.unescape(view.code.value) == "<code>target = 'lofar:L1'</code>"
 
 
 def test_of_several_at_one_place_one_is_chosen_from_a_list():
