@@ -15,6 +15,7 @@ from lofarlake_nb.widgets import interactive
 from lofarlake_nb.widgets.picture import Picture, picture_of
 
 _ALL = "all stations"
+_AXES = ("time", "freq", "ant", "pol")
 _MJD_S = 86400.0
 _POLARIZATIONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito's; line styles differ too
 _STYLES = ("o-", "s--", "^:", "d-.")
@@ -69,15 +70,18 @@ def read(path: str | Path) -> Solutions:
         with h5py.File(path) as file:
             group = next(file[name] for name in sorted(file) if name.startswith("sol"))
             tables = {kind: group[f"{kind}000"] for kind in ("amplitude", "phase") if f"{kind}000" in group}
-            some = next(iter(tables.values()))
+            if not tables:
+                raise ValueError("it holds neither amplitude000 nor phase000")
             values = {kind: _ordered(table) for kind, table in tables.items()}
-            known = {name: some[name][:] for name in ("time", "freq", "ant", "pol") if name in some}
-    except (OSError, KeyError, StopIteration, ValueError) as error:
-        raise UsageError(f"{path} is no h5parm with gains: {error}", "give one of LoSoTo, DP3 or stage 2") from error
-    shape = next(iter(values.values())).shape
+            shape = np.broadcast_shapes(*(one.shape for one in values.values()))  # phases may be of no polarization
+            sizes = dict(zip(_AXES, shape, strict=True))
+            known = {n: t[n][:] for t in tables.values() for n in _AXES if n in t and len(t[n]) == sizes[n]}
+    except (OSError, KeyError, StopIteration, ValueError, IndexError, TypeError) as error:
+        said = str(error) or "it holds no solutions"
+        raise UsageError(f"{path} is no h5parm with gains: {said}", "give one of LoSoTo, DP3 or stage 2") from error
     return Solutions(
-        values.get("amplitude", np.ones(shape)),
-        values.get("phase", np.zeros(shape)),
+        np.broadcast_to(values.get("amplitude", 1.0), shape),
+        np.broadcast_to(values.get("phase", 0.0), shape),
         np.asarray(known.get("time", np.arange(shape[0])), float),
         np.asarray(known.get("freq", np.arange(shape[1])), float),
         tuple(_text(name) for name in known.get("ant", np.arange(shape[2]))),
@@ -90,12 +94,12 @@ def _ordered(table: h5py.Group) -> np.ndarray:
     values, weights = table["val"][:].astype(float), table["weight"][:]
     axes = _text(table["val"].attrs["AXES"]).split(",")
     values[weights == 0] = np.nan
-    for axis in [a for a in axes if a not in ("time", "freq", "ant", "pol")]:
+    for axis in [a for a in axes if a not in _AXES]:
         values, axes = values.take(0, axis=axes.index(axis)), [a for a in axes if a != axis]
-    for axis in ("time", "freq", "ant", "pol"):
+    for axis in _AXES:
         if axis not in axes:
             values, axes = values[..., None], [*axes, axis]
-    return values.transpose([axes.index(axis) for axis in ("time", "freq", "ant", "pol")])
+    return values.transpose([axes.index(axis) for axis in _AXES])
 
 
 def _text(value: Any) -> str:

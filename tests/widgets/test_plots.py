@@ -160,6 +160,27 @@ def test_axes_of_other_programs_are_put_in_order(tmp_path):
     assert found.phase[0, 0, :, 1].tolist() == values[1, 0, :, 0].tolist()
 
 
+def test_phases_of_no_polarization_are_those_of_both(tmp_path):
+    with h5py.File(tmp_path / "scalar.h5", "w") as file:
+        for kind, axes, shape in (("amplitude", "time,ant,pol", (2, 3, 2)), ("phase", "time,ant", (2, 3))):
+            table = file.create_group(f"sol000/{kind}000")
+            table["val"], table["weight"] = np.full(shape, 0.5), np.ones(shape)
+            table["val"].attrs["AXES"], table["ant"] = axes, [b"CS001", b"CS002", b"CS003"]
+    found = gains.read(tmp_path / "scalar.h5")
+    assert (found.phase.shape, found.stations[2], found.polarizations) == ((2, 1, 3, 2), "CS003", ("XX", "YY"))
+    gains.draw(Figure(), found, "CS002")
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2,)])
+def test_weights_that_do_not_fit_are_told(tmp_path, shape):
+    with h5py.File(tmp_path / "wrong.h5", "w") as file:
+        table = file.create_group("sol000/phase000")
+        table["val"], table["weight"] = np.ones((2, 2)), np.ones(shape)
+        table["val"].attrs["AXES"] = "time,ant" if shape == (3, 2) else "time"
+    with pytest.raises(UsageError, match="no h5parm with gains"):
+        gains.read(tmp_path / "wrong.h5")
+
+
 def test_what_is_no_h5parm_is_named(tmp_path):
     (tmp_path / "text.h5").write_text("no gains")
     with pytest.raises(UsageError, match=r"text\.h5"):
