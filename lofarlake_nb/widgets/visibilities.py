@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.observation import measurement_set, uvw
+from lofarlake_nb.observation import measurement_set, tables, uvw
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.widgets import interactive
 from lofarlake_nb.widgets.picture import Picture, picture_of
@@ -64,7 +64,7 @@ def dynamic_spectrum(
     flag = block["FLAG"][:, 0, :, polarization]
     hours = (one.times - layout.times[0]) / 3600
     megahertz = layout.frequencies / 1e6
-    half = layout.channel_width / 2e6
+    half = layout.channel_width / 2e6 * (1 if megahertz[-1] >= megahertz[0] else -1)
     extent = (megahertz[0] - half, megahertz[-1] + half, len(hours) - 0.5, -0.5)  # slots: scans may be far apart
     axes = figure.add_subplot()
     shown = np.ma.array(amplitude, mask=flag)
@@ -182,7 +182,8 @@ def view(path: str | Path) -> ipywidgets.Widget:
     """
     place = next(iter(measurement_set.find(Path(path))), Path(path))
     layout = measurement_set.layout(place)
-    columns = [c for c in measurement_set.describe(place).columns if c in ("DATA", "CORRECTED_DATA", "MODEL_DATA")]
+    with tables.opened(place) as ms:
+        columns = sorted(tables.visibility_columns(ms), key=lambda name: (name != "DATA", name))
     figure = Figure(figsize=(7.5, 5.5), layout="constrained")
     canvas = interactive.canvas_of(figure)
     names = {n: _pair(layout, n) for n in range(len(layout.antenna1))}

@@ -1,10 +1,12 @@
 """Plots of gains, visibilities and the sky: what is drawn is where it is, and what is clicked is what is chosen."""
 
 import html
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
+from casacore.tables import table
 from matplotlib.figure import Figure
 
 from lofarlake_nb.errors import NotAMeasurementSet, UsageError
@@ -97,6 +99,21 @@ def test_pictures_and_views_of_visibilities(observed):
     assert "YY" in canvas.figure.axes[0].get_title()
     what.value = "uv"
     assert canvas.figure.axes[0].get_xlabel() == "u (kλ)"
+
+
+def test_visibilities_by_any_name_are_shown(observed):
+    with table(str(observed), readonly=False, ack=False) as ms:
+        ms.renamecol("DATA", "SIMULATED")
+    _what, chosen, _plot = opening.look(observed).children
+    assert chosen.children[-1].value == "SIMULATED"
+
+
+def test_channels_from_high_to_low_stand_at_their_frequencies(observed, layout):
+    figure = Figure()
+    falling = replace(layout, frequencies=layout.frequencies[::-1])
+    visibilities.dynamic_spectrum(figure, observed, falling, 1)
+    left, right = figure.axes[0].get_images()[0].get_extent()[:2]
+    assert (left, right) == pytest.approx((135.375, 134.975))
 
 
 def test_no_measurement_set_is_said(tmp_path):
