@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,10 @@ class Writer:
     lofarlake_nb.errors.ObservationError: slots 3 to 5 of 6 baselines do not fit (4, 6)
     """
 
-    def __init__(self, ms: Any, shape: tuple[int, int]) -> None:
+    def __init__(self, ms: Any, shape: tuple[int, int], path: Path) -> None:
         self._ms = ms
         self._shape = shape  # time, baseline
+        self._path = path  # where it appears
 
     def write(self, start: int, uvw: np.ndarray, **columns: np.ndarray) -> None:
         """Write a block of time.
@@ -75,7 +76,9 @@ class Writer:
         Raises
         ------
         ObservationError
-            When a shape doesn't fit.
+            When a shape doesn't fit, or casacore can't write.
+        NoSpace
+            When the disk is full.
         """
         count, baselines = uvw.shape[:2]
         if start < 0 or start + count > self._shape[0] or baselines != self._shape[1]:
@@ -86,9 +89,10 @@ class Writer:
             if values.shape[:2] != (count, baselines):
                 raise ObservationError(f"{name}: expected {(count, baselines)}, got {values.shape[:2]}")
             rows = values.reshape(count * baselines, *values.shape[2:])
-            self._ms.putcol(name, rows, start * baselines, count * baselines)
-            if name == "FLAG":
-                self._ms.putcol("FLAG_ROW", _whole(rows), start * baselines, count * baselines)
+            with _told(self._path):
+                self._ms.putcol(name, rows, start * baselines, count * baselines)
+                if name == "FLAG":
+                    self._ms.putcol("FLAG_ROW", _whole(rows), start * baselines, count * baselines)
 
 
 @contextmanager
@@ -148,15 +152,23 @@ def create(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    with _told(path):
-        try:
+    try:
+        with _told(path):
             _make(partial, layout, columns, like, identity, fields)
-            with table(str(partial), readonly=False, ack=False) as ms:
+            ms = table(str(partial), readonly=False, ack=False)
+        try:
+            with _told(path):
                 _add_rows(ms, layout, scans)
-                yield Writer(ms, (len(layout.times), len(layout.antenna1)))
+            yield Writer(ms, (len(layout.times), len(layout.antenna1)), path)
+        except BaseException:  # of whoever computes what is written, too: that is theirs to tell
+            with suppress(RuntimeError):
+                ms.close()
+            raise
+        with _told(path):
+            ms.close()
             partial.rename(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def add_column(path: Path, name: str, like: str = "DATA") -> None:

@@ -23,6 +23,28 @@ def test_a_failed_write_leaves_nothing(tmp_path, small_layout):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("error", [RuntimeError("no beam there"), FileNotFoundError("model.txt")])
+def test_what_fails_while_it_is_open_is_told_as_what_it_is(tmp_path, small_layout, small_set, error):
+    def failing():
+        raise error
+
+    with (
+        pytest.raises(type(error), match=str(error)),
+        writer.create(tmp_path / "new.MS", small_layout, like=small_set) as new,
+    ):
+        new.write(0, failing())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [small_set.name]
+
+
+def test_channels_that_do_not_fit_are_told(tmp_path, small_layout, small_set):
+    count, channels = len(small_layout.antenna1), len(small_layout.frequencies)
+    with (
+        pytest.raises(ObservationError, match="can't be written"),
+        writer.create(tmp_path / "new.MS", small_layout, like=small_set) as new,
+    ):
+        new.write(0, np.zeros((1, count, 3)), DATA=np.zeros((1, count, channels + 1, 4), complex))
+
+
 def test_what_is_there_is_not_written_over(small_set, small_layout):
     before = (small_set / "table.f0").read_bytes()
     with pytest.raises(ObservationError, match="already there"), writer.create(small_set, small_layout, like=small_set):
