@@ -31,7 +31,7 @@ LAYOUT = Layout(
 )
 
 
-def flag() -> None:
+def _flag() -> None:
     """As `flags.searching` runs them."""
     data, flagged = _data(), np.zeros(SHAPE, bool)
     bad, chosen = samples.known_bad(data, flagged), np.arange(len(FIRST))
@@ -43,14 +43,14 @@ def flag() -> None:
     samples.fill(spectra, common)
 
 
-def average() -> None:
+def _average() -> None:
     """As `averages.task` runs them."""
     # Picked by baseline, arrays lie in memory as they do there, which is a kind of argument of its own.
     cross, flagged, weight = LAYOUT.cross, np.zeros(SHAPE[:3], bool), np.ones(SHAPE, np.float32)
     weighted_mean(_data()[:, cross], flagged[:, cross], weight[:, cross], np.arange(SLOTS), 1)
 
 
-def predict() -> None:
+def _predict() -> None:
     """A calibrator as it is, and a point through beams."""
     uvw = _uvw()
     model = sky_model.calibrator("3C196")
@@ -60,7 +60,7 @@ def predict() -> None:
     Predictor(sky_model.calibrator("3C48"), LAYOUT).visibilities(uvw, slice(None))
 
 
-def calibrate() -> None:
+def _calibrate() -> None:
     """Diagonal gains, as `gains.tasks` solves and applies them."""
     parameters = CalibrationParameters()
     weight, flagged = np.ones(SHAPE, np.float32), np.zeros(SHAPE, bool)
@@ -71,7 +71,7 @@ def calibrate() -> None:
     weigh(done, flagged, weight, np.ones(len(FIRST), np.float32))
 
 
-PIECES = (engines.prepare, flag, average, predict, calibrate)
+PIECES = (engines.prepare, _flag, _average, _predict, _calibrate)
 
 
 def _data() -> np.ndarray:

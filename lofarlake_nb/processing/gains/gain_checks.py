@@ -20,7 +20,7 @@ PHASE_RATIO = 2.0
 ERROR = 0.5
 
 
-def relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:
+def _relative_amplitudes(gains: Sequence[np.ndarray]) -> np.ndarray:
     """Usual amplitude of each station's gains in units of the median station's.
 
     Parameters
@@ -62,10 +62,10 @@ def bad_stations(
         Name to BadStation, with reason and figure.
     """
     missing = _missing(gains, solvable)
-    amplitude = relative_amplitudes(gains)
-    phase = station_phases(np.sum(list(held_out), axis=0), layout)
+    amplitude = _relative_amplitudes(gains)
+    phase = _station_phases(np.sum(list(held_out), axis=0), layout)
     usual = float(median(phase, axis=0))
-    error = station_errors(np.sum(list(held_out), axis=0), layout)
+    error = _station_errors(np.sum(list(held_out), axis=0), layout)
     usual_error = float(median(error, axis=0))
     bad = {}
     for i, name in enumerate(layout.stations):
@@ -90,7 +90,7 @@ def bad_stations(
     return bad
 
 
-def station_phases(held_out: np.ndarray, layout: Layout) -> np.ndarray:
+def _station_phases(held_out: np.ndarray, layout: Layout) -> np.ndarray:
     """Held-out phase rms over the baselines of each station, the worse of XX and YY.
 
     Parameters
@@ -106,7 +106,7 @@ def station_phases(held_out: np.ndarray, layout: Layout) -> np.ndarray:
     return _of_stations(held_out, layout, lambda sums: phase_rms(sums)[0])
 
 
-def station_errors(held_out: np.ndarray, layout: Layout) -> np.ndarray:
+def _station_errors(held_out: np.ndarray, layout: Layout) -> np.ndarray:
     """Held-out errors, relative to the model, over the baselines of each station, the worse of XX and YY.
 
     Parameters

@@ -40,13 +40,13 @@ def towards_all(gains: Gains, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     there = np.isfinite(phases)
     phases = np.where(there, _of_most(np.where(there, phases, 1)), 1)
     places = _offsets(gains, np.array([d.ra for d in gains.directions]), np.array([d.dec for d in gains.directions]))
-    weight = weights(places[1:], _offsets(gains, ra, dec), _errors(gains), phases[1:])
+    weight = _weights(places[1:], _offsets(gains, ra, dec), _errors(gains), phases[1:])
     # As phasors, not as angles: no turn has to be undone, and what weights do not give is given to the centre's 1.
     seen = (1 - weight.sum(axis=1))[:, None] + np.einsum("ods,dts->ots", weight, phases[1:])
     return seen / np.maximum(np.abs(seen), 1e-12)
 
 
-def weights(known: np.ndarray, wanted: np.ndarray, errors: np.ndarray, phases: np.ndarray) -> np.ndarray:
+def _weights(known: np.ndarray, wanted: np.ndarray, errors: np.ndarray, phases: np.ndarray) -> np.ndarray:
     """Weights of known directions in others, after Kolmogorov's law.
 
     Parameters

@@ -57,13 +57,13 @@ def solve_window(
     times = slice(int(starts[intervals[0]]), int(ends[intervals[1] - 1]))
     pieces = windows.pieces(layout, starts[slice(*intervals)], times.stop)
     with measurement_set.reading(path, layout) as read:
-        whole = modelled(path, layout, model, parameters, with_beam, times, read)
+        whole = _modelled(path, layout, model, parameters, with_beam, times, read)
         if transferred is not None:
             whole = _less(whole, transferred.at(layout), layout)
         return solving.solve_pieces(Window(pieces, whole), parameters.solve)
 
 
-def modelled(
+def _modelled(
     path: Path,
     layout: Layout,
     model: SkyModel | ModelColumn,
