@@ -52,6 +52,11 @@ class Averaged:
         What was done otherwise than asked for, and why.
     ateam : tuple of AteamVerdict
         What was decided about Cas A, Cyg A, Tau A and Vir A, and why; empty where nobody asked.
+
+    Examples
+    --------
+    >>> averaged.slots, averaged.channels, averaged.interval_s
+    (1, 4, 4.0)
     """
 
     measurement_sets: tuple[Path, ...]

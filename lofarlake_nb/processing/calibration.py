@@ -66,6 +66,11 @@ class Calibrated:
         Whether weights are 1 / σ² with σ the measured noise of the real part, Jy; else relative only.
     key : str
         Of this result.
+
+    Examples
+    --------
+    >>> calibrated.model, round(calibrated.held_out_phase_rms_deg), len(calibrated.solution_files)
+    ('3C196', 7, 2)
     """
 
     measurement_sets: tuple[Path, ...]
@@ -169,6 +174,11 @@ def improve(
     -------
     Calibrated
         The new one where its verdict is no worse and held-out visibilities are closer to its model; else `before`.
+
+    Examples
+    --------
+    >>> improve(calibrated, averaged, model, chosen.calibrate, work=work, client=session.client) is calibrated
+    True
     """
     step_key = steps.key("improve", before.key, _key(averaged, model, parameters))
     folder = Path(work) / "improved" / step_key

@@ -72,6 +72,12 @@ def start(
         When `workers` is negative, or `memory` is no size.
     ProcessingError
         When no scheduler answers at the address.
+
+    Examples
+    --------
+    >>> with start(scheduler=session.client.scheduler.address) as client:
+    ...     client.submit(sum, [1, 2]).result()
+    3
     """
     if workers < 0:
         raise UsageError(f"workers: expected 0 (one a core) or more, got {workers}")

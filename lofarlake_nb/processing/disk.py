@@ -27,6 +27,13 @@ def require(folder: Path, need: int, what: str) -> int:
     ------
     NoSpace
         When less is free.
+
+    Examples
+    --------
+    >>> require(Path("images"), 10**20, "the image")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.NoSpace: images: the image will take 100000000000.00 GB, ... GB is free; ...
     """
     there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(there).free

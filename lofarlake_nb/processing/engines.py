@@ -31,6 +31,11 @@ def prepare() -> dict[str, str]:
     ------
     ObservationError
         When casacore's measures data are missing.
+
+    Examples
+    --------
+    >>> prepare()["OMP_NUM_THREADS"]
+    '1'
     """
     measures.use_packaged_data()
     variables = dict(VARIABLES)
@@ -42,12 +47,29 @@ def prepare() -> dict[str, str]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use.
+
+    Examples
+    --------
+    >>> 1 <= cores() <= (os.cpu_count() or 1)
+    True
+    """
     return len(os.sched_getaffinity(0))
 
 
 def give_back() -> None:
-    """Give memory that this process took and does not use any more back to the system."""
+    """Give memory that this process took and does not use any more back to the system.
+
+    Examples
+    --------
+    >>> import weakref
+    >>> cycle = lambda: cycle
+    >>> cycle.itself, unused = cycle, weakref.ref(cycle)
+    >>> del cycle
+    >>> give_back()
+    >>> unused() is None
+    True
+    """
     gc.collect()
     with suppress(AttributeError):  # of glibc alone
         ctypes.CDLL(None).malloc_trim(0)
@@ -70,6 +92,11 @@ def flagging_strategy(path: str = "") -> str:
     ------
     ProcessingError
         When there is no such file.
+
+    Examples
+    --------
+    >>> Path(flagging_strategy()).name
+    'lofar-default.lua'
     """
     import aoflagger  # here, so that the package imports where only other engines are needed
 

@@ -57,6 +57,13 @@ class Flagged:
         Two stations, as ``CS001HBA0 & CS002HBA0``, to fraction of their samples flagged.
     channel_fractions, time_fractions : tuple of (float, float)
         Frequency in Hz, or MJD UTC in s, and fraction of the samples flagged, bad stations left out.
+
+    Examples
+    --------
+    >>> [station.name for station in flagged.bad_stations]
+    ['CS024HBA0', 'CS030HBA1']
+    >>> round(flagged.fraction, 2), round(flagged.known_fraction, 2)
+    (0.27, 0.1)
     """
 
     measurement_sets: tuple[Path, ...]

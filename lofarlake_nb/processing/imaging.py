@@ -76,6 +76,11 @@ class Imaged:
         Bound that was planned.
     key : str
         Of this result.
+
+    Examples
+    --------
+    >>> imaged.npix, round(imaged.cell_arcsec, 1), round(imaged.peak_ra_deg, 2)
+    (960, 11.4, 123.4)
     """
 
     image: Path

@@ -27,6 +27,12 @@ def baseline_noise(data: np.ndarray, flag: np.ndarray, weight: np.ndarray | None
     -------
     (baseline,) float64
         E\\|n\\|² of one complex visibility, in the data's unit squared; NaN where nothing can be said.
+
+    Examples
+    --------
+    >>> parts = np.random.default_rng(1).normal(size=(2, 4, 3, 500, 2))  # XX and YY, of 1 Jy in either part
+    >>> baseline_noise(parts[0] + 1j * parts[1], np.zeros((4, 3, 500), bool)).round(1).tolist()
+    [2.0, 2.0, 2.0]
     """
     hands = data[..., 1:3] if data.shape[-1] == 4 else data
     axis = 2 if data.shape[2] > 1 else 0
@@ -65,6 +71,13 @@ def station_noise(power: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray,
     -------
     (station,) float64
         NaN for stations without baselines; all NaN where fewer than 4 stations have any.
+
+    Examples
+    --------
+    >>> p, q = np.triu_indices(5, 1)
+    >>> factors = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    >>> station_noise(factors[p] * factors[q], p, q, 5).round(2).tolist()
+    [1.0, 2.0, 3.0, 4.0, 5.0]
     """
     table = np.full((n_station, n_station), np.nan)
     good = np.isfinite(power) & (power > 0)
@@ -81,7 +94,13 @@ def station_noise(power: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray,
 
 
 def relative(factors: np.ndarray) -> np.ndarray:
-    """Station factors in units of the median station's; NaN stays."""
+    """Station factors in units of the median station's; NaN stays.
+
+    Examples
+    --------
+    >>> relative(np.array([2.0, np.nan, 4.0, 12.0])).tolist()
+    [0.5, nan, 1.0, 3.0]
+    """
     if not np.isfinite(factors).any():
         return factors
     return factors / np.nanmedian(factors)

@@ -10,7 +10,14 @@ T = TypeVar("T")
 
 
 def to_json(result: Any) -> dict[str, Any]:
-    """Plain values of a result (a dataclass): paths become text, tuples lists."""
+    """Plain values of a result (a dataclass): paths become text, tuples lists.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.flags.searching import Source
+    >>> to_json(Source(Path("SB000.MS")))
+    {'path': 'SB000.MS', 'column': 'DATA', 'spectral_window': None, 'field_id': None}
+    """
     return _plain(asdict(result))
 
 
@@ -27,6 +34,12 @@ def from_json(kind: type[T], values: dict[str, Any]) -> T:
     Returns
     -------
     instance of `kind`
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.flags.searching import Source
+    >>> from_json(Source, to_json(Source(Path("SB000.MS")))).path.stem
+    'SB000'
     """
     hints = typing.get_type_hints(kind)
     return kind(**{f.name: _typed(hints[f.name], values[f.name]) for f in fields(kind)})  # type: ignore[arg-type]

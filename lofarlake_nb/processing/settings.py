@@ -30,7 +30,15 @@ KINDS: tuple[type, ...] = (FlagParameters, AverageParameters, CalibrationParamet
 
 @dataclass(frozen=True)
 class Settings:
-    """Parameters of stage 2, step by step."""
+    """Parameters of stage 2, step by step.
+
+    Examples
+    --------
+    >>> of({"robust": 0.5, "more": ["rounds=3"]}).changed()
+    {'rounds': 3, 'robust': 0.5}
+    >>> of({}).values()["image"]["robust"]
+    -0.5
+    """
 
     flag: FlagParameters
     average: AverageParameters

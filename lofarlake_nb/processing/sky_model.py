@@ -41,6 +41,14 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | Mode
         When there is no such calibrator or file, or none near the phase centre.
     BadSkyModel
         When the file can't be read; the message names the line.
+
+    Examples
+    --------
+    >>> load("3c295", (0.0, 0.0)).name
+    '3C295'
+    >>> near = calibrator("3C48")
+    >>> load("", (near.ra[0], near.dec[0])).name
+    '3C48'
     """
     names = ", ".join(CALIBRATORS)
     text = str(name).strip()

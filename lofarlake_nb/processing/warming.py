@@ -20,12 +20,25 @@ def warm(client: Client) -> None:
     ----------
     client : distributed.Client
         Returns once modules are imported; kernels are loaded while the workers take tasks.
+
+    Examples
+    --------
+    >>> import sys
+    >>> warm(session.client)
+    >>> list(session.client.run(lambda: "lofarlake_nb.processing.kernels" in sys.modules).values())
+    [True]
     """
     client.register_plugin(Warming())
 
 
 class Warming(WorkerPlugin):
-    """Imports, then loads kernels in a thread of the worker's own, beside the one that runs its tasks."""
+    """Imports, then loads kernels in a thread of the worker's own, beside the one that runs its tasks.
+
+    Examples
+    --------
+    >>> list(session.client.run(lambda dask_worker: Warming.name in dask_worker.plugins).values())
+    [True]
+    """
 
     name = "lofarlake-warming"
 

@@ -27,6 +27,11 @@ def scans(times: np.ndarray, interval: float) -> list[slice]:
     -------
     list of slice
         One for each scan, in order.
+
+    Examples
+    --------
+    >>> scans(np.array([0.0, 1.0, 2.0, 10.0, 11.0]), 1.0)
+    [slice(0, 3, None), slice(3, 5, None)]
     """
     starts = [0, *(np.flatnonzero(np.diff(times) > GAP * interval) + 1).tolist(), len(times)]
     return [slice(a, b) for a, b in pairwise(starts) if b > a]
@@ -46,6 +51,12 @@ def windows(layout: Layout, limit: int = BLOCK_BYTES) -> list[slice]:
     -------
     list of slice
         All slots, in order; blocks are as even as can be.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # 8 slots of 7168 bytes
+    >>> [(part.start, part.stop) for part in windows(LAYOUT, limit=3 * 7168)]
+    [(0, 2), (2, 5), (5, 8)]
     """
     n_time = len(layout.times)
     slot = len(layout.antenna1) * len(layout.frequencies) * len(layout.correlations) * 8
@@ -67,6 +78,11 @@ def groups(times: np.ndarray, interval: float, most: int) -> np.ndarray:
     Returns
     -------
     (group,) int
+
+    Examples
+    --------
+    >>> groups(np.array([0.0, 1.0, 2.0, 10.0, 11.0]), 1.0, 2).tolist()
+    [0, 1, 3]
     """
     starts = []
     for scan in scans(times, interval):
@@ -92,6 +108,12 @@ def blocks(layout: Layout, starts: np.ndarray, limit: int = BLOCK_BYTES) -> list
     -------
     list of tuple of int
         First group of each block, and the one after its last.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # 8 slots of 7168 bytes
+    >>> blocks(LAYOUT, np.array([0, 2, 4, 6]), limit=5 * 7168)
+    [(0, 2), (2, 4)]
     """
     slot = len(layout.antenna1) * len(layout.frequencies) * len(layout.correlations) * 8
     most = max(1, limit // slot)
@@ -119,6 +141,12 @@ def pieces(layout: Layout, starts: np.ndarray, stop: int) -> list[slice]:
     -------
     list of slice
         Slots.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # all of it is less than a piece
+    >>> pieces(LAYOUT, np.array([2, 4, 6]), 8)
+    [slice(2, 8, None)]
     """
     edges = np.append(starts, stop)
     return [slice(int(edges[a]), int(edges[b])) for a, b in blocks(layout, starts, PIECE_BYTES)]
