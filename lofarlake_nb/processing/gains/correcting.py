@@ -24,6 +24,12 @@ def corrected(data: np.ndarray, gains: np.ndarray, antenna1: np.ndarray, antenna
     ------
     ValueError
         When polarizations don't fit: Jones matrices are for all four.
+
+    Examples
+    --------
+    >>> gains = np.array([[[[2, 2], [3j, 3]]]])  # of two stations, X and Y
+    >>> corrected(np.full((1, 1, 1, 2), 6, np.complex64), gains, np.array([0]), np.array([1])).ravel().tolist()
+    [1j, (1+0j)]
     """
     if data.shape[-1] != 4 and (data.shape[-1], gains.shape[-1]) != (2, 2):
         raise ValueError(f"gains of {gains.shape[-1]} numbers are not for data of {data.shape[-1]} polarizations")
@@ -43,6 +49,13 @@ def inverted(gains: np.ndarray) -> np.ndarray:
     ----------
     gains : (..., 2 or 4) complex
         NaN where there is no solution.
+
+    Examples
+    --------
+    >>> inverted(np.array([2, np.nan])).real.tolist()
+    [0.5, 0.0]
+    >>> inverted(np.array([1, 2, 3, 4])).real.tolist()
+    [-2.0, 1.0, 1.5, -0.5]
     """
     if gains.shape[-1] == 2:
         known = np.isfinite(gains) & (gains != 0)
@@ -59,6 +72,11 @@ def of_hands(jones: np.ndarray) -> np.ndarray:
     """Gains (..., 2) that Jones matrices (..., 4) are for parallel hands alone.
 
     Of an unpolarised source, and of stations that see alike: without cross hands more can't be corrected for.
+
+    Examples
+    --------
+    >>> of_hands(np.array([3, 4, 0, 2j])).tolist()
+    [5.0, 2.0]
     """
     return np.sqrt((np.abs(jones) ** 2).reshape(*jones.shape[:-1], 2, 2).sum(axis=-1))
 

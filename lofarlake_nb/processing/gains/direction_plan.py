@@ -32,6 +32,12 @@ class Plan:
         Slots of a solution of each.
     errors : list of float
         Thermal error of one solution of the median station, rad.
+
+    Examples
+    --------
+    >>> made = plan(grouping.group(model, np.ones(4), 3), np.full(20, 1e-3), 15, model, np.ones(4))
+    >>> [group.direction.name for group in made.its]
+    ['J0813+4813']
     """
 
     its: list[Group]
@@ -50,6 +56,16 @@ def chosen(
         Brightest first; the first one's gains are those of all directions, however noisy.
     weight, most, model, power
         As `plan` takes them.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from lofarlake_nb.processing.gains import direction_plan
+    >>> apart = replace(model, dec=model.dec + np.deg2rad([0, 1, 2, 3]), flux=np.array([80, 5, 0.3, 2]))
+    >>> found = grouping.group(apart, np.ones(4), 3)
+    >>> kept, faint = direction_plan.chosen(found, np.full(20, 0.5), 15, apart, np.ones(4))
+    >>> kept.lengths, [group.flux for group in faint]
+    ([1, 1, 7], [0.3])
     """
     errors = plan(found, weight, most, model, power).errors
     faint = [one for one, error in zip(found[1:], errors[1:], strict=True) if error > NOISIEST]
@@ -75,6 +91,12 @@ def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power
     Returns
     -------
     Plan
+
+    Examples
+    --------
+    >>> made = plan(grouping.group(model, np.ones(4), 3), np.full(20, 1e-3), 15, model, np.ones(4))
+    >>> made.lengths, round(made.errors[0], 2)
+    ([7], 0.19)
     """
     # A group's sources beat against each other: they tell as much as their squares together.
     flux = np.array([np.sqrt(((model.flux * power)[g.components] ** 2).sum()) for g in its])
@@ -84,7 +106,13 @@ def plan(its: list[Group], weight: np.ndarray, most: int, model: SkyModel, power
 
 
 def close_together(frequencies: np.ndarray) -> list[list[int]]:
-    """Which frequencies (n,), Hz, are within `NARROW` of each other, in bands as wide as each other."""
+    """Which frequencies (n,), Hz, are within `NARROW` of each other, in bands as wide as each other.
+
+    Examples
+    --------
+    >>> close_together(np.array([120e6, 160e6, 121e6]))
+    [[0, 2], [1]]
+    """
     lowest, highest = float(frequencies.min()), float(frequencies.max())
     count = 1 + int((highest - lowest) / (NARROW * lowest))
     place = np.minimum((frequencies - lowest) * count // max(highest - lowest, 1.0), count - 1)
@@ -93,7 +121,17 @@ def close_together(frequencies: np.ndarray) -> list[list[int]]:
 
 
 def power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.ndarray:
-    """(component,) what the beam of the first station leaves of each component, relative to the phase centre."""
+    """(component,) what the beam of the first station leaves of each component, relative to the phase centre.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout(averaged.measurement_sets[0])
+    >>> apart = replace(model, dec=model.dec + np.deg2rad([0, 1, 2, 3]))
+    >>> power(averaged.measurement_sets[0], layout, apart, True).astype(float).round(2).tolist()
+    [1.0, 0.88, 0.59, 0.28]
+    """
     if not with_beam:
         return np.ones(len(model.flux))
     lm = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre)[:2], axis=-1)

@@ -19,7 +19,13 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Baselines:
-    """Stations of each baseline: (baseline,) int both; and how many stations there are."""
+    """Stations of each baseline: (baseline,) int both; and how many stations there are.
+
+    Examples
+    --------
+    >>> Baselines(np.array([0, 0, 1]), np.array([1, 2, 2]), 3).n_station
+    3
+    """
 
     antenna1: np.ndarray
     antenna2: np.ndarray
@@ -38,6 +44,11 @@ class Sums:
         Σ w conj(M_d) M_e.
     total : (slot,) float64
         Σ w |V|².
+
+    Examples
+    --------
+    >>> Sums(np.full((1, 1, 1), 2j), np.ones((1, 1, 1, 1)), np.array([4.0])).total.tolist()
+    [4.0]
     """
 
     cross: np.ndarray
@@ -46,7 +57,13 @@ class Sums:
 
 
 def empty(n_slot: int, n_baseline: int, n_direction: int) -> Sums:
-    """Sums of nothing."""
+    """Sums of nothing.
+
+    Examples
+    --------
+    >>> empty(2, 6, 3).power.shape
+    (2, 6, 3, 3)
+    """
     return Sums(
         np.zeros((n_slot, n_baseline, n_direction), np.complex64),
         np.zeros((n_slot, n_baseline, n_direction, n_direction), np.complex64),
@@ -66,6 +83,13 @@ def add(sums: Sums, data: np.ndarray, models: np.ndarray, weight: np.ndarray) ->
     models : (direction, slot, baseline, sample) complex64
     weight : (slot, baseline, sample) float32
         1 / σ²; 0 where flagged.
+
+    Examples
+    --------
+    >>> sums = empty(1, 1, 1)
+    >>> add(sums, np.full((1, 1, 2), 2, "c8"), np.full((1, 1, 1, 2), 1j, "c8"), np.ones((1, 1, 2), "f4"))
+    >>> sums.cross.ravel().tolist(), sums.power.ravel().tolist(), sums.total.tolist()
+    ([-4j], [(2+0j)], [8.0])
     """
     _add(data, models, weight, sums.cross, sums.power.view(np.float32), sums.total)
 
@@ -86,6 +110,15 @@ def solve(sums: Sums, intervals: np.ndarray, baselines: Baselines, used: np.ndar
     -------
     (slot, station, direction) complex64
         Of amplitude 1; 1 where there are no data. The phase of each set is free.
+
+    Examples
+    --------
+    >>> p, q = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 2, 3, 2, 3, 3])
+    >>> cross = np.stack([0 * p, np.exp(0.1j * (p - q))], axis=-1)[None].astype("c8")  # the first direction is dark
+    >>> sums = Sums(cross, np.tile(np.diag([0, 1]).astype("c8"), (1, 6, 1, 1)), np.array([6.0]))
+    >>> gains = solve(sums, np.zeros((2, 1), int), Baselines(p, q, 4))
+    >>> np.angle(gains[0, :, 1] / gains[0, 0, 1]).astype(float).round(2).tolist()
+    [0.0, 0.1, 0.2, 0.3]
     """
     used = np.ones(len(sums.total), bool) if used is None else used
     gains = np.ones((len(used), baselines.n_station, len(intervals)), np.complex64)
@@ -107,6 +140,12 @@ def residual(sums: Sums, gains: np.ndarray, baselines: Baselines) -> np.ndarray:
     -------
     (1 + direction,) float64
         Of all slots: with all gains, then with those of one direction after the other left at 1.
+
+    Examples
+    --------
+    >>> sums = Sums(np.full((1, 1, 1), 2), np.ones((1, 1, 1, 1)), np.array([4.0]))  # 2 Jy, where 1 is expected
+    >>> residual(sums, np.array([[[1], [-1]]]), Baselines(np.array([0]), np.array([1]), 2)).tolist()
+    [9.0, 1.0]
     """
     factor = gains[:, baselines.antenna1] * np.conj(gains[:, baselines.antenna2])  # slot, baseline, direction
     modelled = (sums.power @ factor[..., None])[..., 0]
@@ -135,6 +174,13 @@ def between(gains: np.ndarray, intervals: np.ndarray, known: np.ndarray, wanted:
     -------
     (other, station, direction) complex64
         Of amplitude 1; before the first middle and after the last one, the nearest.
+
+    Examples
+    --------
+    >>> gains = np.exp(1j * np.array([0, 0, 1, 1]))[:, None, None]  # two intervals of two slots
+    >>> seen = between(gains, np.array([[0, 0, 1, 1]]), np.ones(4, bool), np.array([0.0, 1.5, 3.0]))
+    >>> np.angle(seen).ravel().round(2).tolist()
+    [0.0, 0.5, 1.0]
     """
     result = np.empty((len(wanted), *gains.shape[1:]), np.complex64)
     slots = np.flatnonzero(known)
@@ -159,6 +205,12 @@ def line(middles: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndar
     -------
     (other, station) complex
         Before the first moment and after the last one, the nearest.
+
+    Examples
+    --------
+    >>> seen = line(np.array([0.0, 2.0]), np.exp([[0j], [1j]]), np.array([0.0, 1.0, 5.0]))
+    >>> np.angle(seen).ravel().round(2).tolist()
+    [0.0, 0.5, 1.0]
     """
     place = np.interp(wanted, middles, np.arange(len(middles)))
     low = np.minimum(place.astype(int), max(0, len(middles) - 2))
@@ -184,6 +236,11 @@ def slots_needed(errors: Sequence[float], wanted: float, most: int) -> list[int]
     -------
     list of int
         1 to `most`.
+
+    Examples
+    --------
+    >>> slots_needed([0.1, 0.4, 5.0], 0.2, 15)
+    [1, 4, 15]
     """
     return [int(np.clip(np.ceil((error / wanted) ** 2), 1, most)) for error in errors]
 

@@ -39,6 +39,12 @@ class Source:
         Its gains of all directions.
     noise : (station,) float64
         Factors of its noise power, as `solving.Solved` has them.
+
+    Examples
+    --------
+    >>> source = Source(averaged.measurement_sets[0], calibrated.solution_files[0], np.ones(20))
+    >>> solutions.read(source.solution_file).values.shape
+    (30, 4, 20, 2)
     """
 
     path: Path
@@ -58,6 +64,12 @@ class Phases:
         Residual power on held-out slots: with all phases, then without those of one direction after the other.
     without : float
         The same without any phases.
+
+    Examples
+    --------
+    >>> found = Phases(np.ones((4, 20, 2), "c8"), np.array([0.8, 0.9, 1.0]), 1.2)
+    >>> round(float((found.left[2] - found.left[0]) / found.without), 2)  # what the second direction takes away
+    0.17
     """
 
     gains: np.ndarray
@@ -66,12 +78,26 @@ class Phases:
 
 
 def window_starts(layout: Layout, parameters: CalibrationParameters) -> np.ndarray:
-    """(window,) int, first slot of each of the longest solution intervals."""
+    """(window,) int, first slot of each of the longest solution intervals.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # 8 slots of 1 s
+    >>> window_starts(LAYOUT, CalibrationParameters(direction_interval="4 s")).tolist()
+    [0, 4]
+    """
     return groups(layout.times, layout.interval, most_slots(layout, parameters))
 
 
 def most_slots(layout: Layout, parameters: CalibrationParameters) -> int:
-    """Slots of the longest solution interval: two at least, for one to be held out."""
+    """Slots of the longest solution interval: two at least, for one to be held out.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # slots of 1 s
+    >>> most_slots(LAYOUT, CalibrationParameters(direction_interval="1 min"))
+    60
+    """
     return max(2, round(seconds("direction_interval", parameters.direction_interval) / layout.interval))
 
 
@@ -103,6 +129,14 @@ def station_weight(source: Source, parameters: CalibrationParameters) -> np.ndar
     """(station,) Σ 1 / E|n|² over a station's baselines, channels and parallel hands; a task.
 
     Of the middle slot, or the one nearest to it that has data.
+
+    Examples
+    --------
+    >>> its = averaged.measurement_sets[0], calibrated.solution_files[0]
+    >>> quiet = station_weight(Source(*its, np.full(20, 0.5)), chosen.calibrate)
+    >>> noisy = station_weight(Source(*its, np.full(20, 1.0)), chosen.calibrate)
+    >>> float(quiet.sum() / noisy.sum()), np.flatnonzero(noisy == 0).tolist()  # two stations are bad
+    (4.0, [6, 8])
     """
     engines.prepare()
     layout = measurement_set.layout(source.path)
@@ -147,6 +181,17 @@ def solve_windows(
     -------
     list of Phases
         One for each window.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from lofarlake_nb.processing.gains import grouping
+    >>> source = Source(averaged.measurement_sets[0], calibrated.solution_files[0], np.ones(20))
+    >>> apart = replace(model, dec=model.dec + np.deg2rad([0, 1, 2, 3]))  # a wrong one
+    >>> its = grouping.group(apart, np.ones(4), 1)
+    >>> found = solve_windows([source], [0, 5, 10], apart, its, [5, 5], chosen.calibrate, False)
+    >>> [one.gains.shape for one in found], round(float(found[0].left[0] / found[0].without), 2)
+    ([(5, 20, 2), (5, 20, 2)], 0.51)
     """
     engines.prepare()
     span = slice(edges[0], edges[-1])
