@@ -21,6 +21,12 @@ class Stations:
         SEFD towards the zenith, Jy, see `sensitivity.expected`; NaN where not known.
     power : float
         See `sensitivity.element_powers`; NaN where not known.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT
+    >>> Stations(sensitivity.expected(LAYOUT, "HBA_DUAL_INNER"), 0.9).nominal[:2].round(-2).tolist()
+    [2800.0, 2800.0]
     """
 
     nominal: np.ndarray
@@ -43,6 +49,13 @@ class Assessment:
         Sums over all Measurement Sets, without bad stations.
     evidence : Evidence
     judged : Verdict
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains import subbands
+    >>> found = subbands.solve(averaged, model, chosen.calibrate, session.client).assessment
+    >>> sorted(found.bad), found.judged.verdict, found.usable[0].shape
+    (['CS024HBA0', 'CS030HBA1'], 'good', (30, 4, 20, 2))
     """
 
     bad: dict[str, BadStation]
@@ -78,6 +91,14 @@ def assess(
     Returns
     -------
     Assessment
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains import subbands
+    >>> found = subbands.solve(averaged, model, chosen.calibrate, session.client)
+    >>> unknown = [Stations(np.full(20, np.nan), np.nan)] * 2
+    >>> assess(found.solved, found.layouts, unknown, {}, 3.0).judged.reasons[1]
+    'the model lies 3.0° from the phase centre, outside of the main lobe'
     """
     first = layouts[0]
     bad = gain_checks.bad_stations(

@@ -35,6 +35,15 @@ class Block:
     n_station : int
     exposure : float
         Bandwidth × time of an unflagged sample, Hz s.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT, SHAPE
+    >>> read = {"DATA": np.ones(SHAPE, "c8"), "FLAG": np.zeros(SHAPE, bool), "WEIGHT_SPECTRUM": np.ones(SHAPE, "f4"),
+    ...         "UVW": np.full((*SHAPE[:2], 3), 1e4)}
+    >>> one = make(read, np.ones((*SHAPE[:3], 1), "c8"), LAYOUT, slice(0, 8), CalibrationParameters())
+    >>> one.data.shape, one.hands(one.data).shape, one.hands(one.model).shape
+    ((8, 28, 8, 4), (8, 28, 8, 2), (8, 28, 8, 1))
     """
 
     data: np.ndarray
@@ -65,6 +74,12 @@ class Window:
         Slots of each; whole solution intervals.
     read : callable
         Block of some slots; may be asked for twice.
+
+    Examples
+    --------
+    >>> seen = Window([slice(0, 2), slice(2, 5)], lambda piece: f"slots {piece.start} to {piece.stop - 1}")
+    >>> list(seen.blocks())
+    ['slots 0 to 1', 'slots 2 to 4']
     """
 
     pieces: Sequence[slice]
@@ -94,6 +109,16 @@ def make(
     Returns
     -------
     Block
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT, SHAPE  # 8 slots, 8 channels
+    >>> read = {"DATA": np.ones(SHAPE, "c8"), "FLAG": np.zeros(SHAPE, bool), "WEIGHT_SPECTRUM": np.ones(SHAPE, "f4"),
+    ...         "UVW": np.full((*SHAPE[:2], 3), 1e4)}
+    >>> parameters = CalibrationParameters(slots=3, channels=4)
+    >>> one = make(read, np.ones((*SHAPE[:3], 1), "c8"), LAYOUT, slice(0, 8), parameters)
+    >>> one.interval.tolist(), one.channel_block.tolist()
+    ([0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 0, 0, 1, 1, 1, 1])
     """
     starts = groups(layout.times, layout.interval, parameters.slots)
     every = np.arange(len(layout.times))

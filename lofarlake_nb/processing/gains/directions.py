@@ -44,6 +44,12 @@ class Judged:
     used : bool
     reason : str
         Why not; empty where they are used.
+
+    Examples
+    --------
+    >>> one = Judged("J0813+4813", 83.1, -0.01, False, "held-out slots are no better")
+    >>> f"{one.direction}, {100 * one.gain:+.0f} %: {one.reason}"
+    'J0813+4813, -1 %: held-out slots are no better'
     """
 
     direction: str
@@ -85,6 +91,17 @@ def solve(
     tuple
         h5parm files, one for each Measurement Set, none where no direction is helped; and what is thought of each
         direction.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layouts = [measurement_set.layout(path) for path in averaged.measurement_sets]
+    >>> files = zip(averaged.measurement_sets, calibrated.solution_files, strict=True)
+    >>> sources = [Source(path, file, np.ones(20)) for path, file in files]
+    >>> apart = replace(model, dec=model.dec + np.deg2rad([0, 0, 0, 3]))  # 3C196 in two
+    >>> files, found = solve(sources, layouts, 0, apart, chosen.calibrate, False, Path("directions"), session.client)
+    >>> [one.direction for one in found if one.used], [len(solutions.read(file).directions) for file in files]
+    (['J0813+5113'], [2, 2])
     """
     power = direction_plan.power(sources[0].path, layouts[0], model, with_beam)
     found = grouping.group(model, power, parameters.directions)
@@ -170,7 +187,18 @@ def angles(
     parameters: CalibrationParameters,
     frequencies: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Slots (interval,), as numbers, and phases (interval, station, direction) there, rad at the first frequency."""
+    """Slots (interval,), as numbers, and phases (interval, station, direction) there, rad at the first frequency.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # 8 slots of 1 s
+    >>> gains = np.ones((8, 8, 2), np.complex64)
+    >>> gains[:, 3, 1] = np.exp(0.5j)
+    >>> parameters, plan = CalibrationParameters(direction_interval="4 s"), Plan([], [2, 4], [0.1, 0.1])
+    >>> slots, found = angles([gains], plan, LAYOUT, 0, parameters, np.array([150e6]))
+    >>> slots.tolist(), found[:, 3, 1].round(2).tolist()
+    ([0.5, 2.5, 4.5, 6.5], [0.5, 0.5, 0.5, 0.5])
+    """
     count = len(layout.times)
     starts = direction_tasks.window_starts(layout, parameters)
     window = np.searchsorted(starts, np.arange(count), side="right") - 1

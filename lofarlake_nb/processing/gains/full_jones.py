@@ -34,6 +34,19 @@ def solve(block: Block, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
         polarised; it is chosen so that the mean of the matrices is as close to a diagonal as it gets.
     iterations, solvable : (interval, block, 2)
         The same twice.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.parameters import CalibrationParameters
+    >>> from lofarlake_nb.processing.gains.block import make
+    >>> from lofarlake_nb.processing.kernels import LAYOUT, SHAPE
+    >>> read = {"DATA": np.tile(np.array([4, 0, 0, 4], "c8"), (*SHAPE[:3], 1)), "FLAG": np.zeros(SHAPE, bool),
+    ...         "WEIGHT_SPECTRUM": np.ones(SHAPE, "f4"), "UVW": np.full((*SHAPE[:2], 3), 1e4)}
+    >>> parameters = CalibrationParameters(slots=8, channels=8)
+    >>> one = make(read, np.ones((*SHAPE[:3], 1), "c8"), LAYOUT, slice(0, 8), parameters)  # of 1 Jy, seen as 4
+    >>> gains, _, _ = solve(one, one.long & ~one.flag)
+    >>> np.abs(gains[0, 0, 0]).round(3).tolist()
+    [2.0, 0.0, 0.0, 2.0]
     """
     sizes = (int(block.interval.max()) + 1, int(block.channel_block.max()) + 1)
     gains = np.full((*sizes, block.n_station, 4), np.nan, np.complex128)

@@ -60,6 +60,14 @@ def bad_stations(
     -------
     dict
         Name to BadStation, with reason and figure.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT
+    >>> gains, there, held_out = np.ones((4, 1, 8, 2)), np.ones((4, 1, 2), bool), np.zeros((4, 2, 28))
+    >>> gains[:, :, 2] = 3
+    >>> bad_stations([gains], [there], [held_out], LAYOUT)["CS002HBA0"].reason
+    "X gain 3.00 of the median station's"
     """
     missing = _missing(gains, solvable)
     amplitude = _relative_amplitudes(gains)
@@ -135,6 +143,13 @@ def usable(gains: np.ndarray, bad: Sequence[int]) -> np.ndarray:
     -------
     same shape, complex
         NaN where a solution may not be used; both hands go together.
+
+    Examples
+    --------
+    >>> gains = np.ones((5, 1, 3, 2))
+    >>> gains[2, 0, 1] = 9
+    >>> np.isfinite(usable(gains, [0])).sum(axis=(0, 1, 3)).tolist()
+    [0, 8, 10]
     """
     amplitude = np.abs(gains[..., [0, -1]])
     ratio = amplitude / median(amplitude.reshape(-1, *amplitude.shape[2:]), axis=0)
@@ -158,6 +173,14 @@ def reference_station(gains: Sequence[np.ndarray], layout: Layout) -> int:
     -------
     int
         Index of the station.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # all on one spot
+    >>> gains = np.ones((5, 1, 8, 2))
+    >>> gains[3, 0, 0] = np.nan
+    >>> reference_station([gains], LAYOUT)
+    1
     """
     solved = sum(np.isfinite(values).sum(axis=(0, 1, 3)) for values in gains)
     distance = np.linalg.norm(layout.positions - np.median(layout.positions, axis=0), axis=1)
@@ -179,6 +202,12 @@ def referred(gains: np.ndarray, reference: int) -> np.ndarray:
     same shape
         The phases of X and of Y are 0 at the reference station; of Jones matrices, whose hands belong together, that of
         XX.
+
+    Examples
+    --------
+    >>> gains = 2 * np.exp([[[[0.1j, 0.2j], [0.4j, 0.3j]]]])  # of two stations, X and Y
+    >>> np.angle(referred(gains, 0))[0, 0, 1].round(2).tolist()
+    [0.3, 0.1]
     """
     if gains.shape[-1] == 2:
         return np.stack([refer(gains[..., hand], reference) for hand in (0, 1)], axis=-1)
@@ -208,7 +237,13 @@ def _missing(gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray]) -> np.
 
 
 def median(values: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
-    """Median along an axis without NaN; NaN, and no warning, where there is nothing else."""
+    """Median along an axis without NaN; NaN, and no warning, where there is nothing else.
+
+    Examples
+    --------
+    >>> median(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]), axis=1).tolist()
+    [2.0, nan]
+    """
     empty = np.isnan(values).all(axis=axis, keepdims=True)
     filled = np.where(empty, 0, values)
     median = np.nanmedian(filled, axis=axis, keepdims=True)

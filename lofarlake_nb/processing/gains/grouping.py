@@ -23,6 +23,12 @@ class Group:
         Their places in the model.
     flux : float
         Apparent, Jy.
+
+    Examples
+    --------
+    >>> [one] = group(model, np.ones(4), 20)  # 3C196 is smaller than what parts groups
+    >>> one.direction.name, one.components.tolist(), round(one.flux, 1)
+    ('J0813+4813', [0, 1, 2, 3], 83.1)
     """
 
     direction: Direction
@@ -45,6 +51,13 @@ def group(model: SkyModel, power: np.ndarray, most: int) -> list[Group]:
     -------
     list of Group
         Brightest first; every component is in one.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> apart = replace(model, dec=model.dec + np.deg2rad([0, 0.1, 2, 3]), flux=np.array([80, 1, 5, 2]))
+    >>> [(one.flux, one.components.tolist()) for one in group(apart, np.ones(4), 1)]
+    [(81.0, [0, 1]), (7.0, [2, 3])]
     """
     apparent = np.abs(model.flux) * power
     vectors = np.stack(

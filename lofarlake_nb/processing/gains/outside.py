@@ -36,6 +36,12 @@ class Outside:
         Gains that differ between directions, of this Measurement Set.
     beam_interval : float or None
         Between evaluations of the station beams, s; None where there are none in the model.
+
+    Examples
+    --------
+    >>> away = Outside(model, None, beam_interval=120.0)
+    >>> round(float(away.model.flux.sum()), 1)
+    83.1
     """
 
     model: SkyModel
@@ -62,6 +68,14 @@ def chosen(
     parameters : CalibrationParameters
         For the field.
     with_beam : bool
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains import outside
+    >>> outside.chosen(model, (2.15, 0.84), None, CalibrationParameters(), False) is None
+    True
+    >>> len(outside.chosen(model, (2.3, 0.84), None, CalibrationParameters(), False).model.flux)
+    4
     """
     if isinstance(model, ModelColumn) or not parameters.field:
         return None
@@ -85,6 +99,15 @@ class Seen:
     jones : (time, station, component, 2, 2) complex64
     centre : (time, station, 4) complex64 or None
         Towards the phase centre, which visibilities are corrected for.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> path = averaged.measurement_sets[0]
+    >>> one = seen(Outside(model, None, None), path, measurement_set.layout(path), slice(0, 1))
+    >>> stokes_i = one.visibilities(np.zeros((1, 190, 3)), slice(0, 1))[0, 0, 0, 0]
+    >>> round(float(stokes_i.real)), round(float(model.fluxes(one.layout.frequencies[:1]).sum()))
+    (90, 90)
     """
 
     model: SkyModel
@@ -136,6 +159,13 @@ def seen(outside: Outside, path: Path, layout: Layout, times: slice) -> Seen:
     layout : Layout
         Its own.
     times : slice
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> path = averaged.measurement_sets[0]
+    >>> seen(Outside(model, None, None), path, measurement_set.layout(path), slice(0, 2)).jones.shape
+    (2, 20, 4, 2, 2)
     """
     jones, centre = _jones(outside, path, layout, times), None
     if outside.beam_interval is not None:

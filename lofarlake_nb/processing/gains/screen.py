@@ -17,7 +17,17 @@ LEAST_ERROR = 0.01
 
 
 def towards(gains: Gains, ra: float, dec: float) -> np.ndarray:
-    """Gains (interval, station) complex128 of amplitude 1 towards one direction; see `towards_all`."""
+    """Gains (interval, station) complex128 of amplitude 1 towards one direction; see `towards_all`.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains.solutions import Direction
+    >>> places = Direction("centre", 0.0, 0.8), Direction("north", 0.0, 0.82, error=0.02)
+    >>> phases = np.exp([[0j, 0j], [0j, 0.5j]])[:, None, None, :, None]  # of two stations
+    >>> gains = Gains(phases, np.array([5e9]), np.array([150e6]), places)
+    >>> np.angle(towards(gains, 0.0, 0.82)).round(2).tolist(), np.angle(towards(gains, 0.0, 0.81)).round(2).tolist()
+    ([[0.0, 0.5]], [[0.0, 0.25]])
+    """
     return towards_all(gains, np.array([ra]), np.array([dec]))[0]
 
 
@@ -35,6 +45,16 @@ def towards_all(gains: Gains, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     -------
     (other, interval, station) complex128
         At the first block of frequencies. The phase of all stations together is free.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains.solutions import Direction
+    >>> places = Direction("centre", 0.0, 0.8), Direction("north", 0.0, 0.82, error=0.02)
+    >>> phases = np.exp([[0j, 0j], [0j, 0.5j]])[:, None, None, :, None]  # of two stations
+    >>> gains = Gains(phases, np.array([5e9]), np.array([150e6]), places)
+    >>> first, second = np.moveaxis(towards_all(gains, np.zeros(3), np.array([0.8, 0.81, 0.82]))[:, 0], 1, 0)
+    >>> np.angle(second / first).round(2).tolist()
+    [0.0, 0.25, 0.5]
     """
     phases = gains.values[:, :, 0, :, 0]
     there = np.isfinite(phases)

@@ -43,6 +43,15 @@ def measured(data: np.ndarray, flag: np.ndarray, weight: np.ndarray, block: Bloc
     -------
     (station,) float64
         √(S_p S), S the usual SEFD of the others, in Jy; NaN where it can't be had.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> p, q = np.triu_indices(4, 1)
+    >>> noise = np.random.default_rng(1).normal(size=(2, 4, 6, 500, 2))  # XX and YY, of 1 Jy in either part
+    >>> seen = SimpleNamespace(n_station=4, antenna1=p, antenna2=q, exposure=5e5)  # what a Block has; Hz s
+    >>> measured(noise[0] + 1j * noise[1], np.zeros((4, 6, 500), bool), np.ones((4, 6, 500)), seen).round(-2).tolist()
+    [1000.0, 1000.0, 1000.0, 1000.0]
     """
     hands = data[..., 1:3] if data.shape[-1] == 4 else data
     axis = 2 if data.shape[2] > 1 else 0
@@ -79,6 +88,14 @@ def expected(layout: Layout, antenna_set: str) -> np.ndarray:
     -------
     (station,) float64
         Jy, of X or Y; NaN for what is no LOFAR HBA station.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from lofarlake_nb.processing.kernels import LAYOUT
+    >>> named = replace(LAYOUT, stations=("CS002HBA0", "RS106HBA", "DE601HBA", "CS002LBA"))
+    >>> expected(named, "HBA_DUAL_INNER").round().tolist()
+    [2800.0, 2800.0, 700.0, nan]
     """
     tiles = np.array([_tiles(name, antenna_set) for name in layout.stations])
     return float(np.interp(layout.frequencies.mean(), SEFD_HZ, SEFD_CORE_JY)) * CORE_TILES / tiles
@@ -99,6 +116,13 @@ def element_powers(path: Path, layouts: Sequence[Layout]) -> list[float]:
     list of float
         For each layout, mean of X and Y for an unpolarised source in the middle of the observation; NaN where EveryBeam
         doesn't know the stations.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> path = averaged.measurement_sets[0]
+    >>> [round(power, 2) for power in element_powers(path, [measurement_set.layout(path)])]
+    [0.99]
     """
     from lofarlake_nb.processing.sky import beam
 
@@ -129,6 +153,11 @@ def flux_scale(sefd: np.ndarray, nominal: np.ndarray, power: float) -> float | N
     -------
     float or None
         About 1; None where it isn't known.
+
+    Examples
+    --------
+    >>> flux_scale(np.array([1900.0, 2000.0, 2100.0]), np.full(3, 1000.0), 1.0)
+    2.0
     """
     usual = np.sqrt(nominal * np.nanmedian(nominal)) if np.isfinite(nominal).any() else nominal
     ratio = sefd / usual * power
@@ -152,6 +181,12 @@ def gain_scale(gains: np.ndarray, nominal: np.ndarray, power: float, layout: Lay
     -------
     float or None
         About 1; None but for raw data of LOFAR's Blue Gene correlator.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # of before 2014
+    >>> round(gain_scale(np.full((1, 1, 8, 2), 2e-3), np.full(8, 2800.0), 1.0, LAYOUT), 2)
+    1.6
     """
     core = np.isfinite(nominal) & (nominal >= np.nanmax(nominal, initial=0))
     if not core.any() or not np.isfinite(power) or layout.times[0] > BLUE_GENE_UNTIL:
