@@ -30,6 +30,15 @@ class Direction:
         J2000, rad; the group's centre, each source weighted by its flux squared.
     error : float
         Thermal error of its phases, rad; 0 where it is not known.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> two = Direction("J0813+4813", 2.15, 0.84), Direction("J0816+4823", 2.16, 0.845, error=0.1)
+    >>> gains = Gains(np.ones((2, 1, 1, 3, 1)), np.array([5e9]), np.array([135e6]), two)
+    >>> [(one.name, round(one.error, 3)) for one in read(write(Path("two.h5"), gains, layout)).directions]
+    [('J0813+4813', 0.0), ('J0816+4823', 0.1)]
     """
 
     name: str
@@ -53,6 +62,12 @@ class Gains:
         Centre of each block of channels, Hz.
     directions : tuple of Direction
         Empty where one set of gains holds for all directions.
+
+    Examples
+    --------
+    >>> gains = read(Path("gains.h5"))
+    >>> gains.values.shape, np.diff(gains.times).tolist(), (gains.frequencies / 1e6).tolist()
+    ((5, 2, 3, 2), [2.0, 2.0, 2.0, 2.0], [135.0, 136.0])
     """
 
     values: np.ndarray
@@ -76,6 +91,15 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
     -------
     Path
         `path`.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> layout = measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS"))
+    >>> gains = Gains(np.full((1, 1, 3, 2), 2j), np.array([5e9]), np.array([135e6]))
+    >>> with h5py.File(write(Path("written.h5"), gains, layout)) as file:
+    ...     file["sol000/phase000/val"].shape, round(float(file["sol000/phase000/val"][0, 0, 0, 0]), 3)
+    ((1, 1, 3, 2), 1.571)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     directions = gains.directions or (Direction(POINTING, *layout.phase_centre),)
@@ -126,6 +150,11 @@ def read(path: Path) -> Gains:
     Returns
     -------
     Gains
+
+    Examples
+    --------
+    >>> read(Path("gains.h5")).values[0, 0, :, 0].round(6).tolist()
+    [(2+0j), 4j, (2+0j)]
     """
     with h5py.File(path) as file:
         amplitude, phase = file["sol000/amplitude000"], file["sol000/phase000"]
@@ -161,6 +190,11 @@ def stations(path: Path) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
+
+    Examples
+    --------
+    >>> stations(Path("gains.h5"))
+    ('CS001HBA0', 'CS002HBA0', 'CS003HBA0')
     """
     with h5py.File(path) as file:
         return tuple(bytes(name).decode().rstrip("\0") for name in file["sol000/amplitude000/ant"][:])

@@ -26,6 +26,13 @@ class Solutions:
         Whether the last step was below the tolerance.
     iterations : (solution,) int
         Steps taken.
+
+    Examples
+    --------
+    >>> p, q = np.triu_indices(4, 1)
+    >>> found = solve(np.full((1, 6), 4 + 0j), np.ones((1, 6)), p, q, 4)
+    >>> found.converged.tolist(), found.iterations.tolist()
+    ([True], [2])
     """
 
     gains: np.ndarray
@@ -62,6 +69,14 @@ def normal_sums(
         Sum of w V conj(M).
     denominator : (interval, block, hand, baseline) float64
         Sum of w \\|M\\|².
+
+    Examples
+    --------
+    >>> shape = (2, 1, 3, 2)  # 2 slots, a baseline, 3 channels, XX and YY; all of weight 1
+    >>> seen, sky, weight = np.full(shape, 4j), np.full(shape, 2 + 0j), np.ones(shape)
+    >>> above, below = normal_sums(seen, sky, weight, np.ones(shape[:3], bool), np.zeros(2, int), np.zeros(3, int))
+    >>> above.ravel().tolist(), below.ravel().tolist()
+    ([48j, 48j], [24.0, 24.0])
     """
     shape = (int(interval.max()) + 1, int(block.max()) + 1, data.shape[3], data.shape[1])
     numerator, denominator = np.zeros(shape, np.complex128), np.zeros(shape)
@@ -95,6 +110,14 @@ def solve(
     -------
     Solutions
         With the phase of the whole set free: `refer` it to a station.
+
+    Examples
+    --------
+    >>> p, q = np.triu_indices(4, 1)
+    >>> gains = np.array([1, 2, 3, 2j])
+    >>> found = refer(solve((gains[p] * np.conj(gains[q]))[None], np.ones((1, 6)), p, q, 4).gains, 0)[0]
+    >>> np.abs(found).round(3).tolist(), round(float(np.angle(found[3])), 3)
+    ([1.0, 2.0, 3.0, 2.0], 1.571)
     """
     gains = np.full((len(numerator), n_station), np.nan, np.complex128)
     converged = np.zeros(len(numerator), bool)
@@ -118,6 +141,13 @@ def refer(gains: np.ndarray, station: int) -> np.ndarray:
     -------
     (..., station) complex
         Same amplitudes.
+
+    Examples
+    --------
+    >>> np.angle(refer(2 * np.exp([0.1j, 0.4j, 0.6j]), 0)).round(2).tolist()
+    [0.0, 0.3, 0.5]
+    >>> refer(np.array([np.nan, 2j, -1]), 0).tolist()
+    [(nan+nanj), (2+0j), 1j]
     """
     there = np.isfinite(gains)
     first = np.argmax(there, axis=-1)[..., None]
@@ -138,6 +168,13 @@ def enough_baselines(power: np.ndarray) -> np.ndarray:
     Returns
     -------
     (station,) bool
+
+    Examples
+    --------
+    >>> power = np.ones((5, 5)) - np.eye(5)
+    >>> power[4, :3] = power[:3, 4] = 0  # one baseline is left of it
+    >>> enough_baselines(power).tolist()
+    [True, True, True, True, False]
     """
     usable = np.ones(len(power), np.bool_)
     _find_usable(power, usable)

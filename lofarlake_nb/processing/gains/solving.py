@@ -36,6 +36,13 @@ class Solved:
     held_out : (4, 2, baseline) float64
         For XX and YY, sums over visibilities that were not solved on: weight × squared phase error (rad²), weight ×
         what thermal noise makes of that (rad²), weight, weight × squared error relative to the model.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains.tasks import solve_window
+    >>> found = solve_window(averaged.measurement_sets[0], (0, 4), model, chosen.calibrate, False)
+    >>> found.gains.shape, found.held_out.shape, np.flatnonzero(np.isnan(found.noise)).tolist()
+    ((4, 4, 20, 2), (4, 2, 190), [6, 8])
     """
 
     gains: np.ndarray
@@ -59,12 +66,37 @@ def solve(block: Block, mode: str = "diagonal") -> Solved:
     Returns
     -------
     Solved
+
+    Examples
+    --------
+    >>> from lofarlake_nb.parameters import CalibrationParameters
+    >>> from lofarlake_nb.processing.gains.block import make
+    >>> from lofarlake_nb.processing.kernels import LAYOUT, SHAPE
+    >>> read = {"DATA": np.full(SHAPE, 4, "c8"), "FLAG": np.zeros(SHAPE, bool), "WEIGHT_SPECTRUM": np.ones(SHAPE, "f4"),
+    ...         "UVW": np.full((*SHAPE[:2], 3), 1e4)}
+    >>> one = make(read, np.ones((*SHAPE[:3], 1), "c8"), LAYOUT, slice(0, 8), CalibrationParameters())
+    >>> np.abs(solve(one).gains[0, 0, :2]).round(3).tolist()  # 1 Jy, seen as 4
+    [[2.0, 2.0], [2.0, 2.0]]
     """
     return solve_pieces(Window((slice(0, len(block.data)),), lambda _: block), mode)
 
 
 def solve_pieces(window: Window, mode: str = "diagonal") -> Solved:
-    """As `solve`, of a window whose blocks are read twice: to solve on them, and to test."""
+    """As `solve`, of a window whose blocks are read twice: to solve on them, and to test.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.parameters import CalibrationParameters
+    >>> from lofarlake_nb.processing.gains.block import make
+    >>> from lofarlake_nb.processing.kernels import LAYOUT, SHAPE
+    >>> read = {"DATA": np.full(SHAPE, 4, "c8"), "FLAG": np.zeros(SHAPE, bool), "WEIGHT_SPECTRUM": np.ones(SHAPE, "f4"),
+    ...         "UVW": np.full((*SHAPE[:2], 3), 1e4)}
+    >>> sky, parameters = np.ones((*SHAPE[:3], 1), "c8"), CalibrationParameters()
+    >>> part = lambda its: make({name: read[name][its] for name in read}, sky[its], LAYOUT, its, parameters)
+    >>> found = solve_pieces(Window([slice(0, 4), slice(4, 8)], part))
+    >>> found.gains.shape, np.abs(found.gains[7, 0, 0]).round(3).tolist()
+    ((8, 8, 8, 2), [2.0, 2.0])
+    """
     n_time = window.pieces[-1].stop - window.pieces[0].start
     parts, samples, scan, trained = [], [], [], []
     for piece, block in zip(window.pieces, window.blocks(), strict=True):
@@ -87,7 +119,16 @@ def solve_pieces(window: Window, mode: str = "diagonal") -> Solved:
 
 
 def joined(parts: list[Solved]) -> Solved:
-    """One `Solved` of consecutive blocks of time."""
+    """One `Solved` of consecutive blocks of time.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.gains.tasks import solve_window
+    >>> its = averaged.measurement_sets[0]
+    >>> parts = [solve_window(its, slots, model, chosen.calibrate, False) for slots in ((0, 4), (4, 10))]
+    >>> [len(part.gains) for part in parts], len(joined(parts).gains)
+    ([4, 6], 10)
+    """
     return Solved(
         gains=np.concatenate([p.gains for p in parts]),
         iterations=np.concatenate([p.iterations for p in parts]),

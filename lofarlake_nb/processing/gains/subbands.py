@@ -40,6 +40,12 @@ class Found:
     transferred : Transferred or None
         Gains of another scan that were corrected for before.
     assessment : Assessment
+
+    Examples
+    --------
+    >>> found = solve(averaged, model, chosen.calibrate, session.client)
+    >>> found.with_beam, len(found.layouts), found.assessment.judged.verdict
+    (False, 2, 'good')
     """
 
     layouts: list[Layout]
@@ -72,6 +78,12 @@ def solve(
         known.
     UsageError
         When there are no solutions to transfer where they are said to be.
+
+    Examples
+    --------
+    >>> found = solve(averaged, model, chosen.calibrate, session.client)
+    >>> [one.gains.shape for one in found.solved], found.assessment.judged.verdict
+    ([(30, 4, 20, 2), (30, 4, 20, 2)], 'good')
     """
     paths = averaged.measurement_sets
     transferred = transfer.load(parameters.solutions) if parameters.solutions else None
@@ -115,6 +127,13 @@ def write_solutions(
     found : Found
     parameters : CalibrationParameters
     folder : Path
+
+    Examples
+    --------
+    >>> found = solve(averaged, model, chosen.calibrate, session.client)
+    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
+    >>> [file.name for file in files], solutions.read(files[0]).values.shape
+    (['000_L667520_SAP000_SB000_uv.h5', '001_L667520_SAP000_SB001_uv.h5'], (30, 4, 20, 2))
     """
     assessment = found.assessment
     files = []
@@ -155,6 +174,14 @@ def apart(
     -------
     tuple
         h5parm files, and what is thought of each direction; see `directions.solve`.
+
+    Examples
+    --------
+    >>> found = solve(averaged, model, chosen.calibrate, session.client)
+    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
+    >>> given = chosen.calibrate, Path("directions"), session.client
+    >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196 is one group of sources
+    ([], [])
     """
     if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
         return [], []
@@ -191,6 +218,15 @@ def apply(
     -------
     tuple
         Calibrated Measurement Sets, and the fraction of the samples that is flagged.
+
+    Examples
+    --------
+    >>> found = solve(averaged, model, chosen.calibrate, session.client)
+    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
+    >>> given = chosen.calibrate, Path("applied"), session.client
+    >>> outputs, flagged_fraction = apply(averaged.measurement_sets, model, found, files, [], *given)
+    >>> len(outputs), round(flagged_fraction, 2)
+    (2, 0.22)
     """
     outputs = [folder / path.name for path in paths]
     beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None

@@ -49,6 +49,12 @@ def solve_window(
     Returns
     -------
     Solved
+
+    Examples
+    --------
+    >>> found = solve_window(averaged.measurement_sets[0], (0, 4), model, chosen.calibrate, False)
+    >>> found.gains.shape, np.flatnonzero(np.isnan(found.gains[0, 0, :, 0])).tolist()  # two stations are bad
+    ((4, 4, 20, 2), [6, 8])
     """
     engines.prepare()
     layout = measurement_set.layout(path)
@@ -143,6 +149,15 @@ def predictor(
     Returns
     -------
     Predictor
+
+    Examples
+    --------
+    >>> path = averaged.measurement_sets[0]
+    >>> layout = measurement_set.layout(path)
+    >>> expected = predictor(path, layout, model, chosen.calibrate, False, slice(0, 1))
+    >>> seen = expected.visibilities(np.zeros((1, 190, 3)), slice(0, 1))
+    >>> round(float(seen[0, 0, 0, 0].real)), round(float(model.fluxes(layout.frequencies[:1]).sum()))
+    (90, 90)
     """
     if not with_beam:
         return Predictor(model, layout)
@@ -182,6 +197,13 @@ def apply_one(
     -------
     tuple of int
         Samples, and those flagged.
+
+    Examples
+    --------
+    >>> path, file = averaged.measurement_sets[0], calibrated.solution_files[0]
+    >>> samples, flagged = apply_one(path, Path("applied.MS"), file, np.ones(20), None)
+    >>> samples, round(flagged / samples, 2), "CORRECTED_DATA" in measurement_set.describe(Path("applied.MS")).columns
+    (22800, 0.22, True)
     """
     engines.prepare()
     layout = measurement_set.layout(path)

@@ -19,6 +19,11 @@ def joined(phases: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     -------
     (subband, ...) float64
         Rad; NaN where no subband has any.
+
+    Examples
+    --------
+    >>> joined(np.array([[0.4, 0.8], [0.3, np.nan]]), np.array([120e6, 160e6])).round(2).tolist()
+    [[0.4, 0.8], [0.3, 0.6]]
     """
     scale = (frequencies.mean() / frequencies).reshape(-1, *[1] * (phases.ndim - 1))
     there = np.isfinite(phases)

@@ -40,6 +40,14 @@ class Transferred:
         Phase of X against Y, rad.
     clock : (station,) float64
         s, against the reference station; 0 where it can't be told from the ionosphere.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT
+    >>> known = np.array([150e6]), np.full((1, 1, 2), 3.0), np.array([[0.5]]), np.zeros(1)
+    >>> gains = Transferred(("CS000HBA0",), *known).at(LAYOUT)
+    >>> np.abs(gains[0, :2, 0]).tolist(), np.angle(gains[0, 0]).round(2).tolist()
+    ([3.0, nan], [0.0, -0.5])
     """
 
     stations: tuple[str, ...]
@@ -88,6 +96,14 @@ def together(transferred: Transferred, solved: np.ndarray, layout: Layout, chann
     Returns
     -------
     (interval, frequency, station, 2 or 4) complex
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT
+    >>> two = np.full((1, 8, 2), 2.0)
+    >>> before = Transferred(LAYOUT.stations, np.array([150e6]), two, np.zeros((1, 8)), np.zeros(8))
+    >>> together(before, np.full((1, 1, 8, 2), 3.0), LAYOUT, np.zeros(8, int))[0, :, 0, 0].real.tolist()
+    [6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0]
     """
     before = transferred.at(layout)
     rows = [0, 1] if solved.shape[-1] == 2 else [0, 0, 1, 1]
@@ -110,6 +126,12 @@ def load(place: str) -> Transferred:
     ------
     UsageError
         When there is none, or they are of different stations.
+
+    Examples
+    --------
+    >>> found = load("gains.h5")
+    >>> found.stations, found.amplitude[0, :, 0].round(3).tolist()
+    (('CS001HBA0', 'CS002HBA0', 'CS003HBA0'), [2.0, 4.0, 2.0])
     """
     path = Path(place)
     files = sorted(path.glob("*.h5")) if path.is_dir() else [path]
@@ -135,6 +157,13 @@ def separate(gains: Sequence[solutions.Gains], stations: tuple[str, ...]) -> Tra
     Returns
     -------
     Transferred
+
+    Examples
+    --------
+    >>> values = np.array([[2, 2], [4, 4j]])[None, None]  # of two stations, X and Y
+    >>> found = separate([solutions.Gains(values, np.array([5e9]), np.array([150e6]))], ("RS106HBA", "RS205HBA"))
+    >>> found.amplitude[0].tolist(), found.alignment[0].round(2).tolist(), found.clock.tolist()
+    ([[2.0, 2.0], [4.0, 4.0]], [0.0, -1.57], [0.0, 0.0])
     """
     frequencies = np.concatenate([g.frequencies for g in gains])
     order = np.argsort(frequencies)
