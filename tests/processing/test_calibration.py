@@ -90,10 +90,32 @@ def test_what_a_dead_worker_had_written_is_written_again(observation, averaged, 
     noise = np.ones(len(layout.stations))
     for task in (
         lambda: average_one(source, flags, tmp_path / "averaged.MS", AverageParameters()),
-        lambda: apply_one(averaged.measurement_sets[0], tmp_path / "c.MS", calibrated.solution_files[0], noise, None),
+        lambda: apply_one(
+            averaged.measurement_sets[0],
+            tmp_path / "c.MS",
+            calibrated.solution_files[0],
+            noise,
+            CalibrationParameters(),
+            None,
+        ),
     ):
         first = task()
         assert task() == first
+
+
+def test_a_channel_is_calibrated_with_the_gains_that_were_solved_on_it(observation, tmp_path):
+    """Of 8 channels in blocks of 7, the seventh is nearer to the middle of the other block."""
+    path, parameters = observation.measurement_sets[0], CalibrationParameters(channels=7)
+    layout = measurement_set.layout(path)
+    values = np.ones((len(layout.times), 2, len(layout.stations), 2), complex)
+    values[:, 1] = 2
+    centres = np.array([layout.frequencies[:7].mean(), layout.frequencies[7]])
+    file = solutions.write(tmp_path / "gains.h5", solutions.Gains(values, layout.times, centres), layout)
+    apply_one(path, tmp_path / "c.MS", file, np.ones(len(layout.stations)), parameters, None)
+    before = measurement_set.read(path, layout, ["DATA"], slice(0, 2))["DATA"]
+    after = measurement_set.read(tmp_path / "c.MS", layout, ["CORRECTED_DATA"], slice(0, 2))["CORRECTED_DATA"]
+    np.testing.assert_allclose(after[:, :, :7], before[:, :, :7])
+    np.testing.assert_allclose(after[:, :, 7], before[:, :, 7] / 4)
 
 
 def of_hands(averaged, hands, folder):

@@ -90,6 +90,33 @@ class Window:
         return (self.read(piece) for piece in self.pieces)
 
 
+def solution_of(layout: Layout, parameters: CalibrationParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Which solution each slot and each channel belongs to.
+
+    Parameters
+    ----------
+    layout : Layout
+    parameters : CalibrationParameters
+
+    Returns
+    -------
+    interval : (time,) int
+        From 0.
+    channel_block : (frequency,) int
+        From 0.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # 8 slots, 8 channels
+    >>> interval, channel_block = solution_of(LAYOUT, CalibrationParameters(slots=3, channels=5))
+    >>> interval.tolist(), channel_block.tolist()
+    ([0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 0, 0, 0, 1, 1, 1])
+    """
+    starts = groups(layout.times, layout.interval, parameters.slots)
+    interval = np.searchsorted(starts, np.arange(len(layout.times)), side="right") - 1
+    return interval, np.arange(len(layout.frequencies)) // parameters.channels
+
+
 def make(
     read: dict[str, np.ndarray], model: np.ndarray, layout: Layout, times: slice, parameters: CalibrationParameters
 ) -> Block:
@@ -120,10 +147,9 @@ def make(
     >>> one.interval.tolist(), one.channel_block.tolist()
     ([0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 0, 0, 1, 1, 1, 1])
     """
-    starts = groups(layout.times, layout.interval, parameters.slots)
-    every = np.arange(len(layout.times))
-    interval = np.searchsorted(starts, every[times], side="right") - 1
-    scan = np.empty(len(every), int)
+    intervals, channel_block = solution_of(layout, parameters)
+    interval = intervals[times]
+    scan = np.empty(len(layout.times), int)
     for i, its in enumerate(scans(layout.times, layout.interval)):
         scan[its] = i
     length = np.sqrt(np.einsum("tbi,tbi->tb", read["UVW"], read["UVW"]))
@@ -134,7 +160,7 @@ def make(
         weight=read["WEIGHT_SPECTRUM"],
         long=length[..., None] >= parameters.minimum_uv * LIGHT_M_S / layout.frequencies,
         interval=interval - interval[0],
-        channel_block=np.arange(len(layout.frequencies)) // parameters.channels,
+        channel_block=channel_block,
         scan=scan[times],
         antenna1=layout.antenna1,
         antenna2=layout.antenna2,

@@ -16,7 +16,7 @@ from lofarlake_nb.processing.gains.correcting import corrected
 from lofarlake_nb.processing.gains.direction_solver import Baselines, Sums
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.solutions import Gains
-from lofarlake_nb.processing.gains.tasks import predictor
+from lofarlake_nb.processing.gains.tasks import of_slots_and_channels, predictor
 from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S, Predictor
 from lofarlake_nb.processing.windows import groups
@@ -114,9 +114,9 @@ class _Opened:
         """Parallel hands corrected for the gains, 1 / E|n|² of each (0: not to be used), and uvw."""
         layout, noise = self.layout, self.source.noise
         read = measurement_set.read(self.source.path, layout, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slots)
-        slot_of = np.argmin(np.abs(layout.times[slots, None] - self.gains.times), axis=1)
-        channel_of = np.argmin(np.abs(layout.frequencies[:, None] - self.gains.frequencies), axis=1)
-        data = corrected(read["DATA"], self.gains.values[slot_of][:, channel_of], layout.antenna1, layout.antenna2)
+        slot_of, channel_of = of_slots_and_channels(self.gains, layout, parameters)
+        gains = self.gains.values[slot_of[slots]][:, channel_of]
+        data = corrected(read["DATA"], gains, layout.antenna1, layout.antenna2)
         length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
         used = (length >= parameters.minimum_uv) & ~read["FLAG"].any(axis=3) & (data != 0).all(axis=3)
         variance = noise[layout.antenna1] * noise[layout.antenna2]

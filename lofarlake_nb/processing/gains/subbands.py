@@ -13,6 +13,7 @@ from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.gains import directions, gain_checks, outside, sensitivity, solutions, solving, transfer
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
+from lofarlake_nb.processing.gains.block import solution_of
 from lofarlake_nb.processing.gains.direction_tasks import Source
 from lofarlake_nb.processing.gains.directions import Judged
 from lofarlake_nb.processing.gains.solutions import Gains
@@ -140,7 +141,7 @@ def write_solutions(
     for path, gains, layout in zip(paths, assessment.usable, found.layouts, strict=True):
         times, frequencies = _axes(layout, parameters)
         if found.transferred is not None:
-            block = np.arange(len(layout.frequencies)) // parameters.channels
+            _, block = solution_of(layout, parameters)
             gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
         values = gain_checks.referred(gains, assessment.reference)
         files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
@@ -235,7 +236,17 @@ def apply(
         file = direction_files[i] if direction_files else None
         away = outside.chosen(model, found.layouts[i].phase_centre, file, parameters, found.with_beam)
         futures.append(
-            client.submit(apply_one, path, output, files[i], found.solved[i].noise, beam_interval, away, pure=False)
+            client.submit(
+                apply_one,
+                path,
+                output,
+                files[i],
+                found.solved[i].noise,
+                parameters,
+                beam_interval,
+                away,
+                pure=False,
+            )
         )
     counts = np.sum(client.gather(futures), axis=0)
     return outputs, float(counts[1] / counts[0])

@@ -13,7 +13,7 @@ from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import engines, windows
 from lofarlake_nb.processing.gains import outside as outside_of
 from lofarlake_nb.processing.gains import solutions, solving
-from lofarlake_nb.processing.gains.block import Block, Window, make
+from lofarlake_nb.processing.gains.block import Block, Window, make, solution_of
 from lofarlake_nb.processing.gains.correcting import corrected, inverted, of_hands, weigh
 from lofarlake_nb.processing.gains.outside import Outside
 from lofarlake_nb.processing.gains.transfer import Transferred
@@ -167,11 +167,45 @@ def predictor(
     return Predictor(model, layout, beam.evaluate(path, layout, lm, places, interval, times))
 
 
+def of_slots_and_channels(
+    gains: solutions.Gains, layout: Layout, parameters: CalibrationParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the gains of a file each slot and each channel is calibrated with: those that were solved on it.
+
+    The nearest ones need not be: a block or an interval that is shorter than its neighbour reaches less far.
+
+    Parameters
+    ----------
+    gains : Gains
+        From `solutions.read`.
+    layout : Layout
+        Of the averaged Measurement Set that they were solved on.
+    parameters : CalibrationParameters
+        That they were solved with.
+
+    Returns
+    -------
+    interval : (time,) int
+    block : (frequency,) int
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT  # 8 slots, 8 channels
+    >>> gains = solutions.Gains(np.ones((8, 2, 8, 2)), LAYOUT.times, LAYOUT.frequencies[[3, 7]])
+    >>> of_slots_and_channels(gains, LAYOUT, CalibrationParameters(channels=7))[1].tolist()
+    [0, 0, 0, 0, 0, 0, 0, 1]
+    """
+    interval, block = solution_of(layout, parameters)
+    # Where gains of another scan are in them too, there are some for each channel.
+    return interval, np.arange(len(block)) if len(gains.frequencies) == len(block) else block
+
+
 def apply_one(
     path: Path,
     output: Path,
     solution_file: Path,
     noise: np.ndarray,
+    parameters: CalibrationParameters,
     beam_interval: float | None,
     outside: Outside | None = None,
 ) -> tuple[int, int]:
@@ -187,6 +221,8 @@ def apply_one(
         From `solutions.write`; samples without a solution are flagged.
     noise : (station,) float64
         Factors of the noise power of calibrated visibilities of weight 1, Jy²; NaN where not known.
+    parameters : CalibrationParameters
+        That the solutions were found with: they tell which slots and channels one is for.
     beam_interval : float or None
         Where the beams were in the model: what the stations see towards the phase centre is corrected for too,
         evaluated at this interval, s.
@@ -201,15 +237,14 @@ def apply_one(
     Examples
     --------
     >>> path, file = averaged.measurement_sets[0], calibrated.solution_files[0]
-    >>> samples, flagged = apply_one(path, Path("applied.MS"), file, np.ones(20), None)
+    >>> samples, flagged = apply_one(path, Path("applied.MS"), file, np.ones(20), chosen.calibrate, None)
     >>> samples, round(flagged / samples, 2), "CORRECTED_DATA" in measurement_set.describe(Path("applied.MS")).columns
     (22800, 0.22, True)
     """
     engines.prepare()
     layout = measurement_set.layout(path)
     gains = solutions.read(solution_file)
-    slot_of = np.argmin(np.abs(layout.times[:, None] - gains.times), axis=1)
-    channel_of = np.argmin(np.abs(layout.frequencies[:, None] - gains.frequencies), axis=1)
+    slot_of, channel_of = of_slots_and_channels(gains, layout, parameters)
     samples = flagged = 0
     shutil.rmtree(output, ignore_errors=True)  # a worker that died may have written it, and its result is lost
     every = np.arange(len(layout.times))
