@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from dask.system import cpu_count
+
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measures
 
@@ -47,14 +49,14 @@ def prepare() -> dict[str, str]:
 
 
 def cores() -> int:
-    """Cores that this process may use.
+    """Cores that this process may use: by its affinity, and by its container's share of the machine.
 
     Examples
     --------
     >>> 1 <= cores() <= (os.cpu_count() or 1)
     True
     """
-    return len(os.sched_getaffinity(0))
+    return cpu_count()
 
 
 def give_back() -> None:

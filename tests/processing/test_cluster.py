@@ -64,3 +64,9 @@ def test_negative_workers():
 def test_memory_that_is_no_size(memory):
     with pytest.raises(UsageError, match="memory"), cluster.start(1, memory=memory):
         pass
+
+
+def test_a_container_that_may_use_half_a_core_has_one(monkeypatch):
+    """Kubernetes and Docker limit the time on the processors, not which of them are used."""
+    monkeypatch.setattr("dask.system._try_extract_cgroup_cpu_quota", lambda: (50_000, 100_000))
+    assert engines.cores() == 1
