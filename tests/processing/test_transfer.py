@@ -1,12 +1,13 @@
 """A calibrator's bandpass, alignment and clocks, apart from the ionosphere of its direction."""
 
+import h5py
 import numpy as np
 import pytest
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.gains import solutions, transfer
-from lofarlake_nb.processing.gains.solutions import Gains
+from lofarlake_nb.processing.gains.solutions import Direction, Gains
 
 N = 6
 NAMES = tuple(f"RS{i:03d}HBA" for i in range(N))
@@ -84,3 +85,27 @@ def test_files_of_a_folder_are_one_band(parts, tmp_path):
     assert len(transfer.load(str(tmp_path)).frequencies) == 48
     with pytest.raises(UsageError, match="no h5parm"):
         transfer.load(str(tmp_path / "nothing"))
+
+
+def test_a_file_that_is_no_h5parm_of_one_direction_is_refused_by_its_name(parts, tmp_path):
+    (tmp_path / "notes.txt").write_text("no solutions")
+    with pytest.raises(UsageError, match="notes.txt is no h5parm"):
+        transfer.load(str(tmp_path / "notes.txt"))
+    with h5py.File(tmp_path / "phases.h5", "w") as file:
+        file.create_group("sol000/phase000")
+    with pytest.raises(UsageError, match="phases.h5 is no h5parm"):
+        transfer.load(str(tmp_path / "phases.h5"))
+    one = calibrator(parts)[0]
+    both = (Direction("J0813+4813", 2.1, 0.8), Direction("J1411+5212", 3.7, 0.9))
+    of_two = Gains(np.stack([one.values] * 2), one.times, one.frequencies, both)
+    solutions.write(tmp_path / "two.h5", of_two, layout(150e6))
+    with pytest.raises(UsageError, match="two.h5 holds gains of 2 directions"):
+        transfer.load(str(tmp_path / "two.h5"))
+
+
+def test_a_direction_axis_of_one_is_all_directions(parts, tmp_path):
+    one = calibrator(parts)[0]
+    for name, values, directions in (("all", one.values, ()), ("one", one.values[None], (Direction("all", 2.1, 0.8),))):
+        solutions.write(tmp_path / f"{name}.h5", Gains(values, one.times, one.frequencies, directions), layout(150e6))
+    amplitudes = [transfer.load(str(tmp_path / f"{name}.h5")).amplitude for name in ("all", "one")]
+    np.testing.assert_array_equal(*amplitudes)

@@ -24,6 +24,7 @@ LEAST_SPAN_HZ = 20e6
 CLOCKS_S = np.linspace(-250e-9, 250e-9, 501)
 CONTENTS_TECU = np.linspace(-0.5, 0.5, 101)
 MOST_TIMES = 30
+_GIVE = "give an h5parm with one set of gains for all directions, or a folder with one for each subband"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def load(place: str) -> Transferred:
     Raises
     ------
     UsageError
-        When there is none, or they are of different stations.
+        When there is none, one is no h5parm or of several directions, or they are of different stations.
 
     Examples
     --------
@@ -138,11 +139,23 @@ def load(place: str) -> Transferred:
     files = [f for f in files if not f.stem.endswith("_directions")]
     if not files or not all(f.is_file() for f in files):
         raise UsageError(f"solutions: no h5parm at {place}", "give an h5parm, or a folder with one for each subband")
-    found = [(solutions.read(f), solutions.stations(f)) for f in files]
+    found = [_read(f) for f in files]
     names = found[0][1]
     if any(others != names for _, others in found):
         raise UsageError(f"solutions: the files in {place} are of different stations", "give those of one observation")
     return separate([gains for gains, _ in found], names)
+
+
+def _read(file: Path) -> tuple[solutions.Gains, tuple[str, ...]]:
+    try:
+        gains, names = solutions.read(file), solutions.stations(file)
+    except (OSError, KeyError) as error:
+        raise UsageError(f"solutions: {file} is no h5parm with amplitudes and phases: {error}", _GIVE) from error
+    if len(gains.directions) == 1:  # that of all: DP3 can write it so
+        gains = solutions.Gains(gains.values[0], gains.times, gains.frequencies)
+    if gains.directions:
+        raise UsageError(f"solutions: {file} holds gains of {len(gains.directions)} directions", _GIVE)
+    return gains, names
 
 
 def separate(gains: Sequence[solutions.Gains], stations: tuple[str, ...]) -> Transferred:
