@@ -160,6 +160,15 @@ def test_what_is_too_faint_goes_to_its_neighbours(weight, expected):
     assert sorted(np.concatenate([g.components for g in chosen.its])) == [0, 1, 2]
 
 
+def test_a_source_alone_gives_way_to_fainter_ones_that_are_more_together():
+    model, power = model_of([80.0, 1.0, 0.9, 0.9, 0.9], [0, 2.0, -2.0, -2.05, -2.1]), np.ones(5)
+    found = grouping.group(model, power, 20)
+    chosen, faint = direction_plan.chosen(found, np.full(10, 2.0), 1, model, power)
+    assert [one.components.tolist() for one in faint] == [[1]]
+    assert [one.components.tolist() for one in chosen.its] == [[0, 1], [2, 3, 4]]
+    assert max(chosen.errors) < direction_plan.NOISIEST
+
+
 def test_bands_hold_what_is_close_together():
     low, high = np.linspace(120e6, 121e6, 8), np.linspace(179e6, 180e6, 8)
     assert direction_plan.close_together(np.concatenate([high, low])) == [list(range(8, 16)), list(range(8))]

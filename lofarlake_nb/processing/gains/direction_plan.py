@@ -70,7 +70,8 @@ def chosen(
     errors = plan(found, weight, most, model, power).errors
     faint = [one for one, error in zip(found[1:], errors[1:], strict=True) if error > NOISIEST]
     # Sources of what is too faint for phases of its own go to its neighbours.
-    its = grouping.group(model, power, len(found) - 1 - len(faint))
+    without = np.concatenate([one.components for one in faint]) if faint else ()
+    its = grouping.group(model, power, len(found) - 1 - len(faint), without)
     return plan(its, weight, most, model, power), faint
 
 

@@ -1,5 +1,6 @@
 """Groups of a model's sources that one set of gains is to hold for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Group:
     flux: float
 
 
-def group(model: SkyModel, power: np.ndarray, most: int) -> list[Group]:
+def group(model: SkyModel, power: np.ndarray, most: int, passed_over: np.ndarray | Sequence[int] = ()) -> list[Group]:
     """Groups around the brightest sources.
 
     Parameters
@@ -46,6 +47,8 @@ def group(model: SkyModel, power: np.ndarray, most: int) -> list[Group]:
         What the beam leaves of each component's flux.
     most : int
         Groups, besides the one that is brightest.
+    passed_over : sequence of int
+        Components that no group forms around.
 
     Returns
     -------
@@ -67,7 +70,9 @@ def group(model: SkyModel, power: np.ndarray, most: int) -> list[Group]:
     for component in np.argsort(-apparent):
         if len(seeds) > most:
             break
-        if all(np.linalg.norm(vectors[component] - vectors[seed]) > APART for seed in seeds):
+        if component not in passed_over and all(
+            np.linalg.norm(vectors[component] - vectors[seed]) > APART for seed in seeds
+        ):
             seeds.append(int(component))
     nearest = np.argmax(vectors @ vectors[seeds].T, axis=1)
     groups = []
