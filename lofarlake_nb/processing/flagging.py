@@ -120,7 +120,8 @@ def flag(
     paths = tuple(Path(p) for p in measurement_sets)
     if not paths:
         raise ProcessingError("no Measurement Sets to flag", "give at least one")
-    step_key = steps.key("flag", parameters, *paths)
+    strategy = [Path(parameters.strategy)] if parameters.strategy else []
+    step_key = steps.key("flag", parameters, *strategy, *paths)
 
     def run() -> dict:
         return results.to_json(_flag(paths, parameters, Path(work) / "flags", client, step_key))

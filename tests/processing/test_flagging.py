@@ -4,6 +4,7 @@ import pytest
 from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
+from lofarlake_nb.processing import flagging
 from lofarlake_nb.processing.flags import flag_statistics, flag_store, searching
 
 STATIONS = ("CS001HBA0", "CS002HBA0", "CS003HBA0", "RS106HBA", "RS205HBA")
@@ -104,3 +105,18 @@ def test_too_little_data_is_not_searched():
 def test_impossible_settings(wrong):
     with pytest.raises(UsageError):
         FlagParameters(**wrong)
+
+
+def test_another_strategy_in_the_same_file_is_another_search(tmp_path, monkeypatch):
+    strategy, keys = tmp_path / "own.lua", []
+
+    def found(paths, parameters, folder, client, key):
+        keys.append(key)
+        return flagging.Flagged(paths, (), 0.0, 0.0, {}, (), (), key)
+
+    monkeypatch.setattr(flagging, "_flag", found)
+    for text in ("one", "one", "another"):
+        if not strategy.exists() or strategy.read_text() != text:
+            strategy.write_text(text)
+        flagging.flag([tmp_path / "a.MS"], FlagParameters(strategy=str(strategy)), work=tmp_path / "work", client=None)
+    assert len(keys) == 2
