@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import distributed
@@ -128,7 +128,10 @@ def flag(
 
     record = Path(work) / "flags" / "flagged.json"
     kept = steps.once(record, step_key, run, products=lambda r: map(Path, r["flag_files"]))
-    return results.from_json(Flagged, kept)
+    found = results.from_json(Flagged, kept)
+    # The same ones may lie elsewhere than when they were flagged.
+    sources = tuple(replace(source, path=path) for source, path in zip(found.sources, paths, strict=False))
+    return replace(found, measurement_sets=paths, sources=sources)
 
 
 def _flag(

@@ -107,16 +107,33 @@ def test_impossible_settings(wrong):
         FlagParameters(**wrong)
 
 
-def test_another_strategy_in_the_same_file_is_another_search(tmp_path, monkeypatch):
-    strategy, keys = tmp_path / "own.lua", []
+@pytest.fixture
+def keys(monkeypatch):
+    """Of what is flagged, but for the flagging."""
+    known = []
 
     def found(paths, parameters, folder, client, key):
-        keys.append(key)
-        return flagging.Flagged(paths, (), 0.0, 0.0, {}, (), (), key)
+        known.append(key)
+        return flagging.Flagged(paths, (), 0.0, 0.0, {}, (), (), key, tuple(map(searching.Source, paths)))
 
     monkeypatch.setattr(flagging, "_flag", found)
+    return known
+
+
+def test_another_strategy_in_the_same_file_is_another_search(tmp_path, keys):
+    strategy = tmp_path / "own.lua"
     for text in ("one", "one", "another"):
         if not strategy.exists() or strategy.read_text() != text:
             strategy.write_text(text)
         flagging.flag([tmp_path / "a.MS"], FlagParameters(strategy=str(strategy)), work=tmp_path / "work", client=None)
     assert len(keys) == 2
+
+
+def test_flags_of_data_that_were_moved_are_of_where_they_lie_now(tmp_path, keys):
+    (tmp_path / "before" / "a.MS").mkdir(parents=True)
+    (tmp_path / "before" / "a.MS" / "table.dat").write_text("rows")
+    flagging.flag([tmp_path / "before" / "a.MS"], FlagParameters(), work=tmp_path / "work", client=None)
+    now = (tmp_path / "before").rename(tmp_path / "after") / "a.MS"
+    flagged = flagging.flag([now], FlagParameters(), work=tmp_path / "work", client=None)
+    assert len(keys) == 1
+    assert flagged.measurement_sets == tuple(source.path for source in flagged.sources) == (now,)
