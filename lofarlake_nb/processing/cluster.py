@@ -163,7 +163,7 @@ def _free(port: int) -> int:
 def _bytes(memory: str) -> int:
     try:
         size = parse_bytes(memory)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"memory: {memory!r} is no size", 'write it as "4 GB"') from error
     if size < LEAST_MEMORY:
         raise UsageError(f"memory: expected at least {LEAST_MEMORY / 1e9:.1f} GB for a worker, got {memory}")

@@ -60,7 +60,7 @@ def test_negative_workers():
         pass
 
 
-@pytest.mark.parametrize("memory", ["much", "1 MB"])
+@pytest.mark.parametrize("memory", ["much", "1 MB", "1e400 GB"])
 def test_memory_that_is_no_size(memory):
     with pytest.raises(UsageError, match="memory"), cluster.start(1, memory=memory):
         pass
