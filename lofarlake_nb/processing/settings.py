@@ -95,6 +95,8 @@ def of(values: Mapping[str, Any]) -> Settings:
     """
     known = defaults()
     given = dict(values)
+    if isinstance(values.get("more"), str):
+        raise UsageError(f"more: expected a list, got {values['more']!r}", f"write [{values['more']!r}]")
     for entry in values.get("more", ()):
         name, equals, text = (part.strip() for part in str(entry).partition("="))
         if not equals or name not in known:
@@ -105,8 +107,8 @@ def of(values: Mapping[str, Any]) -> Settings:
     if given.get("sky_model") == MODEL_DATA and not given.get("model_column"):
         given["model_column"] = MODEL_DATA
     rounds = given.get("rounds", 0)
-    if not 0 <= rounds <= MOST_ROUNDS:
-        raise UsageError(f"rounds: expected 0 to {MOST_ROUNDS}, got {rounds}")
+    if not isinstance(rounds, int) or not 0 <= rounds <= MOST_ROUNDS:
+        raise UsageError(f"rounds: expected a whole number from 0 to {MOST_ROUNDS}, got {rounds!r}")
     return Settings(
         _of(FlagParameters, given),
         _of(AverageParameters, given),

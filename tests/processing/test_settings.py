@@ -44,6 +44,15 @@ def test_further_parameters_that_are_not_usable_are_refused(entry):
         settings.of({"more": [entry]})
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [({"more": "rounds=3"}, "list"), ({"rounds": 2.5}, "whole number"), ({"rounds": "3"}, "whole number")],
+)
+def test_what_is_no_list_or_no_number_is_said_so(values, said):
+    with pytest.raises(UsageError, match=said):
+        settings.of(values)
+
+
 def test_a_model_in_the_data_is_averaged_with_them():
     assert settings.of({"sky_model": "MODEL_DATA"}).average.model_column == "MODEL_DATA"
 
