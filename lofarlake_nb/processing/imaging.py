@@ -8,7 +8,7 @@ import distributed
 import numpy as np
 
 from lofarlake_nb import steps
-from lofarlake_nb.errors import CalibrationFailed
+from lofarlake_nb.errors import CalibrationFailed, UsageError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
@@ -139,7 +139,7 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     ProcessingError
         When no visibility is left to image.
     UsageError
-        When the parameters contradict each other.
+        When the parameters contradict each other, or the mask is not there.
 
     Examples
     --------
@@ -152,7 +152,10 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
             f"calibration failed: {'; '.join(calibrated.reasons)}",
             "check the data, and whether the sky model is theirs",
         )
-    step_key = steps.key("image", parameters, calibrated.key)
+    mask = [Path(parameters.mask)] if parameters.mask else []
+    if not all(file.is_file() for file in mask):
+        raise UsageError(f"mask: no file {parameters.mask}", "give a FITS image of the same size, or leave it empty")
+    step_key = steps.key("image", parameters, calibrated.key, *mask)
     folder = Path(work) / "images"
 
     def run() -> dict:

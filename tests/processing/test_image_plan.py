@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from astropy.io import fits
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing import imaging
 from lofarlake_nb.processing.images import fits_image, memory, parts, primary_beam
 from lofarlake_nb.processing.images.bands import Bands, bands
 from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
@@ -128,3 +130,20 @@ def test_a_field_may_have_any_name(tmp_path):
 def test_bands_end_where_the_channels_do():
     edges = bands(ImageParameters(channels=2), [layout(130e6)])
     np.testing.assert_allclose(edges, 130e6 + 5e4 * np.array([-0.5, 1.5, 3.5]), rtol=1e-12)
+
+
+def test_a_mask_that_was_changed_is_imaged_with_anew(tmp_path, monkeypatch):
+    mask, work, keys = tmp_path / "mask.fits", tmp_path / "work", []
+    monkeypatch.setattr(imaging, "_image", lambda *given: keys.append(given[-1]))
+    monkeypatch.setattr(imaging.results, "to_json", lambda found: dict.fromkeys(imaging.Imaged.__annotations__))
+    monkeypatch.setattr(imaging.results, "from_json", lambda kind, values: values)
+    calibrated, parameters = SimpleNamespace(verdict="good", key="a"), ImageParameters(mask=str(mask))
+    with pytest.raises(UsageError, match="mask"):
+        imaging.image(calibrated, parameters, work=work, client=None)
+    mask.write_text("one")
+    for _ in range(2):
+        imaging.image(calibrated, parameters, work=work, client=None)
+    assert len(keys) == 1
+    mask.write_text("another")
+    imaging.image(calibrated, parameters, work=work, client=None)
+    assert len(keys) == 2
