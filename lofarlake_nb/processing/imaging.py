@@ -287,7 +287,11 @@ def _held(
         beams = client.submit(station_beams, paths[0], layouts[0], size, frequency, pure=False).result()
     held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
     if (parameters.resolution, parameters.cell, parameters.npix) == ("auto", "auto", 0):
-        wider = matched(size, held.preview())
+        try:
+            wider = matched(size, held.preview())
+        except BaseException:  # nobody else knows of what is held
+            held.close()
+            raise
         if wider is not size:
             held.close()
             size, needed = wider, need(wider, layouts, client, copies=copies)

@@ -132,6 +132,20 @@ def test_bands_end_where_the_channels_do():
     np.testing.assert_allclose(edges, 130e6 + 5e4 * np.array([-0.5, 1.5, 3.5]), rtol=1e-12)
 
 
+def test_what_is_held_is_let_go_of_where_the_preview_fails(monkeypatch):
+    closed = []
+
+    def preview():
+        raise MemoryError
+
+    held = SimpleNamespace(preview=preview, close=lambda: closed.append(True))
+    monkeypatch.setattr(imaging, "load", lambda *given, **more: held)
+    monkeypatch.setattr(imaging, "need", lambda *given, **more: None)
+    with pytest.raises(MemoryError):
+        imaging._held((), [layout(130e6)], ImageParameters(primary_beam=False), Path("work"), None)
+    assert closed == [True]
+
+
 def test_a_mask_that_was_changed_is_imaged_with_anew(tmp_path, monkeypatch):
     mask, work, keys = tmp_path / "mask.fits", tmp_path / "work", []
     monkeypatch.setattr(imaging, "_image", lambda *given: keys.append(given[-1]))
