@@ -263,7 +263,8 @@ def apply_one(
                 factors = noise * _noise_of(centre)
             away = None if outside is None else outside_of.seen(outside, path, layout, times)
             variance = factors[layout.antenna1] * factors[layout.antenna2]
-            # σ² of the real part is half of E|n|². Stations whose noise isn't known keep their relative weights.
+            # σ² of the real part is half of E|n|². Where no station's noise is known, weights stay relative; where
+            # some are, the others get none.
             scale = np.where(np.isfinite(variance), 2 / variance, 0 if np.isfinite(noise).any() else 1)
             for piece in windows.pieces(layout, every[times], last):
                 block = read(["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], piece)
