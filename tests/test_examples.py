@@ -11,6 +11,7 @@ import pytest
 import small
 import without_examples
 from astropy.io import fits
+from without_examples import has_example
 
 from lofarlake_nb.lake import client, ingest, metadata
 from lofarlake_nb.lake.did import DID
@@ -113,6 +114,7 @@ def test_no_example_is_skipped():
     assert [test.name for test in examples() for line in test.examples if doctest.SKIP in line.options] == []
 
 
-def test_what_notebooks_and_documentation_call_has_an_example():
-    assert len(without_examples.called()) > 40
-    assert [name for name, what in without_examples.called().items() if not without_examples.has_example(what)] == []
+def test_every_public_object_has_an_example():
+    public = without_examples.public()
+    assert len(public) > 700
+    assert [name for name, what in (public | without_examples.called()).items() if not has_example(what)] == []

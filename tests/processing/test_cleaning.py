@@ -70,7 +70,8 @@ def test_no_more_major_cycles_than_asked_for_where_nothing_gets_a_facet(monkeypa
 
     monkeypatch.setattr(cleaning, "deconvolve", deconvolve)
     monkeypatch.setattr(cleaning, "_places", lambda *_: [])
-    held = SimpleNamespace(parameters=ImageParameters(major_cycles=most), geometry=SIZE, bands=BANDS, subtract=None, facets=())
+    asked = ImageParameters(major_cycles=most)
+    held = SimpleNamespace(parameters=asked, geometry=SIZE, bands=BANDS, subtract=None, facets=())
     dirty = np.zeros((1, NPIX, NPIX), np.float32)
     found, _ = cleaning.clean(held, dirty, dirty, Beam(3 * CELL, 3 * CELL, 0.0), SimpleNamespace(), [])
     assert found.major_cycles == most
