@@ -15,7 +15,7 @@ from lofarlake_nb.errors import UsageError
 
 TICKING = """\
 import time
-from lofarlake_nb.lake.ticks import Progress
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.widgets.ticks import show
 try:
     with Progress('ingest', 1000, show()) as progress:

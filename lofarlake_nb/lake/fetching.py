@@ -20,10 +20,10 @@ from lofarlake_nb.errors import (
 from lofarlake_nb.lake import records
 from lofarlake_nb.lake.counted import adler32_of
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.progress import Counting, Progress
 from lofarlake_nb.lake.replicas import File
 from lofarlake_nb.lake.staging import Staging
 from lofarlake_nb.lake.storage import Counted, Storages
-from lofarlake_nb.lake.ticks import Counting, Progress
 from lofarlake_nb.observation import naming, unpacking
 from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.disk import Written

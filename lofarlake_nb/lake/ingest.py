@@ -20,10 +20,11 @@ from lofarlake_nb.lake.journal import Journal
 from lofarlake_nb.lake.lease import Lease
 from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.plan import Order
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.registrar import Catalogue, Registrar
 from lofarlake_nb.lake.sending import Entry, Sending, with_what_is_safe
 from lofarlake_nb.lake.storage import Storages
-from lofarlake_nb.lake.ticks import Progress, Sink
+from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.parameters import IngestParameters
 
 log = logging.getLogger(__name__)

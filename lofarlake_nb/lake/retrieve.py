@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from lofarlake_nb.errors import NotAMeasurementSet, UsageError
 from lofarlake_nb.lake import records, space
 from lofarlake_nb.lake.did import DID
-from lofarlake_nb.lake.ticks import Progress, Sink
+from lofarlake_nb.lake.progress import Progress
+from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.observation import archive, measurement_set, naming, unpacking
 
 if TYPE_CHECKING:  # local files need no lake, and no Rucio

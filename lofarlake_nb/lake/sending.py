@@ -13,9 +13,9 @@ from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.journal import Journal
 from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.plan import Item
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.registration import Known, Stored
 from lofarlake_nb.lake.storage import Storage, Storages
-from lofarlake_nb.lake.ticks import Progress
 from lofarlake_nb.observation.archive import Block
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from lofarlake_nb.errors import LofarlakeError, TransferFailed
 from lofarlake_nb.lake import tape
 from lofarlake_nb.lake.asked import Asked
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.replicas import File, Replica
 from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.tape import QUEUED, State, Tape
-from lofarlake_nb.lake.ticks import Progress
 
 PATIENCE = 24 * 3600.0  # seconds without a file coming from tape
 _FIRST, _MOST, _GROWTH = 1.0, 60.0, 1.5  # seconds between two questions, at first and at most

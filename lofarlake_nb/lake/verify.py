@@ -8,9 +8,10 @@ from typing import Any
 from lofarlake_nb.errors import ChecksumMismatch, LofarlakeError
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.replicas import File, Replica, files_of
 from lofarlake_nb.lake.storage import Storages
-from lofarlake_nb.lake.ticks import Progress, Sink
+from lofarlake_nb.lake.ticks import Sink
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import pytest
 from lofarlake_nb.lake import client, ingest, plan, retrieve
 from lofarlake_nb.lake.embedded import storage
 from lofarlake_nb.lake.embedded.home import Home
-from lofarlake_nb.lake.ticks import Progress
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.parameters import IngestParameters
 
 BALLAST = "ballast"

@@ -12,9 +12,9 @@ from lofarlake_nb.errors import TransferFailed
 from lofarlake_nb.lake import client, ingest, retrieve, tape
 from lofarlake_nb.lake.asked import Asked
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.replicas import File, Replica
 from lofarlake_nb.lake.staging import Staging
-from lofarlake_nb.lake.ticks import Progress
 from lofarlake_nb.parameters import IngestParameters
 
 

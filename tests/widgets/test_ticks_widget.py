@@ -35,7 +35,7 @@ def test_files_on_their_way_are_below_and_not_read_out_at_each_byte():
 def test_the_executed_notebook_shows_how_it_ended(notebook_of, tmp_path):
     made = notebook_of(
         "much: int = 3",
-        "from lofarlake_nb.lake.ticks import Progress\nfrom lofarlake_nb.widgets.ticks import show",
+        "from lofarlake_nb.lake.progress import Progress\nfrom lofarlake_nb.widgets.ticks import show",
         "with Progress('ingest', much, show(), total_bytes=3000) as progress:\n"
         "    for n in range(much):\n"
         "        list(progress.count([b'x' * 1000], 'SARA'))\n"

@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from lofarlake_nb.lake import live
-from lofarlake_nb.lake.ticks import Failure, Moving, Progress, Site, Tick
+from lofarlake_nb.lake.progress import Progress
+from lofarlake_nb.lake.ticks import Failure, Moving, Site, Tick
 
 
 def test_bytes_and_files_are_counted_and_the_end_is_always_told():
