@@ -13,7 +13,7 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import AverageParameters
-from lofarlake_nb.processing import disk, results
+from lofarlake_nb.processing import cluster, disk, results
 from lofarlake_nb.processing.ateam import deciding
 from lofarlake_nb.processing.ateam.deciding import AteamVerdict
 from lofarlake_nb.processing.averages import resolution, smearing
@@ -107,6 +107,7 @@ def average(flagged: Flagged, parameters: AverageParameters, *, work: Path, clie
     step_key = steps.key("average", parameters, flagged.key)
     folder = Path(work) / "averaged"
 
+    @cluster.deaths_told()
     def run() -> dict:
         steps.empty(folder)
         return results.to_json(_average(flagged, parameters, folder, client, step_key))

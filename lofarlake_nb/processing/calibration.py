@@ -9,7 +9,7 @@ import numpy as np
 
 from lofarlake_nb import steps
 from lofarlake_nb.parameters import CalibrationParameters
-from lofarlake_nb.processing import results
+from lofarlake_nb.processing import cluster, results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.gains import subbands, verdict
@@ -137,6 +137,7 @@ def calibrate(
     step_key = _key(averaged, model, parameters)
     folder = Path(work) / "calibrated"
 
+    @cluster.deaths_told()
     def run() -> dict:
         steps.empty(folder)
         found = subbands.solve(averaged, model, parameters, client)
@@ -183,6 +184,7 @@ def improve(
     step_key = steps.key("improve", before.key, _key(averaged, model, parameters))
     folder = Path(work) / "improved" / step_key
 
+    @cluster.deaths_told()
     def run() -> dict:
         steps.empty(folder)
         found = subbands.solve(averaged, model, parameters, client)

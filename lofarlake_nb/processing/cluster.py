@@ -149,6 +149,32 @@ def _remove(scratch: str) -> None:
         time.sleep(0.1)
 
 
+@contextmanager
+def deaths_told() -> Iterator[None]:
+    """Say what it most often is when workers die of a task, again and again.
+
+    Raises
+    ------
+    ProcessingError
+        Instead of Dask's own.
+
+    Examples
+    --------
+    >>> with deaths_told():
+    ...     raise distributed.KilledWorker("average_one", None, 3)
+    Traceback (most recent call last):
+    ...
+    lofarlake_nb.errors.ProcessingError: workers died of a task, 4 times; most often their memory is too small
+    """
+    try:
+        yield
+    except distributed.KilledWorker as error:
+        raise ProcessingError(
+            f"workers died of a task, {error.allowed_failures + 1} times; most often their memory is too small",
+            "start fewer workers, or give each more memory",
+        ) from error
+
+
 def _free(port: int) -> int:
     """The port, or 0 for any other where it is taken: of two sessions, the first has the dashboard beside it."""
     with socket.socket() as probe:

@@ -13,7 +13,7 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import disk, results
+from lofarlake_nb.processing import cluster, disk, results
 from lofarlake_nb.processing.flags import flag_statistics, flag_store, searching
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.flags.searching import Source
@@ -123,6 +123,7 @@ def flag(
     strategy = [Path(parameters.strategy)] if parameters.strategy else []
     step_key = steps.key("flag", parameters, *strategy, *paths)
 
+    @cluster.deaths_told()
     def run() -> dict:
         return results.to_json(_flag(paths, parameters, Path(work) / "flags", client, step_key))
 

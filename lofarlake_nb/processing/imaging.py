@@ -12,7 +12,7 @@ from lofarlake_nb.errors import CalibrationFailed, UsageError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing import results
+from lofarlake_nb.processing import cluster, results
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.images import fits_image, image_figures, stokes
@@ -158,6 +158,7 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     step_key = steps.key("image", parameters, calibrated.key, *mask)
     folder = Path(work) / "images"
 
+    @cluster.deaths_told()
     def run() -> dict:
         return results.to_json(_image(calibrated, parameters, folder, client, step_key))
 

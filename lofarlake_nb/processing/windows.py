@@ -8,6 +8,8 @@ from lofarlake_nb.observation.measurement_set import Layout
 
 # Memory that one block's visibilities take; a task holds about four times as much at its peak.
 BLOCK_BYTES = 128_000_000
+# The same where a task makes new visibilities of them: what is read, chosen, averaged and written is there at once.
+COPIED_BYTES = 48_000_000
 # Memory of a part of a block that is worked on at once: it stays in the processor's cache, and memory is used again.
 PIECE_BYTES = 4_000_000
 # A pause longer than this many intervals parts two scans.
@@ -92,7 +94,7 @@ def groups(times: np.ndarray, interval: float, most: int) -> np.ndarray:
     return np.array(starts, dtype=np.int64)
 
 
-def blocks(layout: Layout, starts: np.ndarray, limit: int = BLOCK_BYTES) -> list[tuple[int, int]]:
+def blocks(layout: Layout, starts: np.ndarray, limit: int = COPIED_BYTES) -> list[tuple[int, int]]:
     """Ranges of groups whose visibilities fit a memory bound.
 
     Parameters

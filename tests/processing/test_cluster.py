@@ -70,3 +70,11 @@ def test_a_container_that_may_use_half_a_core_has_one(monkeypatch):
     """Kubernetes and Docker limit the time on the processors, not which of them are used."""
     monkeypatch.setattr("dask.system._try_extract_cgroup_cpu_quota", lambda: (50_000, 100_000))
     assert engines.cores() == 1
+
+
+def test_workers_that_die_of_a_task_are_told():
+    with cluster.start(1) as client:
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 1))
+        dies = client.submit(os._exit, 1)
+        with pytest.raises(ProcessingError, match="workers died of a task, 2 times.*memory"), cluster.deaths_told():
+            dies.result()
