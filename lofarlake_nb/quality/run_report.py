@@ -91,11 +91,12 @@ def facts(summary: Mapping[str, Any]) -> list[Fact]:
         remark = "held-out phase rms " + ("unknown" if phase is None else f"{phase:.1f}°")
         found.append(Fact("calibration", calibration["verdict"], remark, calibration["verdict"]))
     if image["file"] is not None:
-        thermal = image["thermal_rms_jy_per_beam"]
-        remark = "thermal unknown" if thermal is None else f"{image['rms_jy_per_beam'] / thermal:.2f} × thermal"
-        found.append(Fact("residual noise", f"{image['rms_jy_per_beam'] * 1e3:.2f} mJy/beam", remark))
-        beam = image["beam_arcsec"]
-        found.append(Fact("peak", f"{image['peak_jy_per_beam']:.2f} Jy/beam", f"beam {beam[0]:.1f}″ × {beam[1]:.1f}″"))
+        noise, thermal = image["rms_jy_per_beam"], image["thermal_rms_jy_per_beam"]
+        remark = "thermal unknown" if thermal is None else "" if noise is None else f"{noise / thermal:.2f} × thermal"
+        found.append(Fact("residual noise", _milli(noise), remark))
+        peak = _number(image["peak_jy_per_beam"], "{:.2f} Jy/beam") or "unknown"
+        major, minor = (_number(axis, "{:.1f}″") or "unknown" for axis in image["beam_arcsec"] or (None, None))
+        found.append(Fact("peak", peak, f"beam {major} × {minor}"))
     return found
 
 

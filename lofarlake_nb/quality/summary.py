@@ -137,18 +137,22 @@ def in_words(summary: Mapping[str, Any]) -> str:
         )
     lines += [f"self-calibration, {line}" for line in calibration.get("self_calibration") or []]
     if image["file"] is not None:
-        thermal = image["thermal_rms_jy_per_beam"]
+        thermal = _known(image["thermal_rms_jy_per_beam"], "{:.2f}", 1e3)
+        major, minor = (_known(axis, "{:.1f}") for axis in image["beam_arcsec"] or (None, None))
         lines.append(
-            f"image        {image['file']}: peak {image['peak_jy_per_beam']:.2f} Jy/beam, "
-            f"rms {image['rms_jy_per_beam'] * 1e3:.2f} mJy/beam "
-            f"(thermal {'unknown' if thermal is None else f'{thermal * 1e3:.2f}'}), "
-            f"beam {image['beam_arcsec'][0]:.1f} x {image['beam_arcsec'][1]:.1f} arcsec"
+            f"image        {image['file']}: peak {_known(image['peak_jy_per_beam'], '{:.2f} Jy/beam')}, "
+            f"rms {_known(image['rms_jy_per_beam'], '{:.2f} mJy/beam', 1e3)} (thermal {thermal}), "
+            f"beam {major} x {minor} arcsec"
         )
     for source in summary["sources"]:
         true = source["true_flux_jy"]
         against = "" if true is None else f" (true {true:.2f}, {source['flux_jy'] / true - 1:+.1%})"
         lines.append(f"source       {source['name']}: {source['flux_jy']:.2f} Jy{against}")
     return "\n".join(lines)
+
+
+def _known(value: float | None, form: str, factor: float = 1.0) -> str:
+    return "unknown" if value is None else form.format(value * factor)
 
 
 def _names(stations: Sequence[Any] | None) -> str:

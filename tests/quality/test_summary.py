@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.quality import sources, summary
+from lofarlake_nb.quality import run_report, sources, summary
 
 
 def filled():
@@ -50,6 +50,19 @@ def test_words_say_what_is_known_and_nothing_else():
     assert "3C196: 88.00 Jy (true 89.40, -1.6%)" in words
     assert "thermal unknown" in words
     assert "CS013HBA0" in words
+
+
+def test_a_blank_image_has_no_figures_and_is_told_all_the_same():
+    nothing = float("nan")
+    blank = {"file": "image.fits", "peak_jy_per_beam": nothing, "rms_jy_per_beam": nothing}
+    made = summary.with_part(summary.empty(), "image", blank | {"beam_arcsec": (20.0, nothing)})
+    said = "image        image.fits: peak unknown, rms unknown (thermal unknown), beam 20.0 x unknown arcsec"
+    assert summary.in_words(made) == said
+    known = summary.with_part(made, "image", {**made["image"], "thermal_rms_jy_per_beam": 0.001})
+    assert [(fact.label, fact.value) for fact in run_report.facts(known)] == [
+        ("residual noise", "unknown"),
+        ("peak", "unknown"),
+    ]
 
 
 def test_a_summary_that_lacks_keys_gets_them(tmp_path):
