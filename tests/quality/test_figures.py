@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.visualization import AsinhStretch, ImageNormalize
 
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
@@ -44,6 +45,16 @@ def test_the_same_image_is_the_same_picture(image, tmp_path):
     summary = {"image": {**figures_of, "frequency_hz": 135e6}, "sources": [known]}
     made = [Path(figures.field(tmp_path, summary).filename).read_bytes() for _ in range(2)]
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("rms", [0.0, None])
+def test_an_image_without_noise_is_drawn(image, tmp_path, rms):
+    picture = sources.read_picture(image[0])
+    blank = np.zeros((1, 1, *picture.pixels.shape), np.float32)
+    fits.writeto(tmp_path / "image.fits", blank, fits.getheader(image[0]), overwrite=True)
+    figures_of = {"rms_jy_per_beam": rms, "peak_ra_deg": 123.4, "peak_dec_deg": 48.2}
+    drawn = figures.field(tmp_path, {"image": figures_of, "sources": []})
+    assert Path(drawn.filename).stat().st_size > 1000
 
 
 def test_baselines_of_bad_stations_are_all_flagged_and_the_rest_as_they_are():

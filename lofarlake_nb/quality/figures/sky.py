@@ -47,7 +47,8 @@ def field(place: Path, summary: Mapping[str, Any], title: str = "") -> Image:
     --------
     >>> picture = field(place, recorded.value)
     """
-    picture, rms = read_picture(place / "image.fits"), summary["image"]["rms_jy_per_beam"]
+    picture = read_picture(place / "image.fits")
+    rms = summary["image"]["rms_jy_per_beam"] or _spread(picture.pixels)  # a colour scale has no room for none
     figure = Figure(figsize=(19, 8.6), layout="constrained")
     panels = figure.add_gridspec(1, 2)
     whole = _panel(figure, panels[0], picture, rms, brightest=100 * rms, pool=_pool(picture))
