@@ -35,6 +35,8 @@ class Provenance:
         Package to version.
     observation : mapping
         What was observed: target, times, frequencies, stations, in words.
+    places : tuple of str
+        Absolute paths of the Measurement Sets, for the command; their names where they are not known.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Provenance:
     settings: Settings
     versions: Mapping[str, str]
     observation: Mapping[str, str]
+    places: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "\n".join(f"{name:<17} {value}" for name, value in self.observation.items())
@@ -65,7 +68,8 @@ class Provenance:
             further = f" -p more {shlex.quote(more)}" if changed else ""
             return f"lofarlake run 2_process -p dataset {self.dataset} -p sky_model {model}{further}"
         options = " ".join(f"-p {name} {shlex.quote(value)}" for name, value in changed.items())
-        return f"lofarlake process {shlex.join(self.inputs)} --sky-model {model} --output DIR {options}".strip()
+        sets = shlex.join(self.places or self.inputs)
+        return f"lofarlake process {sets} --sky-model {model} --output DIR {options}".strip()
 
     def lines(self) -> list[str]:
         """The same as lines of text, for the HISTORY of a FITS file."""
@@ -107,7 +111,8 @@ def of(dataset: str, paths: Iterable[Path], sky_model: str, settings: Settings) 
     paths = list(paths)
     versions = {package: version(package) for package in ENGINES}
     names = tuple(path.name for path in paths)
-    return Provenance(dataset, names, sky_model, settings, versions, _observed(paths, settings.flag))
+    places = tuple(str(path.absolute()) for path in paths)
+    return Provenance(dataset, names, sky_model, settings, versions, _observed(paths, settings.flag), places)
 
 
 def _observed(paths: Sequence[Path], chosen: FlagParameters) -> dict[str, str]:

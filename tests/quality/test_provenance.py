@@ -3,9 +3,11 @@
 import json
 import shlex
 
+import small
 from astropy.io import fits
 
 from lofarlake_nb.processing import settings
+from lofarlake_nb.quality import provenance
 from lofarlake_nb.quality.provenance import Provenance, write_history
 
 
@@ -26,6 +28,15 @@ def test_a_run_on_files_is_repeated_by_its_options():
     given = {words[i + 1]: words[i + 2] for i, word in enumerate(words) if word == "-p"}
     assert settings.of({"more": [f"{name}={value}" for name, value in given.items()]}) == chosen
     assert words[2:4] == ["a.MS", "b.MS"]
+
+
+def test_the_command_finds_the_files_from_any_folder(tmp_path, monkeypatch):
+    path = small.measurement_set(tmp_path / "my sets", 1)
+    monkeypatch.chdir(tmp_path)
+    came = provenance.of("", [path.relative_to(tmp_path)], "3C196", settings.of({}))
+    assert shlex.split(came.command())[2] == str(path)
+    assert came.inputs == (path.name,)
+    assert str(tmp_path) not in "\n".join(came.lines())  # the same products wherever they are made
 
 
 def test_its_lines_name_every_parameter_and_version():
