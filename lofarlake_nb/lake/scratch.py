@@ -76,8 +76,12 @@ def purge(folders: Iterable[str | Path], *, older_than: float = 3600.0, remove: 
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder", "give the folders to look through")
         for part in partial.left(folder):
-            if not partial.is_dead(part) or now - part.stat().st_mtime < older_than:
+            try:
+                if not partial.is_dead(part) or now - part.stat().st_mtime < older_than:
+                    continue
+                size = sum(path.lstat().st_size for path in part.rglob("*") if path.is_file())
+            except FileNotFoundError:  # who makes its target anew has cleared it meanwhile
                 continue
-            found.append((str(part), sum(path.lstat().st_size for path in part.rglob("*") if path.is_file())))
+            found.append((str(part), size))
             removed += remove and partial.remove(part)
     return Purged(tuple(found), removed)

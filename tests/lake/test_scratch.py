@@ -11,6 +11,7 @@ import pytest
 from lofarlake_nb.cli import main
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake import scratch
+from lofarlake_nb.observation import partial
 
 BUILD = """
 import sys, time
@@ -67,6 +68,21 @@ def test_what_is_new_is_left_alone(tmp_path):
     os.utime(part, (0, time.time() - 3700))
     assert scratch.purge([tmp_path], remove=True).removed == 1
     assert not part.exists()
+
+
+def test_what_goes_while_one_looks_is_not_there(tmp_path, monkeypatch):
+    gone, stays = tmp_path / ".a.tar.abcdefgh.part", tmp_path / ".b.tar.abcdefgh.part"
+    gone.mkdir(), stays.mkdir()
+    is_dead = partial.is_dead
+
+    def looked(part):
+        dead = is_dead(part)
+        if part == gone:
+            part.rmdir()
+        return dead
+
+    monkeypatch.setattr(partial, "is_dead", looked)
+    assert scratch.purge([tmp_path], older_than=0.0).left == ((str(stays), 0),)
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
