@@ -209,8 +209,9 @@ def _audit(chosen: argparse.Namespace) -> Answer:
 
     older = quantity("older-than", chosen.older_than, u.s).value
     done = housekeeping.audit(lake_of(chosen), older_than=older, remove_dark=chosen.remove_dark)
+    why = {(site, path): f"not removed, {reason}" for site, path, reason in done.refused}
     word = "removed" if chosen.remove_dark else "dark"
-    lines = [f"{word}: {site} {path}, {size} bytes" for site, path, size in done.dark]
+    lines = [f"{why.get((site, path), word)}: {site} {path}, {size} bytes" for site, path, size in done.dark]
     lines += [f"lost: {site} {did}" for site, did in done.lost]
     lines += [f"not mounted here: {site}" for site in done.unseen]
     lines.append(f"{done.files} copies in the catalogue, {len(done.lost)} lost; {len(done.dark)} dark files")

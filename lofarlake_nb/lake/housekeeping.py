@@ -201,6 +201,8 @@ class Audit:
         Dark files that were removed.
     unseen : tuple of str
         Sites that are not mounted here, so that they can't be looked at.
+    refused : tuple of (site, path, reason)
+        Dark files that could not be removed.
 
     Examples
     --------
@@ -213,6 +215,7 @@ class Audit:
     lost: tuple[tuple[str, str], ...]
     removed: int
     unseen: tuple[str, ...]
+    refused: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -239,7 +242,7 @@ def audit(lake: Lake, *, older_than: float = 3600.0, remove_dark: bool = False) 
     Returns
     -------
     Audit
-        All mounted sites.
+        All mounted sites. What could not be removed is in there, not raised.
 
     Raises
     ------
@@ -271,7 +274,7 @@ def audit(lake: Lake, *, older_than: float = 3600.0, remove_dark: bool = False) 
                     )
                 known[path] = (copy.rse, str(did), copy.state)
     lost = [(rse, did) for path, (rse, did, state) in known.items() if state == "AVAILABLE" and not path.exists()]
-    dark, removed = [], 0
+    dark, refused, removed = [], [], 0
     for site, paths in on_disk.items():
         for path in sorted(paths - known.keys()):
             try:
@@ -280,11 +283,16 @@ def audit(lake: Lake, *, older_than: float = 3600.0, remove_dark: bool = False) 
                 continue
             if now - told.st_mtime < older_than:
                 continue
-            dark.append((site, str(path.relative_to(folders[site])), told.st_size))
+            name = str(path.relative_to(folders[site]))
+            dark.append((site, name, told.st_size))
             if remove_dark:
-                path.unlink(missing_ok=True)
-                removed += 1
-    return Audit(len(known), tuple(dark), tuple(sorted(lost)), removed, tuple(s for s in sites if s not in folders))
+                try:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+                except OSError as error:  # the rest goes all the same
+                    refused.append((site, name, error.strerror or str(error)))
+    unseen = tuple(site for site in sites if site not in folders)
+    return Audit(len(known), tuple(dark), tuple(sorted(lost)), removed, unseen, tuple(refused))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,10 +1,13 @@
 """What is retired goes and is remembered; what catalogue and storage do not know of each other is said."""
 
+import errno
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+from lofarlake_nb.cli import main
 from lofarlake_nb.errors import DIDNotFound, UsageError
 from lofarlake_nb.lake import client, housekeeping, metadata, verify
 from lofarlake_nb.lake.did import DID
@@ -88,6 +91,30 @@ def test_dark_and_lost(administrator, lake_home, dataset, unique):
     assert removed.removed == len(removed.dark) >= 1
     assert next(site.rglob(f"{unique}.0")).exists()
     assert not (site / "lofar" / f"dark.{unique}").exists()
+
+
+def test_what_can_not_be_removed_is_told_and_the_rest_goes(administrator, lake_home, unique, monkeypatch, capsys):
+    site = lake_home / "storage" / "SARA"
+    dark = [site / f"dark.{n}.{unique}" for n in range(2)]
+    for file in dark:
+        file.write_bytes(b"dark")
+    unlink = Path.unlink
+
+    def guarded(path, **options):
+        if path == dark[0]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", guarded)
+    assert main(["audit", "--lake", str(lake_home), "--older-than", "0 s", "--remove-dark"]) == 1
+    said = capsys.readouterr().out
+    assert f"not removed, Permission denied: SARA {dark[0].name}, 4 bytes" in said
+    assert f"removed: SARA {dark[1].name}, 4 bytes" in said
+    assert [file.exists() for file in dark] == [True, False]
+    done = housekeeping.audit(administrator, older_than=0, remove_dark=True)
+    assert done.refused == (("SARA", dark[0].name, "Permission denied"),)
+    assert not done.ok
+    unlink(dark[0])
 
 
 def test_sites_that_are_not_mounted_are_named(remote_lake, dataset):
