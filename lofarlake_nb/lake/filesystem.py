@@ -15,7 +15,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from fsspec.utils import isfilelike
 
-from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, LakeRefused, NotInTheLake
+from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, LakeRefused, NotInTheLake, UsageError
 from lofarlake_nb.lake import client, copies, tree, urls
 from lofarlake_nb.lake.copies import Parts
 from lofarlake_nb.lake.did import DID
@@ -103,8 +103,20 @@ class RucioFileSystem(AbstractFileSystem):
         return int(self.info(path)["adler32"] or "0", 16)
 
     def created(self, path: str) -> datetime:
-        """When a file or collection came into the catalogue."""
-        did = DID.parse(self.info(path)["did"])
+        """When a file or collection came into the catalogue.
+
+        Raises
+        ------
+        UsageError
+            Of a scope: the catalogue does not say.
+        """
+        info = self.info(path)
+        if not info["did"]:
+            raise UsageError(
+                f"rucio://{info['name']} is no file or collection: the catalogue does not say when it was made",
+                f"ask of what is in it: fs.ls({info['name']!r})",
+            )
+        did = DID.parse(info["did"])
         told = self._ask(lambda lake: lake.call("get_metadata", did.scope, did.name))
         return told["created_at"].replace(tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, LakeRefused, NotInTheLake, TransferFailed
+from lofarlake_nb.errors import ChecksumMismatch, LakeNotRunning, LakeRefused, NotInTheLake, TransferFailed, UsageError
 from lofarlake_nb.lake import ingest
 from lofarlake_nb.lake.filesystem import RucioFileSystem
 from lofarlake_nb.lake.storage import Storages, path_of
@@ -63,6 +63,13 @@ def test_a_file_has_one_description_by_each_of_its_paths(files):
         assert {**files.info(path), "name": ""} == {**short, "name": ""}
     assert (short["type"], len(short["adler32"])) == ("file", 8)
     assert files.checksum(f"lofar/{STEM}/image.fits") == int(short["adler32"], 16)
+
+
+@pytest.mark.parametrize("path", ["lofar", "rucio://lofar", ""])
+def test_of_a_scope_the_catalogue_does_not_say_when_it_was_made(files, path):
+    assert files.created(f"lofar/{STEM}").year > 2000
+    with pytest.raises(UsageError, match="is no file or collection: the catalogue does not say when"):
+        files.created(path)
 
 
 def test_patterns_find_files_across_datasets(files):
