@@ -164,7 +164,7 @@ class RucioFileSystem(AbstractFileSystem):
                 with open(part / "content", "wb") as file:
                     for block in blocks:
                         file.write(block)
-                        callback.relative_update(len(block))
+                        callback.absolute_update(file.tell())  # from the start again where another copy is taken
                 os.replace(part / "content", target)
 
         self._whole(info, write)

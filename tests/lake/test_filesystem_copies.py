@@ -4,6 +4,7 @@ import os
 
 import pytest
 from failing import failing, turned
+from fsspec.callbacks import Callback
 
 from lofarlake_nb.errors import LakeRefused
 from lofarlake_nb.lake.filesystem import RucioFileSystem
@@ -41,6 +42,15 @@ def test_a_whole_file_comes_from_the_second_site(far, two_copies, tmp_path, faul
     files.get(two_copies, str(tmp_path / "here"))
     assert (tmp_path / "here").read_bytes() == CONTENT
     assert (server.failures, server.seen["GET"]) == ([], 4)
+
+
+def test_bytes_of_a_second_copy_are_not_counted_on_top_of_the_first_s(far, two_copies, tmp_path):
+    files, server = far
+    told = Callback()
+    server.failures = ["flip answer"]
+    files.get_file(two_copies, str(tmp_path / "here"), callback=told)
+    assert (server.failures, server.seen["GET"]) == ([], 2)
+    assert (told.size, told.value) == (len(CONTENT), len(CONTENT))
 
 
 @pytest.mark.parametrize("fault", [403, 404])
