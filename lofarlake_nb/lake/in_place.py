@@ -142,7 +142,8 @@ def _below_address(lake: Lake, rse: str, address: str) -> str:
         raise UsageError(f"{address} is no address: {error}", "write it as https://host:port/path") from error
     whole = f"{told.scheme}://{told.hostname}:{port}{os.path.normpath(unquote(told.path))}"
     for protocol in lake.rse(rse)["protocols"]:
-        if whole.startswith(start := _prefix(protocol)):
+        # urlsplit gives the host in small letters.
+        if whole.startswith(start := _prefix({**protocol, "hostname": protocol["hostname"].lower()})):
             return quote(whole.removeprefix(start))
     starts = ", ".join(map(_prefix, lake.rse(rse)["protocols"]))
     raise UsageError(f"{address} is no address at {rse}", f"expected one that begins with {starts}")

@@ -2,12 +2,14 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import faults
 import pytest
 
 from lofarlake_nb.errors import ChecksumMismatch, LakeError, NotAMeasurementSet, UsageError
 from lofarlake_nb.lake import client, housekeeping, ingest, repair, retrieve, rules, verify
+from lofarlake_nb.lake import in_place as registered
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.embedded import in_place
 from lofarlake_nb.lake.storage import Storages
@@ -95,6 +97,15 @@ def test_another_lake_registers_and_reads_by_https(remote_lake, archive, files, 
     for wrong in ("https://host:80a/x", "https://[host/x"):
         with pytest.raises(UsageError, match="is no address: "):
             ingest.ingest(fresh, [wrong], parameters)
+
+
+@pytest.mark.parametrize("host", ["Store.Example.ORG", "store.example.org"])
+def test_large_and_small_letters_of_a_host_are_the_same(host):
+    protocol = {"scheme": "https", "hostname": "Store.Example.org", "port": 443, "prefix": "/Data/"}
+    lake = SimpleNamespace(rse=lambda rse: {"protocols": [protocol]})
+    assert registered._below_address(lake, "ARCHIVE", f"https://{host}/Data/A.fits") == "A.fits"
+    with pytest.raises(UsageError, match="is no address at ARCHIVE"):
+        registered._below_address(lake, "ARCHIVE", f"https://{host}/data/A.fits")
 
 
 def test_what_does_not_lie_there_is_refused(lake, archive, files, parameters, tmp_path, measurement_set, number):
