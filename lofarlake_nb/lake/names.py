@@ -5,7 +5,7 @@ import os
 import re
 
 ORIGINAL = "original_name"  # key in the metadata of a file whose name had to be written otherwise
-_LONGEST = 230  # characters; storages keep names of 255 bytes, and some add an ending while they write
+LONGEST = 230  # characters; storages keep names of 255 bytes, and some add an ending while they write
 _START = "0__00"  # before a name that does not start with a letter or a digit; no file name has a byte 0
 _ENDING = r"(?:\.[A-Za-z0-9]{1,8}){0,2}$"
 _CUT = re.compile(r"__cut-[0-9a-f]{24}" + _ENDING)
@@ -33,11 +33,11 @@ def encode(name: str) -> str:
     written = re.sub(r"[^A-Za-z0-9.\-_/]", _digits, guarded)
     if not re.match(r"[A-Za-z0-9/]", written):
         written = _START + written
-    if len(written) <= _LONGEST:
+    if len(written) <= LONGEST:
         return written
     kind = re.search(_ENDING, name)
     ending = f"__cut-{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}{kind[0] if kind else ''}"
-    return written[: _LONGEST - len(ending)] + ending
+    return written[: LONGEST - len(ending)] + ending
 
 
 def decode(written: str) -> str:

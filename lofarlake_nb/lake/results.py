@@ -1,5 +1,6 @@
 """Results of a run in the lake: a dataset named by their content, with the way back to where they come from."""
 
+import hashlib
 import shutil
 import tempfile
 import zlib
@@ -9,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb.lake import ingest, metadata, registration
+from lofarlake_nb.lake import ingest, metadata, names, registration
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ingest import Ingested
@@ -81,7 +82,7 @@ def keep(
     """Bring the products of a run into the lake, beside the dataset that they were made from.
 
     The results dataset is called after the input and the content of the products, so the same products are the same
-    dataset. It stays open for the executed notebook: `add_notebook`.
+    dataset. It stays open for the executed notebook: `add_notebook`. Of a long name of an input it has the beginning.
 
     Parameters
     ----------
@@ -117,7 +118,8 @@ def keep(
     if not dataset:
         return Kept("")
     source = DID.parse(dataset)
-    name = DID(source.scope, f"{source.name}_{Path(notebook).stem}_{content(products)}")
+    ending = f"_{Path(notebook).stem}_{content(products)}"
+    name = DID(source.scope, _cut(source.name, names.LONGEST - len(f"{ending}.{notebook}")) + ending)
     lineage = {
         "inputs": [str(source)],
         "notebook": f"{name}.{notebook}",
@@ -175,6 +177,13 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
         named = Path(shutil.copyfile(executed, Path(folder) / notebook))
         ingest.ingest_products(lake, [named], did, lineage, rse=rse, replicate_to="", close=True)
     return True
+
+
+def _cut(name: str, longest: int) -> str:
+    """A name, or its beginning and a hash, so that the notebook's, which begins with it, is none too long."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def content(products: Sequence[Path]) -> str:
