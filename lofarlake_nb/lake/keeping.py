@@ -44,6 +44,8 @@ class Shared:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not self.dataset:
             return {"text/plain": "there is nothing to share yet"}
+        if not self.urls:
+            return {"text/plain": f"{self.dataset} has no files yet"}
         said = (
             f"{len(self.urls)} files are in the lake as {self.dataset}; someone else opens the first with\n{self.line}"
         )
@@ -144,7 +146,9 @@ def shared(lake: Lake, did: DID | str) -> Shared:
     lake.get(did)
     files = sorted(DID(row["scope"], row["name"]) for row in lake.stream("list_files", did.scope, did.name))
     start = f"rucio://{did.scope}/{urls.names([did])[0]}"
-    return Shared(str(did), tuple(f"{start}/{name}" for name in urls.names(files, did)) or (start,))
+    if files == [did]:  # it is a file itself
+        return Shared(str(did), (start,))
+    return Shared(str(did), tuple(f"{start}/{name}" for name in urls.names(files, did)))
 
 
 def _check(files: Sequence[Path]) -> None:

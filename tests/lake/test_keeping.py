@@ -51,3 +51,19 @@ def test_what_can_not_be_kept_is_named(lake, files, tmp_path):
 def test_nothing_is_nothing_to_share(lake):
     assert keeping.shared(lake, "").line == ""
     assert "nothing to share" in keeping.shared(lake, "")._repr_mimebundle_()["text/plain"]
+
+
+def test_a_dataset_without_files_has_none_to_open(lake, unique):
+    lake.call("add_dataset", "lofar", unique)
+    shared = keeping.shared(lake, f"lofar:{unique}")
+    assert (shared.urls, shared.line) == ((), "")
+    assert shared._repr_mimebundle_()["text/plain"] == f"lofar:{unique} has no files yet"
+
+
+def test_a_file_is_shared_by_its_own_address(lake, files):
+    keeping.keep(files[1], lake=lake.home, dataset=f"lofar:of.{files[0].stem}")
+    shared = keeping.shared(lake, f"lofar:of.{files[0].stem}.plot.png")
+    namespace = {}
+    exec(shared.line.replace("'rucio.cfg'", repr(str(lake.home))), namespace)
+    with namespace["file"] as opened:
+        assert opened.read() == files[1].read_bytes()
