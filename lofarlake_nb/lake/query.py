@@ -141,8 +141,8 @@ def cone(written: str) -> tuple[float, float, float]:
 
     Examples
     --------
-    >>> [f"{angle:.3f}" for angle in cone("123.4deg 48.2deg 2deg")]
-    ['2.154', '0.841', '0.035']
+    >>> [round(angle, 3) for angle in cone("123.4deg 48.2deg 2deg")]
+    [2.154, 0.841, 0.035]
     """
     words = written.split()
     try:
@@ -154,7 +154,7 @@ def cone(written: str) -> tuple[float, float, float]:
             f"cone: {written!r} is not a right ascension, a declination and a radius",
             'write it as "123.4deg 48.2deg 2deg" or "8h13m36s 48d13m 1d"',
         ) from error
-    return ra.rad, dec.rad, radius.rad
+    return float(ra.rad), float(dec.rad), float(radius.rad)
 
 
 def _in_cone(written: str) -> Test:

@@ -3,7 +3,7 @@
 import pytest
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.lake import metadata, search
+from lofarlake_nb.lake import metadata, query, search
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.search import Query
 
@@ -98,3 +98,7 @@ def test_a_query_that_can_t_be_understood(query):
 def test_kinds_that_are_not(lake):
     with pytest.raises(UsageError, match="kind: expected dataset"):
         search.find(lake, Query(), kind="star")
+
+
+def test_a_cone_is_of_plain_numbers():
+    assert [type(angle) for angle in query.cone("123.4deg 48.2deg 2deg")] == [float] * 3
