@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.commands import Answer, connected, count, lake_of, view, waiting
+from lofarlake_nb.wording import counted
 
 
 def add(commands: Any) -> None:
@@ -51,7 +52,7 @@ def _ingest(chosen: argparse.Namespace) -> Answer:
     sent = f"{done.bytes / 1e6:.1f} MB sent in {done.seconds:.1f} s"
     if chosen.in_place:
         sent = f"where they lie, in {done.seconds:.1f} s"
-    return done.summary(), f"{done.dataset}: {done.files} files are verified at {done.rse}, {sent}", 0
+    return done.summary(), f"{done.dataset}: {counted(done.files, 'file is')} verified at {done.rse}, {sent}", 0
 
 
 def _add_rules(commands: Any) -> None:
@@ -75,7 +76,7 @@ def _rules(chosen: argparse.Namespace) -> Answer:
         rule = one.rule
         ends, why = f", ends {rule.ends} UTC" if rule.ends else "", f": {rule.error}" if rule.error else ""
         of = "" if str(rule.did) == chosen.did else f" of {rule.did}"
-        counts = f"{rule.ok} of {rule.total} files are there"
+        counts = f"{rule.ok} of {counted(rule.total, 'file is')} there"
         lines.append(f"{rule.rule_id} {rule.rse_expression}{of}, {rule.account}: {rule.state}, {counts}{ends}{why}")
         lines += [f"  {p.did} to {p.rse}: {p.state}{', ' + p.reason if p.reason else ''}" for p in one.pending]
     value = {"did": chosen.did, "rules": [_plain(one) for one in held]}
@@ -94,7 +95,7 @@ def _replicate(chosen: argparse.Namespace) -> Answer:
     if chosen.wait:
         rules.wait(lake, rule_id, chosen.timeout, view())
     rule = rules.state(lake, rule_id)
-    return _plain(rule), f"rule {rule_id}: {rule.ok} of {rule.total} files are at {chosen.expression}", 0
+    return _plain(rule), f"rule {rule_id}: {rule.ok} of {counted(rule.total, 'file is')} at {chosen.expression}", 0
 
 
 def _add_retrieve(commands: Any) -> None:
@@ -126,7 +127,7 @@ def _retrieve(chosen: argparse.Namespace) -> Answer:
     )
     value = {**dataclasses.asdict(got), "paths": [str(path) for path in got.paths]}
     moved = f"{got.bytes / 1e6:.1f} MB moved in {got.seconds:.1f} s"
-    lines = [*got.problems, *value["paths"], f"{chosen.did}: {got.files} files are in {chosen.to}, {moved}"]
+    lines = [*got.problems, *value["paths"], f"{chosen.did}: {counted(got.files, 'file is')} in {chosen.to}, {moved}"]
     return value, "\n".join(lines), 0
 
 

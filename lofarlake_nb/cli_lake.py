@@ -9,6 +9,7 @@ from typing import Any
 
 from lofarlake_nb.commands import Answer, Parser, add_home, command, connected, count, home, lake_of, view, waiting
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.wording import counted
 
 # Options of find: fields of search.Query, which is imported when it is needed.
 _QUERY = {
@@ -142,7 +143,7 @@ def _verify(chosen: argparse.Namespace) -> Answer:
     found = verify.verify(lake, chosen.did, deep=chosen.deep, streams=chosen.streams, progress=show)
     value: dict[str, Any] = {**found.summary(), "rows": [dataclasses.asdict(row) for row in found.problems]}
     lines = [f"{row.did} {row.rse or '-'}: {row.problem}" for row in found.problems]
-    lines.append(f"{found.dataset}: {len(found.rows) - len(lines)} of {len(found.rows)} copies are right")
+    lines.append(f"{found.dataset}: {len(found.rows) - len(lines)} of {counted(len(found.rows), 'copy is')} right")
     ok = found.ok
     if chosen.repair and not ok:
         mended = repair.repair(lake, found, deep=chosen.deep, timeout=chosen.timeout, progress=show)
@@ -192,12 +193,10 @@ def _retire(chosen: argparse.Namespace) -> Answer:
     )
     lines = [f"still held by rule {holder}" for holder in done.holders]
     if done.in_place:
-        lines.append(
-            f"{done.in_place} copies were registered in place: their files stay, and the lake still lists them"
-        )
-    lines.append(
-        f"{done.dataset}: {len(done.rules)} rules ended, {done.replicas} copies of {done.files} files are left"
-    )
+        copies = counted(done.in_place, "copy was")
+        lines.append(f"{copies} registered in place: what is there stays, and the lake still lists it")
+    ended, left = counted(len(done.rules), "rule"), counted(done.replicas, "copy is")
+    lines.append(f"{done.dataset}: {ended} ended, {left} left of {counted(done.files, 'file')}")
     return done.summary(), "\n".join(lines), 0 if done.ok else 1
 
 
@@ -214,7 +213,8 @@ def _audit(chosen: argparse.Namespace) -> Answer:
     lines = [f"{why.get((site, path), word)}: {site} {path}, {size} bytes" for site, path, size in done.dark]
     lines += [f"lost: {site} {did}" for site, did in done.lost]
     lines += [f"not mounted here: {site}" for site in done.unseen]
-    lines.append(f"{done.files} copies in the catalogue, {len(done.lost)} lost; {len(done.dark)} dark files")
+    copies = f"{counted(done.files, 'copy')} in the catalogue, {len(done.lost)} lost"
+    lines.append(f"{copies}; {counted(len(done.dark), 'file is')} dark")
     return done.summary(), "\n".join(lines), 0 if done.ok else 1
 
 

@@ -10,6 +10,7 @@ from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.rules import Held
 from lofarlake_nb.lake.tree import Entry
+from lofarlake_nb.wording import counted
 
 _PENDING = 5  # files that are looked up for each rule
 _BELOW = 100  # datasets of a container that are looked at
@@ -141,7 +142,7 @@ def _of_datasets(lake: Lake, datasets: Iterable[DID]) -> dict[str, Site]:
 def _counted(rse: str, count: int, total: int) -> Site:
     if count >= total:
         return Site(rse, "green", f"has all {total} files" if total != 1 else "has the file")
-    return Site(rse, "yellow", f"has {count} of {total} files")
+    return Site(rse, "yellow", f"has {count} of {counted(total, 'file')}")
 
 
 def _with_rules(known: dict[str, Site], held: Iterable[Held]) -> dict[str, Site]:

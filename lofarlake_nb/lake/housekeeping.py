@@ -18,6 +18,7 @@ from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.patience import Patience
 from lofarlake_nb.lake.replicas import File, all_of, files_of, replicas_of
 from lofarlake_nb.lake.storage import Storages
+from lofarlake_nb.wording import counted
 
 _PAUSE = 1.0  # seconds between two questions
 _FORGETTING = 30.0  # seconds for the lake to forget copies that were registered in place, where it does that
@@ -123,7 +124,7 @@ def retire(lake: Lake, dataset: DID | str, *, timeout: float = 600.0, delete_in_
         ended, holders = _ended(lake, did)
         left, owned = _wait(lake, [file.did for file in files], 0.0 if holders else timeout)
     size = sum(size for size, _ in record.values())
-    log.info("%s: %d rules ended, %d copies are left", did, len(ended), left)
+    log.info("%s: %s ended, %s left", did, counted(len(ended), "rule"), counted(left, "copy is"))
     return Retired(str(did), len(record), size, tuple(ended), tuple(holders), left, owned)
 
 

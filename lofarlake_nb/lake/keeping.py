@@ -12,6 +12,7 @@ from lofarlake_nb.lake import ingest, names, results, urls
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink
+from lofarlake_nb.wording import counted
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,8 @@ class Shared:
             return {"text/plain": "there is nothing to share yet"}
         if not self.urls:
             return {"text/plain": f"{self.dataset} has no files yet"}
-        said = (
-            f"{len(self.urls)} files are in the lake as {self.dataset}; someone else opens the first with\n{self.line}"
-        )
+        files = counted(len(self.urls), "file is")
+        said = f"{files} in the lake as {self.dataset}; someone else opens the first with\n{self.line}"
         return {"text/plain": said}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 from lofarlake_nb.lake.ticks import Failure, Moving, Site, Tick
+from lofarlake_nb.wording import counted
 
 MARKS = {"green": "●", "yellow": "▲", "red": "✖"}  # told apart without their colours
 _CODES = {"green": "36", "yellow": "33", "red": "1;31"}  # cyan, not green: red and green look the same to many
@@ -25,7 +26,8 @@ def headline(tick: Tick) -> str:
     >>> headline(Tick("ingest", 3, 8, 15 * 10**8, 2e8, total_bytes=4 * 10**9, rate_now=2.5e8, seconds=7.5))
     'ingest: 3 of 8 files, 1.5 GB of 4 GB, 250 MB/s now, 200 MB/s in the mean, 12 s left'
     """
-    words = [f"{tick.stage}: {tick.done} of {tick.total} files" if tick.total else f"{tick.stage}: all was there"]
+    done = f"{tick.done} of {counted(tick.total, 'file')}" if tick.total else "all was there"
+    words = [f"{tick.stage}: {done}"]
     is_running = tick.state == "running"
     if tick.bytes:
         whole = f" of {size(tick.total_bytes)}" if tick.total_bytes else ""
@@ -51,7 +53,7 @@ def site_words(site: Site) -> str:
     moved = f", {size(site.bytes)}" if site.bytes else ""
     silent = f", no bytes for {duration(site.silent)}" if site.silent else ""
     note = f"; {site.note}" if site.note else ""
-    return f"{site.name}: {site.state}, {site.done} files done{moved}{failed}{silent}{note}"
+    return f"{site.name}: {site.state}, {counted(site.done, 'file')} done{moved}{failed}{silent}{note}"
 
 
 def failure_words(failure: Failure) -> str:

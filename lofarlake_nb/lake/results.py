@@ -15,6 +15,7 @@ from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ingest import Ingested
 from lofarlake_nb.steps import KEEP_MIME
+from lofarlake_nb.wording import counted
 
 # Whose versions decide what a product looks like.
 ENGINES = (
@@ -66,7 +67,7 @@ class Kept:
             return {"text/plain": "kept on this disk only: the input did not come from a lake"}
         request = {"dataset": self.dataset, "lake": self.lake, "rse": self.rse, "notebook": self.notebook}
         files = self.ingested.files if self.ingested else 0
-        return {"text/plain": f"{files} products are in the lake as {self.dataset}", KEEP_MIME: request}
+        return {"text/plain": f"{counted(files, 'product is')} in the lake as {self.dataset}", KEEP_MIME: request}
 
 
 def keep(

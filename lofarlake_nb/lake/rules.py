@@ -8,6 +8,7 @@ from lofarlake_nb.errors import AlreadyThere, LakeError, TransferFailed
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Failure, Sink, Site, Tick
+from lofarlake_nb.wording import counted
 
 _PAUSE = 1.0  # seconds between two questions
 _PATIENCE = 60.0  # seconds that a rule may be stuck: the lake's own daemons repair it meanwhile
@@ -308,7 +309,7 @@ def _unfinished(lake: Lake, rule: Rule, seconds: float) -> TransferFailed:
     why = f" ({rule.error})" if rule.error else ""
     return TransferFailed(
         f"the copy of {rule.did} to {rule.rse_expression} is {rule.state} after {seconds:.0f} s{why}, "
-        f"{rule.ok} of {rule.total} files are there{'; ' + named if named else ''}{more}",
+        f"{rule.ok} of {counted(rule.total, 'file is')} there{'; ' + named if named else ''}{more}",
         "see whether every part of the lake is up: lofarlake lake status; then wait again",
     )
 

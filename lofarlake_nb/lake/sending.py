@@ -17,6 +17,7 @@ from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.registration import Known, Stored
 from lofarlake_nb.lake.storage import Storage, Storages
 from lofarlake_nb.observation.archive import Block
+from lofarlake_nb.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ def with_what_is_safe(
         return failure
     safe = {entry.name for entry in entries}
     missing = [item.did.name for item in items if item.did.name not in safe]
-    said = f"{len(safe)} of {len(items)} files are at the site"
+    said = f"{len(safe)} of {counted(len(items), 'file is')} at the site"
     if missing:
         said += f"; missing: {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
     if isinstance(failure, KeyboardInterrupt):

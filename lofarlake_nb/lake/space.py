@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lofarlake_nb.errors import NoSpace
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.wording import counted
 
 if TYPE_CHECKING:  # room here is asked for without a lake, and without Rucio
     from lofarlake_nb.lake.plan import Item
@@ -38,7 +39,7 @@ def check_site(storages: "Storages", addresses: Mapping[DID, str], new: Sequence
     >>> item, storages = plan.Item(DID("lofar", "large.tar"), Path("large"), 10**18), storage.Storages(lake)
     >>> check_site(storages, storages.addresses("SARA", [item.did]), [item])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    lofarlake_nb.errors.NoSpace: the site's disk has ... MB free, these 1 files need 1000000000000 MB; free ...
+    lofarlake_nb.errors.NoSpace: the site's disk has ... MB free, 1 file needs 1000000000000 MB; free ...
     """
     if not new:
         return
@@ -49,7 +50,7 @@ def check_site(storages: "Storages", addresses: Mapping[DID, str], new: Sequence
         needed -= sum(i.size for i in new if storages.of(addresses[i.did]).size(addresses[i.did]) == i.size)
     if free is not None and needed + _SPARE > free:
         raise NoSpace(
-            f"the site's disk has {free / 1e6:.0f} MB free, these {len(new)} files need {needed / 1e6:.0f} MB",
+            f"the site's disk has {free / 1e6:.0f} MB free, {counted(len(new), 'file needs')} {needed / 1e6:.0f} MB",
             "free some space, or choose another site",
         )
 

@@ -16,6 +16,7 @@ from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.replicas import File, Replica
 from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.tape import QUEUED, State, Tape
+from lofarlake_nb.wording import counted
 
 PATIENCE = 24 * 3600.0  # seconds without a file coming from tape
 _FIRST, _MOST, _GROWTH = 1.0, 60.0, 1.5  # seconds between two questions, at first and at most
@@ -270,7 +271,7 @@ class Staging:
                 try:
                     request = service.stage(paths, max(self._patience, _ON_DISK))
                 except LofarlakeError as error:
-                    self._told.failed(f"{len(paths)} files on tape", error.message, rse)
+                    self._told.failed(f"{counted(len(paths), 'file')} on tape", error.message, rse)
                     for wait in [] if error.passing else group:  # a service that does not answer is asked again
                         wait.state = State("failed", error.message)
                     continue

@@ -12,6 +12,7 @@ from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.replicas import File, Replica, files_of
 from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.ticks import Sink
+from lofarlake_nb.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Verified:
             first = f"{wrong[0].did}{f' at {wrong[0].rse}' if wrong[0].rse else ''}: {wrong[0].problem}"
             more = f", and {len(wrong) - 1} more" if wrong[1:] else ""
             raise ChecksumMismatch(
-                f"{self.dataset}: {len(wrong)} of {len(self.rows)} copies are not right: {first}{more}",
+                f"{self.dataset}: {len(wrong)} of {counted(len(self.rows), 'copy is')} not right: {first}{more}",
                 "wait for copies that are on their way, and mend the others: lofarlake verify --repair",
             )
         return self

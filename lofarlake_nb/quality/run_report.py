@@ -10,6 +10,7 @@ from lofarlake_nb.quality import products, report
 from lofarlake_nb.quality.products import Recorded
 from lofarlake_nb.quality.qa import PIPELINE
 from lofarlake_nb.quality.report import Fact, Picture, Section, Table
+from lofarlake_nb.wording import counted
 
 VERDICTS = {
     "good": "The solutions describe data that they were not made from.",
@@ -82,7 +83,7 @@ def facts(summary: Mapping[str, Any]) -> list[Fact]:
     found = []
     if ingest["files"] is not None:
         rate = "" if ingest["rate_mb_s"] is None else f", {ingest['rate_mb_s']:.0f} MB/s"
-        remark = f"{ingest['files']} files verified{rate}"
+        remark = f"{counted(ingest['files'], 'file')} verified{rate}"
         found.append(Fact("sent into the lake", f"{ingest['bytes'] / 1e6:.0f} MB", remark))
     if flags["fraction"] is not None:
         found.append(Fact("flagged", f"{flags['fraction']:.1%}", f"bad stations: {len(flags['bad_stations'] or [])}"))
@@ -167,7 +168,7 @@ def _image(place: Path, summary: Mapping[str, Any], image: Mapping[str, Any] | N
 def _sources(place: Path, summary: Mapping[str, Any], image: Mapping[str, Any] | None) -> Section:
     if image is None:
         return Section("Sources")
-    listed = f"PyBDSF finds {image['nsources']} sources (sources.fits, and sources.reg for DS9 and CARTA)."
+    listed = f"PyBDSF finds {counted(image['nsources'], 'source')} (sources.fits, and sources.reg for DS9 and CARTA)."
     corrected = image["min_rms_true_sky"] is not None
     words = [image["note"] or listed, "Fluxes are " + ("" if corrected else "not ") + "corrected for the primary beam."]
     statistics = [

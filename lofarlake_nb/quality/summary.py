@@ -12,6 +12,7 @@ import numpy as np
 from lofarlake_nb import steps
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.quality.sources import MeasuredSource
+from lofarlake_nb.wording import counted
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "ingest": ("files", "bytes", "seconds", "rate_mb_s", "catalogue_calls"),
@@ -122,9 +123,10 @@ def in_words(summary: Mapping[str, Any]) -> str:
     lines = []
     if ingest["files"] is not None:
         rate = "" if ingest["rate_mb_s"] is None else f" ({ingest['rate_mb_s']:.0f} MB/s)"
+        calls = counted(ingest["catalogue_calls"], "call")
         lines.append(
-            f"ingest       {ingest['files']} files verified, {ingest['bytes'] / 1e6:.0f} MB sent in "
-            f"{ingest['seconds']:.1f} s{rate}, {ingest['catalogue_calls']} catalogue calls"
+            f"ingest       {counted(ingest['files'], 'file')} verified, {ingest['bytes'] / 1e6:.0f} MB sent in "
+            f"{ingest['seconds']:.1f} s{rate}, {calls} to the catalogue"
         )
     if flags["fraction"] is not None:
         lines.append(f"flags        {flags['fraction']:.2%}, bad stations: {_names(flags['bad_stations'])}")

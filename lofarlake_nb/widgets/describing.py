@@ -8,6 +8,7 @@ from lofarlake_nb.lake import live
 from lofarlake_nb.lake.about import About, Site
 from lofarlake_nb.lake.rules import Held
 from lofarlake_nb.widgets.ticks import COLOURS
+from lofarlake_nb.wording import counted
 
 # Of a Measurement Set's metadata, what an astronomer looks for first.
 _FIRST = ("target", "project_name", "observation_id", "start", "duration_s", "n_stations", "subband", "antenna_set")
@@ -28,7 +29,7 @@ def about(known: About) -> str:
     head = f"<div><b>{html.escape(str(entry.did))}</b></div>"
     facts = [entry.type]
     if entry.files is not None:
-        facts.append(f"{entry.files:,} file{'s' if entry.files != 1 else ''}")
+        facts.append(counted(entry.files, "file", ","))
     if entry.bytes is not None:
         facts.append(f"{live.size(entry.bytes)} ({entry.bytes:,} bytes)")
     if entry.adler32:
@@ -78,7 +79,7 @@ def _site(site: Site) -> str:
 def _rule(held: Held) -> str:
     rule = held.rule
     colour = _RULE_COLOURS.get(rule.state, "yellow")
-    said = f"{rule.rse_expression}: {rule.state}, {rule.ok} of {rule.total} files are there"
+    said = f"{rule.rse_expression}: {rule.state}, {rule.ok} of {counted(rule.total, 'file is')} there"
     said += f", until {rule.ends} UTC" if rule.ends else ""
     said += f"; {rule.error}" if rule.error else ""
     waits = "".join(

@@ -10,6 +10,7 @@ from lofarlake_nb.lake import browse
 from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.widgets import controls, describing, opening
 from lofarlake_nb.widgets.work import Work
+from lofarlake_nb.wording import counted
 
 _KEPT = 6  # works that are shown, the newest
 
@@ -88,7 +89,7 @@ class Actions:
 
         def do(sink: Sink) -> str:
             found = self.browser.retrieve(did, folder, sink)
-            return f"{found.files} files are in {folder}, verified"
+            return f"{counted(found.files, 'file is')} in {folder}, verified"
 
         self._begin(f"retrieve {did}", f"retrieve({did!r}, {folder!r})", do)
 
@@ -109,7 +110,7 @@ class Actions:
         did, site = self._chosen(), self.site.value
 
         def do(sink: Sink) -> str:
-            return f"{self.browser.replicate(did, site, sink).ok} files are at {site}"
+            return f"{counted(self.browser.replicate(did, site, sink).ok, 'file is')} at {site}"
 
         self._begin(f"replicate {did} to {site}", f"replicate({did!r}, {site!r})", do, self._changed)
 
@@ -118,7 +119,8 @@ class Actions:
 
         def do(sink: Sink) -> str:
             found = self.browser.verify(did, sink).require()
-            return f"{len(found.rows)} copies of {found.files} files are right"
+            are = "is" if len(found.rows) == 1 else "are"
+            return f"{counted(len(found.rows), 'copy')} of {counted(found.files, 'file')} {are} right"
 
         self._begin(f"verify {did}", f"verify({did!r})", do)
 

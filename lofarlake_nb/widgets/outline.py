@@ -9,6 +9,7 @@ from lofarlake_nb.lake import live
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import Listing, Page
 from lofarlake_nb.lake.tree import Entry
+from lofarlake_nb.wording import counted
 
 Key = tuple[str, ...]  # the way from the root: a scope, then DIDs; or a turn of a page, see `turned`
 _FORWARD, _BACK = ">", "<"
@@ -158,7 +159,7 @@ def words(entry: Entry) -> str:
     """
     said = [] if entry.is_file else [entry.type]
     if entry.files is not None:
-        said.append(f"{entry.files:,} file{'s' if entry.files != 1 else ''}")
+        said.append(counted(entry.files, "file", ","))
     if entry.bytes is not None:
         said.append(live.size(entry.bytes))
     return ", ".join(said)

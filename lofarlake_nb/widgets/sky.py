@@ -14,6 +14,7 @@ from lofarlake_nb.lake import client
 from lofarlake_nb.lake.observations import Observation, observations
 from lofarlake_nb.widgets import interactive, variable
 from lofarlake_nb.widgets.picture import Picture, picture_of
+from lofarlake_nb.wording import counted
 
 PROJECTIONS = ("all sky", "zoomed")
 _COLOUR, _CHOSEN = "#0072B2", "#D55E00"  # Okabe and Ito's; what is chosen is larger and hollow too
@@ -37,7 +38,7 @@ def picture(lake: str | Path = "", *, projection: str = "all sky") -> Picture:
 
     Examples
     --------
-    >>> "observations of" in repr(picture(home))
+    >>> "observation" in repr(picture(home))
     True
     """
     found = observations(client.connect(lake))
@@ -46,7 +47,7 @@ def picture(lake: str | Path = "", *, projection: str = "all sky") -> Picture:
     figure = Figure(figsize=(9, 7), layout="constrained")
     draw(figure, found, projection)
     targets = sorted({one.target for one in found if one.target})
-    return picture_of(figure, f"{len(found)} observations of {', '.join(targets[:10]) or 'unnamed targets'}")
+    return picture_of(figure, f"{counted(len(found), 'observation')} of {', '.join(targets[:10]) or 'unnamed targets'}")
 
 
 def sky_view(lake: str | Path = "", *, name: str = "dataset") -> ipywidgets.Widget:
@@ -124,7 +125,7 @@ class SkyView:
             return
         self.choice.options = [(f"{one.target or one.did}  {one.start[:16]}  {one.did}", one.did) for one in some]
         self.choice.value = None
-        self.shown.value = f"{len(some)} observations are here: choose one."
+        self.shown.value = f"{counted(len(some), 'observation is')} here: choose one."
         self.choice.value = some[0].did if len(some) == 1 else None
 
     def _draw(self) -> None:

@@ -98,6 +98,6 @@ def test_ingest(command, files, unique):
 def test_retire_and_audit(command, dataset):
     assert command("retire", dataset)[0] == 2  # nobody is there to ask
     status, said = command("retire", dataset, "--yes")
-    assert (status, said) == (0, f"{dataset}: 1 rules ended, 0 copies of 2 files are left\n")
+    assert (status, said) == (0, f"{dataset}: 1 rule ended, 0 copies are left of 2 files\n")
     status, said = command("audit", "--administrator", "--json")
     assert (status, said["unseen"]) == (0 if said["ok"] else 1, [])

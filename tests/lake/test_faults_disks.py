@@ -47,7 +47,7 @@ def test_a_mounted_site_that_fills_up_under_a_file(lake, lake_home, files, param
         assert "free some space" in full.value.hint
         assert "run it again" in full.value.hint
         assert disk.files() == [files[0].name]
-        with pytest.raises(NoSpace, match="these 2 files need 6 MB"):  # known beforehand now
+        with pytest.raises(NoSpace, match="2 files need 6 MB"):  # known beforehand now
             disk.do(disks.ingested, lake_home, files, parameters)
         disk.make_room()
         assert disk.do(disks.ingested, lake_home, files, parameters) == 3

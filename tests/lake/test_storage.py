@@ -154,7 +154,7 @@ def test_a_full_disk(lake_home, measurement_set, number, unique):
     assert ran.returncode == 0, ran.stderr
     written, ingested, left = ran.stdout.splitlines()
     assert "no space left for c; free some space" in written
-    assert "2 MB free, these 1 files need" in ingested
+    assert "2 MB free, 1 file needs" in ingested
     assert left == "[]"
 
 

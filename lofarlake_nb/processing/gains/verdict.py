@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lofarlake_nb.wording import counted
+
 # Phase errors of 25° rms cost 9 % of a source's flux (exp(-σ²/2)): more is no good image.
 GOOD_DEG = 25.0
 # Beyond this a third of the flux is scattered about. On a real scan permuted baselines leave 72°, a good solve 8°.
@@ -173,7 +175,7 @@ def judge(held_out: np.ndarray, evidence: Evidence) -> Verdict:
     if not evidence.solved:
         return Verdict("doubtful", ("no station has the data for a solution",), None)
     if evidence.n_good < 2:
-        return Verdict("failed", (f"{evidence.n_good} stations have solutions",), None)
+        return Verdict("failed", (f"{counted(evidence.n_good, 'station has')} solutions",), None)
     measured, thermal = phase_rms(held_out)
     if any(value is None for value in measured):
         return Verdict("doubtful", ("no solutions with slots beside them to test them on",), None)
