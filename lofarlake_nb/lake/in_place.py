@@ -238,7 +238,7 @@ class Registering(Sending):
     Examples
     --------
     >>> from lofarlake_nb.lake.patience import Patience
-    >>> from lofarlake_nb.lake.ticks import Progress
+    >>> from lofarlake_nb.lake.progress import Progress
     >>> item, arrived = plan.ready(Path("image.fits"), "lofar"), []
     >>> given = [Storages(lake), "DISK", {item.did: item.source.absolute().as_uri()}, {}]
     >>> given += [Journal(Path(), item.did, "DISK"), Progress("ingest", 1), Patience(), arrived.append]
