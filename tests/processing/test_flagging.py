@@ -80,6 +80,15 @@ def test_fractions_count_bad_stations_whole():
     assert fractions.all == pytest.approx((6 * 0.1 + 4) / 10)
 
 
+def test_baselines_named_in_both_orders_count_together():
+    """Each order alone says too little of the station whose dipoles are exchanged."""
+    pairs = [(p, q) for p in STATIONS for q in STATIONS if p != q]
+    seen = {pair: np.array([0, 8, 8, 0] if STATIONS[0] in pair else [8, 0, 0, 8]) for pair in pairs}
+    seen |= {(p, q): np.zeros(4) for p, q in pairs if p > q}
+    first, _ = flag_statistics.odd_dipoles(flag_statistics.Counts(dict.fromkeys(pairs, np.ones(3)), {}, seen))
+    assert [station.name for station in first] == [STATIONS[0]]
+
+
 def test_all_flagged_is_an_error():
     with pytest.raises(ProcessingError, match="every visibility is flagged"):
         flag_statistics.collect([layout()], [counted(np.full(len(P), 80))])

@@ -200,7 +200,9 @@ def odd_dipoles(counts: Counts) -> tuple[tuple[BadStation, ...], tuple[BadStatio
     place = {name: i for i, name in enumerate(names)}
     seen = np.zeros((len(names), len(names), swapped.HANDS))
     for (first, second), hands in counts.seen.items():
-        seen[place[first], place[second]] = seen[place[second], place[first]] = hands
+        # Measurement Sets may name a pair in either order; `collect` scaled each part by the blocks of all.
+        seen[place[first], place[second]] += hands
+        seen[place[second], place[first]] += hands
     found: dict[bool, list[BadStation]] = {True: [], False: []}
     for one in swapped.find(seen):
         what = "exchanged" if one.exchanged else "turned"
