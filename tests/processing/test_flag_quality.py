@@ -13,6 +13,7 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.flags import flag_store, samples, searching, together
 from lofarlake_nb.processing.flags.searching import Source
+from lofarlake_nb.processing.windows import scans
 
 SHAPE = (150, 12, 32)
 POLARIZATION = np.array([1.0, 0.5, 0.5, 0.8])
@@ -134,6 +135,17 @@ def test_the_sky_that_moves_during_a_pause_is_no_interference(tmp_path):
     file = flag_store.create(tmp_path / "flags.npy", (*layout.rows.shape, 8))
     counted = searching.flag_window(Source(path), slice(0, 30), file, "")
     assert counted["flagged"].sum() < 0.02 * counted["samples"].sum()
+
+
+def test_with_one_channel_no_pair_of_slots_lies_across_a_pause():
+    cross, power = np.array([True]), np.ones(1)
+    data, flag = np.ones((4, 1, 1, 4), np.complex64), np.zeros((4, 1, 1), bool)
+    seen = [
+        searching._seen(data, flag, cross, power, scans(times, 1.0))
+        for times in (np.array([0.0, 1.0, 100.0, 101.0]), 100 * np.arange(4.0))
+    ]
+    np.testing.assert_allclose(seen[0], np.full((1, 4), 2.0))  # two pairs, of an error of 1 together
+    assert not seen[1].any()
 
 
 def test_counts_are_by_baseline_channel_and_slot():

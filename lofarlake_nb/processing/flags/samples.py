@@ -139,7 +139,7 @@ def coherent_power(data: np.ndarray, flag: np.ndarray, baselines: np.ndarray) ->
     Parameters
     ----------
     data : (time, baseline, frequency, polarization) complex64
-        With one channel, neighbours in time are taken.
+        With one channel, neighbours in time are taken: give it no pause then, over which the sky has moved.
     flag : (time, baseline, frequency) bool
     baselines : (n,) int
         Wanted ones.

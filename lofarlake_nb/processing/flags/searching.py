@@ -131,7 +131,7 @@ def flag_window(source: Source, times: slice, flag_file: Path, strategy: str) ->
         "known": known,
         "flagged": samples.count(flagged, cross)[0],
         "noise": noise.relative(noise.station_noise(power, first, second, len(layout.stations))),
-        "seen": _seen(data, flagged, cross, power),
+        "seen": _seen(data, flagged, cross, power, scans(layout.times[times], layout.interval)),
     }
 
 
@@ -276,10 +276,14 @@ def _baseline_noise(data: np.ndarray, flagged: np.ndarray, cross: np.ndarray) ->
     return noise.baseline_noise(data[some][:, cross], flagged[some][:, cross])
 
 
-def _seen(data: np.ndarray, flagged: np.ndarray, cross: np.ndarray, power: np.ndarray) -> np.ndarray:
+def _seen(
+    data: np.ndarray, flagged: np.ndarray, cross: np.ndarray, power: np.ndarray, single: list[slice]
+) -> np.ndarray:
     seen = np.zeros((len(cross), swapped.HANDS))
     if data.shape[3] == swapped.HANDS:
-        coherent, pairs = samples.coherent_power(data, flagged, np.flatnonzero(cross))
+        # Scan by scan: without neighbours in frequency they are in time, and none lies across a pause.
+        parts = [samples.coherent_power(data[one], flagged[one], np.flatnonzero(cross)) for one in single]
+        coherent, pairs = (np.sum(found, axis=0) for found in zip(*parts, strict=True))
         seen[cross] = swapped.significance(coherent, pairs, power)
     return seen
 
