@@ -132,6 +132,14 @@ def test_bands_end_where_the_channels_do():
     np.testing.assert_allclose(edges, 130e6 + 5e4 * np.array([-0.5, 1.5, 3.5]), rtol=1e-12)
 
 
+def test_bands_are_as_many_as_asked_for_where_most_data_are_at_one_frequency():
+    every = layout(130e6)
+    edges = bands(ImageParameters(channels=4), [every] + [replace(every, frequencies=every.frequencies[:1])] * 8)
+    np.testing.assert_allclose(edges, 130e6 + 5e4 * (np.arange(5) - 0.5), rtol=1e-12)
+    edges = bands(ImageParameters(channels=4), [every] + [replace(every, frequencies=every.frequencies[3:])] * 8)
+    np.testing.assert_allclose(edges, 130e6 + 5e4 * (np.arange(5) - 0.5), rtol=1e-12)
+
+
 def test_what_is_held_is_let_go_of_where_the_preview_fails(monkeypatch):
     closed = []
 

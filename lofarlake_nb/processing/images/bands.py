@@ -68,7 +68,10 @@ def bands(parameters: ImageParameters, layouts: Sequence[Layout]) -> np.ndarray:
     width = max(layout.channel_width for layout in layouts)
     span = float(every[-1] - every[0]) / float(every.mean())
     count = parameters.channels or (min(int(np.ceil(span / WIDE)) + 1, MOST) if span > WIDE else 1)
-    count = min(count, len(np.unique(every)))
-    places = [every[i * len(every) // count] for i in range(1, count)]
-    edges = np.array([every[0], *places, every[-1] + width], dtype=np.float64)
-    return np.unique(edges - 0.5 * width)
+    channels = np.unique(every)
+    count = min(count, len(channels))
+    cuts = [0]  # the channel that each image begins with: one at least is left for each
+    for i in range(1, count):
+        even = int(np.searchsorted(channels, every[i * len(every) // count]))
+        cuts.append(int(np.clip(even, cuts[-1] + 1, len(channels) - count + i)))
+    return np.append(channels[cuts], every[-1] + width).astype(np.float64) - 0.5 * width
