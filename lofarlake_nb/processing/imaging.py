@@ -20,7 +20,7 @@ from lofarlake_nb.processing.images.bands import bands
 from lofarlake_nb.processing.images.cleaning import clean, cut_out
 from lofarlake_nb.processing.images.deconvolution import Deconvolved
 from lofarlake_nb.processing.images.fits_image import Products
-from lofarlake_nb.processing.images.geometry import Geometry, geometry, matched
+from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry, matched
 from lofarlake_nb.processing.images.held import Held, seen_by
 from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need, need
@@ -281,7 +281,8 @@ def _held(
     size = geometry(parameters, layouts)
     # A cut-out is held beside the wide field's visibilities, before and after these are subtracted.
     copies = 3 if parameters.cutout else 1
-    needed = need(size, layouts, client, copies=copies)
+    fine = cutout(parameters, layouts) if parameters.cutout else None
+    needed = need(size, layouts, client, copies=copies, cutout=fine)
     beams = None
     if parameters.primary_beam:
         frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
@@ -295,7 +296,7 @@ def _held(
             raise
         if wider is not size:
             held.close()
-            size, needed = wider, need(wider, layouts, client, copies=copies)
+            size, needed = wider, need(wider, layouts, client, copies=copies, cutout=fine)
             held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
     return held, needed, beams
 

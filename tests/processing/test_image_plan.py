@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lofarlake_nb.errors import UsageError
+from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import imaging
@@ -66,6 +66,26 @@ def test_chunks_are_few_where_transforms_cost_much():
     small, large = (replace(SIZE, npix=n) for n in (512, 8192))
     assert memory.chunk_size(large, 10**8) > memory.chunk_size(small, 10**8)
     assert memory.chunk_size(large, 10**7) <= 5 * 10**6  # two at least
+
+
+def test_memory_is_planned_for_a_cutout_with_more_pixels_than_the_image(caplog, monkeypatch):
+    def client(limit):
+        return SimpleNamespace(scheduler_info=lambda n_workers: {"workers": {"one": {"memory_limit": limit}}})
+
+    caplog.set_level("INFO")
+    layouts, fine = [layout(130e6)], replace(SIZE, npix=4096)
+    planned = memory.need(SIZE, layouts, client(4e9), cutout=fine)
+    assert planned.bytes_a_worker >= memory.peak(fine, planned.chunk, 2)
+    assert "4096² pixels of the cut-out" in caplog.text
+    assert memory.need(SIZE, layouts, client(4e9), cutout=replace(SIZE, npix=64)) == memory.need(
+        SIZE, layouts, client(4e9)
+    )
+    with pytest.raises(ProcessingError, match="4096² pixels of the cut-out take .* a smaller cutout"):
+        memory.need(SIZE, layouts, client(1e9), cutout=fine)
+    asked = ImageParameters(npix=64, primary_beam=False, cutout="2 deg")
+    monkeypatch.setattr(imaging, "load", lambda *given, **more: None)
+    _, planned, _ = imaging._held((), layouts, asked, Path("work"), client(1e12))
+    assert planned.bytes_a_worker >= memory.peak(cutout(asked, layouts), planned.chunk, 2)
 
 
 def beams():

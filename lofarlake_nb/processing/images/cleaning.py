@@ -145,7 +145,7 @@ def cut_out(
     paths, layouts
         The Measurement Sets.
     needed : Need
-        That the wide image was planned with.
+        That the wide image was planned with, for the pixels of this one too.
     beams : StationBeams or None
         That baselines were parted by.
 

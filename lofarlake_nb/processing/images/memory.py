@@ -62,7 +62,12 @@ class Need:
 
 
 def need(
-    geometry: Geometry, layouts: Sequence[Layout], client: distributed.Client, images: int = 2, copies: int = 1
+    geometry: Geometry,
+    layouts: Sequence[Layout],
+    client: distributed.Client,
+    images: int = 2,
+    copies: int = 1,
+    cutout: Geometry | None = None,
 ) -> Need:
     """Plan the memory of an image, and say it.
 
@@ -76,6 +81,8 @@ def need(
         That a task returns at once.
     copies : int
         Of the visibilities that are held at once.
+    cutout : Geometry, optional
+        Of a second image that is made of the same chunks: planned for is the one with more pixels.
 
     Returns
     -------
@@ -99,13 +106,16 @@ def need(
     total = sum(len(a.times) * len(a.antenna1) * len(a.frequencies) for a in layouts)
     slot = max(len(a.antenna1) * len(a.frequencies) for a in layouts)
     chunk = max(slot, chunk_size(geometry, total))
-    while limit and peak(geometry, chunk, images) > SHARE * limit and chunk // 2 >= slot:
+    largest, whose, less = geometry, "", "fewer pixels"
+    if cutout is not None and cutout.npix > geometry.npix:
+        largest, whose, less = cutout, " of the cut-out", "a smaller cutout"
+    while limit and peak(largest, chunk, images) > SHARE * limit and chunk // 2 >= slot:
         chunk //= 2
-    most = peak(geometry, chunk, images)
+    most = peak(largest, chunk, images)
     if limit and most > SHARE * limit:
         raise ProcessingError(
-            f"{geometry.npix}² pixels take {most / 1e9:.1f} GB on a worker, which has {limit / 1e9:.1f} GB",
-            "use fewer workers, fewer pixels, or a machine with more memory",
+            f"{largest.npix}² pixels{whose} take {most / 1e9:.1f} GB on a worker, which has {limit / 1e9:.1f} GB",
+            f"use fewer workers, {less}, or a machine with more memory",
         )
     held = copies * HELD * total / max(1, len(workers))
     on_disk = bool(limit) and most + held > SHARE * limit
@@ -118,6 +128,10 @@ def need(
         found.bytes_a_worker / 1e9,
         f" of {limit / 1e9:.1f} GB" if limit else "",
     )
+    if whose:
+        logger.info(
+            "memory is planned for the %d² pixels%s, more than the image's %d²", largest.npix, whose, geometry.npix
+        )
     return found
 
 
