@@ -1,5 +1,7 @@
 """A calibrator's bandpass, alignment and clocks, apart from the ionosphere of its direction."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -76,6 +78,20 @@ def test_stations_that_the_calibrator_lacks_have_no_gains(parts):
     gains = found.at(layout(150e6, names=("RS003HBA", "RS999HBA")))
     assert np.isfinite(gains[:, 0]).all()
     assert np.isnan(gains[:, 1]).all()
+
+
+def test_a_station_without_solutions_in_a_subband_has_those_between_the_others(parts):
+    given = calibrator(parts)
+    given[12].values[:, :, 3] = np.nan
+    whole = transfer.separate(calibrator(parts), NAMES)
+    found = replace(transfer.separate(given, NAMES), clock=whole.clock)
+    wanted = layout(*(given[12].frequencies + 1e5))
+    np.testing.assert_allclose(found.at(wanted)[:, 3], whole.at(wanted)[:, 3], rtol=0.02)
+    for one in given:
+        one.values[:, :, 3] = np.nan
+    gains = transfer.separate(given, NAMES).at(wanted)
+    assert np.isnan(gains[:, 3]).all()
+    assert np.isfinite(gains[:, :3]).all()
 
 
 def test_files_of_a_folder_are_one_band(parts, tmp_path):

@@ -67,7 +67,8 @@ class Transferred:
         Returns
         -------
         (frequency, station, 2) complex128
-            NaN for stations that the calibrator's scan lacks. Frequencies outside of its band get those of its edge.
+            NaN for stations that the calibrator's scan lacks, or has no solutions of. Between the frequencies at which
+            a station has some, they lie on a line; outside of these they are those of the edge.
         """
         wanted = layout.frequencies
         result = np.full((len(wanted), len(layout.stations), 2), np.nan, np.complex128)
@@ -75,10 +76,14 @@ class Transferred:
             if name not in self.stations:
                 continue
             j = self.stations.index(name)
-            turn = np.interp(wanted, self.frequencies, np.unwrap(self.alignment[:, j]))
+            solved = np.isfinite(self.amplitude[:, j]).all(axis=-1)  # without X or Y there is no alignment either
+            if not solved.any():
+                continue
+            known = self.frequencies[solved]
+            turn = np.interp(wanted, known, np.unwrap(self.alignment[solved, j]))
             delay = 2 * np.pi * wanted * self.clock[j]
             for hand, phase in ((0, delay), (1, delay - turn)):
-                size = np.interp(wanted, self.frequencies, self.amplitude[:, j, hand])
+                size = np.interp(wanted, known, self.amplitude[solved, j, hand])
                 result[:, i, hand] = size * np.exp(1j * phase)
         return result
 
