@@ -115,6 +115,22 @@ def test_a_broken_line_is_named(tmp_path, line, what):
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_file_says_and_the_model_leaves_out_is_warned_of_once(tmp_path, caplog):
+    header = "FORMAT = Name, Type, Ra, Dec, I, Q, U, V, MajorAxis, MinorAxis, Orientation, OrientationIsAbsolute\n"
+    plain = "a, POINT, 08:13:36, +48.13.03, 1, 0, 0.0, 0, , , , true"
+    sky_model_file.read(
+        write(tmp_path, plain, "b, GAUSSIAN, 08:13:36, +48.13.03, 1, , , , 9, 5, 45, false", header=header)
+    )
+    assert not caplog.records
+    more = ["c, GAUSSIAN, 08:13:36, +48.13.03, 1, , -0.1, , 9, 5, 45, true"] * 2
+    assert len(sky_model_file.read(write(tmp_path, plain, *more, header=header)).flux) == 3
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert "polarised flux" in said[0]
+    assert "OrientationIsAbsolute" in said[1]
+    assert all(text.endswith("of 2 of 3 sources") for text in said)
+
+
 def test_files_that_are_no_sky_models(tmp_path):
     empty = write(tmp_path)
     with pytest.raises(BadSkyModel, match="no sources"):

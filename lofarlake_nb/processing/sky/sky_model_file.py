@@ -4,7 +4,9 @@ A format line names the columns and their defaults, each other line is a source;
 patches. Positions are J2000.
 """
 
+import logging
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import numpy as np
 
 from lofarlake_nb.errors import BadSkyModel
 from lofarlake_nb.processing.sky.components import ARCSEC, SkyModel
+
+logger = logging.getLogger(__name__)
 
 MOST_BYTES = 200_000_000
 NEEDED = ("name", "type", "ra", "dec", "i")
@@ -56,6 +60,10 @@ def read(path: Path) -> SkyModel:
     BadSkyModel
         When a line can't be read (the message names file, line number and text), or there are no sources.
 
+    Notes
+    -----
+    The model is of Stokes I, with orientations from the north of the phase centre; a file that says more is warned of.
+
     Examples
     --------
     >>> text = "FORMAT = Name, Type, Ra, Dec, I, MajorAxis, MinorAxis\\na, POINT, 08:13:36, +48.13.03, 83.1\\n"
@@ -72,6 +80,7 @@ def read(path: Path) -> SkyModel:
         raise BadSkyModel(f"{path}: no text file", "give a file in LOFAR's sky model format") from error
     columns: list[tuple[str, str]] = []
     sources = []
+    ignored: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
         try:
             found = _format(line)
@@ -83,13 +92,17 @@ def read(path: Path) -> SkyModel:
                 continue
             if not columns:
                 raise ValueError("a format line (FORMAT = Name, Type, Ra, Dec, I, ...) must come first")
-            source = _source(_values(text, columns))
+            values = _values(text, columns)
+            source = _source(values)
+            ignored.update(_ignored(values) if source is not None else ())
         except ValueError as error:
             raise BadSkyModel(f"{path}, line {number}: {error}: {line.strip()[:80]!r}", "correct that line") from error
         if source is not None:
             sources.append(source)
     if not sum(s.flux for s in sources) > 0:
         raise BadSkyModel(f"{path}: no sources with flux", "give a file in LOFAR's sky model format")
+    for what, count in ignored.items():
+        logger.warning("%s: %s, of %d of %d sources", path, what, count, len(sources))
     return _model(path, sources)
 
 
@@ -216,6 +229,18 @@ def _source(values: dict[str, str]) -> _Source | None:
         minor=minor * ARCSEC,
         position_angle=float(np.deg2rad(orientation)),
     )
+
+
+def _ignored(values: dict[str, str]) -> list[str]:
+    """What a source's line says that the model leaves out."""
+    polarised = [
+        name for name in ("Q", "U", "V", "PolarizedFraction") if _number(name, values.get(name.lower()) or "0")
+    ]
+    found = ["polarised flux (Q, U, V or PolarizedFraction) is left out"] if polarised else []
+    is_absolute = (values.get("orientationisabsolute") or "false").lower() in ("true", "t", "1", "yes", "y")
+    if is_absolute and values["type"].upper() == "GAUSSIAN" and values.get("majoraxis") != values.get("minoraxis"):
+        found.append("OrientationIsAbsolute is left out, and Orientation taken from the north of the phase centre")
+    return found
 
 
 def _number(name: str, text: str) -> float:
