@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from distributed.system import MEMORY_LIMIT
 from scipy.ndimage import map_coordinates
 
 from lofarlake_nb import steps
@@ -30,6 +32,8 @@ FAINTEST_BEAM = 0.02
 PIXEL_BYTES = 70
 # PyBDSF on 32768² pixels takes this long on a slow core.
 LONGEST_S = 4 * 3600
+# Where Linux says what a container has taken: version 2, and below it version 1.
+CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -208,9 +212,23 @@ def _pixels(image: Path) -> int:
 
 
 def _free_bytes() -> int:
-    """Memory that may be taken without pushing others out."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    """Memory that may be taken without pushing others out, of the machine or of the container."""
+    lines = [line.split() for line in Path("/proc/meminfo").read_text().splitlines()]
+    machine = {words[0]: 1024 * int(words[1]) for words in lines}
+    free = machine["MemAvailable:"]
+    return min(free, max(0, MEMORY_LIMIT - _used_bytes())) if machine["MemTotal:"] > MEMORY_LIMIT else free
+
+
+def _used_bytes() -> int:
+    """Memory that the container has taken, without files that it has read and the kernel may let go of."""
+    for folder, name, files in (
+        (CGROUP, "memory.current", "inactive_file"),
+        (CGROUP / "memory", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        with suppress(OSError, ValueError):
+            statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            return int((folder / name).read_text()) - int(statistics.get(files, 0))
+    return 0
 
 
 def _without(note: str) -> Found:

@@ -112,6 +112,22 @@ def test_what_is_no_list_is_refused(tmp_path):
         finding.read(tmp_path / "sources.fits")
 
 
+@pytest.mark.parametrize(
+    ("folder", "used", "files"),
+    [("", "memory.current", "inactive_file"), ("memory", "memory.usage_in_bytes", "total_inactive_file")],
+)
+def test_a_containers_memory_is_less_than_the_machines(tmp_path, monkeypatch, folder, used, files):
+    place = tmp_path / folder
+    place.mkdir(exist_ok=True)
+    (place / used).write_text("40000000\n")
+    (place / "memory.stat").write_text(f"anon 25000000\n{files} 15000000\n")
+    monkeypatch.setattr(finding, "CGROUP", tmp_path)
+    monkeypatch.setattr(finding, "MEMORY_LIMIT", 60_000_000)
+    assert finding._free_bytes() == 35_000_000
+    monkeypatch.setattr(finding, "MEMORY_LIMIT", 10**15)
+    assert finding._free_bytes() > 35_000_000
+
+
 def test_an_image_too_large_for_the_memory_costs_the_list_and_says_so(images, tmp_path, monkeypatch):
     monkeypatch.setattr(finding, "PIXEL_BYTES", 10**9)
     found = finding.find(images[0], tmp_path, "key")
