@@ -82,7 +82,8 @@ def once(
             kept = json.loads(record.read_text())
         except ValueError:
             kept = {}  # a record cut short by a crash: the step is done again
-        if kept.get("key") == step_key and all(path.exists() for path in products(kept["result"])):
+        is_whole = isinstance(kept, dict) and isinstance(kept.get("result"), dict)
+        if is_whole and kept.get("key") == step_key and all(path.exists() for path in products(kept["result"])):
             return kept["result"]
         record.unlink(missing_ok=True)
     with _alone(record.parent):

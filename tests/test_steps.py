@@ -35,6 +35,14 @@ def test_two_runs_in_one_folder(tmp_path):
     assert steps.once(record, "b", lambda: {"by": "us"}, products=lambda _: []) == {"by": "us"}
 
 
+@pytest.mark.parametrize("text", ["[]", "null", "3", '{"key": "a"}', '{"key": "a", "result": null}', '{"key'])
+def test_a_record_that_is_none_has_the_step_done_again(tmp_path, text):
+    record = tmp_path / "a.json"
+    record.write_text(text)
+    for _ in range(2):
+        assert steps.once(record, "a", lambda: {"x": 1}, products=lambda result: [tmp_path][: result["x"]]) == {"x": 1}
+
+
 def test_a_failed_step_lets_go_of_its_folder(tmp_path):
     with pytest.raises(ZeroDivisionError):
         steps.once(tmp_path / "a.json", "a", lambda: {"x": 1 / 0}, products=lambda _: [])
