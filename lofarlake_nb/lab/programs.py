@@ -47,25 +47,34 @@ def run(
     command = [shutil.which("env") or "/usr/bin/env", *(f"--unset={name}" for name in unset)]
     command += [f"{name}={value}" for name, value in environment.items()]
     command += [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, cwd=folder) as process:
+    if threading.current_thread() is not threading.main_thread():
+        return subprocess.run(command, cwd=folder, check=False).returncode
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []  # signals from before it was there
 
-        def pass_on(number: int, frame: FrameType | None) -> None:
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for process in started:
             process.send_signal(number)
+        if not started:
+            early.append(number)
 
-        # A terminal sends an interrupt to JupyterLab as well, which then asks whether to stop: that is its to answer.
-        wanted: dict[signal.Signals, Any] = {
-            signal.SIGINT: signal.SIG_IGN,
-            signal.SIGTERM: pass_on,
-            signal.SIGHUP: pass_on,
-        }
-        if threading.current_thread() is not threading.main_thread():
+    # A terminal sends an interrupt to JupyterLab as well, which then asks whether to stop: that is its to answer. Were
+    # it ignored by SIG_IGN, so it would be in the program, which starts with what we ignore.
+    wanted: dict[signal.Signals, Any] = {
+        signal.SIGINT: lambda number, frame: None,
+        signal.SIGTERM: pass_on,
+        signal.SIGHUP: pass_on,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    try:
+        with subprocess.Popen(command, cwd=folder) as process:
+            started.append(process)
+            for number in early:
+                process.send_signal(number)
             return process.wait()
-        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-        try:
-            return process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def is_root() -> bool:
