@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 PLACE = Path("runs")  # of the folders of runs, in the folder that one works in
 _RUN, _PROCESS, _STATE, _LOG = "run.json", "process.json", "state.json", "run.log"
-_STOP = "stop"  # is there once it was asked to stop
+_STOP = ".stop"  # ends the name of the file that is there, beside the record, once it was asked to stop
 _LOOK = 0.2  # seconds between two looks at a run that is waited for
 
 
@@ -109,13 +109,13 @@ class Run:
         if known.ended:
             return known
         if is_alive:
-            return replace(known, state="stopping") if (self.folder / _STOP).exists() else known
+            return replace(known, state="stopping") if _stop(self.folder / _STATE).exists() else known
         return replace(known, state="lost", said=f"its process ended without a word; see {self.folder / _LOG}")
 
     def stop(self) -> None:
         """Ask it to stop: the cell under way is interrupted and ends in good order. Asked again, it ends at once."""
         if process := processes.recorded(self.folder / _PROCESS):
-            (self.folder / _STOP).touch()
+            _stop(self.folder / _STATE).touch()
             processes.ask(process, signal.SIGINT)
 
     def wait(self, seconds: float | None = None) -> State:
@@ -148,6 +148,10 @@ class Run:
             return dict(json.loads((self.folder / _RUN).read_text()))
         except (OSError, ValueError) as error:
             raise UsageError(f"{self.folder} is no folder of a run", f"they are in {PLACE}/") from error
+
+
+def _stop(record: Path) -> Path:
+    return record.with_name(record.name + _STOP)
 
 
 def _state(path: Path) -> State:
@@ -189,7 +193,7 @@ class Recorder:
         """Take a step."""
         tick = Tick.of(step.tick) if step.tick else None
         # A signal that comes while Python starts may get lost; what it was sent for is on the disk.
-        if not tick and self.path and (self.path.parent / _STOP).exists():
+        if not tick and self.path and _stop(self.path).exists():
             raise KeyboardInterrupt("stopped between two cells")
         if tick:
             self.show(tick)
@@ -325,11 +329,11 @@ def newest(notebook: str | Path, *, place: Path = PLACE) -> Run | None:
 
 
 def _made(place: Path, stem: str) -> Path:
-    """A new folder, named so that names sort by time."""
+    """A new folder, named by UTC, which no clock turns back, so that names sort by time."""
     try:
         place.mkdir(parents=True, exist_ok=True)
         for n in range(1, 1000):
-            folder = place / f"{stem}-{time.strftime('%Y%m%dT%H%M%S')}-{n:03d}"
+            folder = place / f"{stem}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{n:03d}"
             try:
                 folder.mkdir()
             except FileExistsError:

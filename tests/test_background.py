@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from lofarlake_nb import background
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.executing import Step
 
 TICKING = """\
 import time
@@ -146,6 +148,33 @@ def test_the_lines_that_do_the_same():
     line = background.shell("2_process", values)
     assert line == """lofarlake run 2_process -p paths '["a b"]' -p deep true -p dataset lofar:x"""
     assert background.python("2_process", values).startswith("background.start('2_process', {'paths': ['a b']")
+
+
+def test_only_a_recorders_own_file_stops_it(tmp_path):
+    recorder = background.Recorder(tmp_path / "far.json", tmp_path / "executed.ipynb", print)
+    (tmp_path / "stop").touch()
+    (tmp_path / "other.json.stop").touch()
+    recorder(Step(1, 2, "First"))
+    (tmp_path / "far.json.stop").touch()
+    with pytest.raises(KeyboardInterrupt, match="stopped between two cells"):
+        recorder(Step(2, 2, "Second"))
+
+
+def test_runs_are_in_order_when_summer_time_ends(tmp_path, monkeypatch):
+    """At 00:30 and 01:15 UTC clocks in Amsterdam say 02:30 and then 02:15."""
+    monkeypatch.setenv("TZ", "Europe/Amsterdam")
+    time.tzset()
+    names = []
+    for now in (1792888200, 1792890900):
+        clock = SimpleNamespace(
+            gmtime=lambda now=now: time.gmtime(now),
+            strftime=lambda form, at=None, now=now: time.strftime(form, at or time.localtime(now)),
+        )
+        monkeypatch.setattr(background, "time", clock)
+        names.append(background._made(tmp_path, "made").name)
+    monkeypatch.undo()
+    time.tzset()
+    assert names == ["made-20261025T003000-001", "made-20261025T011500-001"]
 
 
 def test_the_newest_run_is_no_copys(tmp_path, monkeypatch):
