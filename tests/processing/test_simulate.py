@@ -5,6 +5,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -319,6 +321,29 @@ def test_an_interrupted_simulation_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         simulate(tmp_path / "new", SimulationParameters(**SMALL), stop)
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("renames", [2, 4])
+def test_what_a_crash_left_in_its_places_is_no_other_simulations(tmp_path, renames):
+    few = {"stations": 3, "subbands": 1, "scans": 1, "scan": "8 s", "sources": 0, "beam": False}
+    crashing = f"""
+import itertools, os
+from pathlib import Path
+from lofarlake_nb import steps
+from lofarlake_nb.parameters import SimulationParameters
+from lofarlake_nb.processing.simulate import simulate
+rename, write, count = Path.rename, steps.write_json, itertools.count()
+moves = lambda one, to: one.parent.name == ".L667520.part" != Path(to).parent.name
+Path.rename = lambda one, to: os._exit(9) if moves(one, to) and next(count) == {renames} else rename(one, to)
+steps.write_json = lambda path, value: os._exit(9) if "_simulation" in path.name else write(path, value)
+simulate(Path("."), SimulationParameters(**{few!r}))
+"""
+    assert subprocess.run([sys.executable, "-c", crashing], cwd=tmp_path, check=False).returncode == 9
+    assert len(list(tmp_path.glob("L667520[_.]*"))) == renames
+    with pytest.raises(ObservationError, match="from another simulation"):
+        simulate(tmp_path, SimulationParameters(**few, seed=8))
+    assert simulate(tmp_path, SimulationParameters(**few)).truth.is_file()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_full_disk_is_known_before_it_starts(tmp_path):

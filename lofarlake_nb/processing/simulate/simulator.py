@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 # Slots over which the smearing that the truth tells is averaged.
 SMEARING_SLOTS = 24
 
+# In the folder of what is being made: the key of the simulation, once what it made goes to its places.
+MOVING = "moving.json"
+
 Progress = Callable[[int, int], None]
 
 
@@ -91,25 +94,30 @@ def simulate(directory: Path, parameters: SimulationParameters, progress: Progre
     places = [directory / f"{name}_SAP000_SB{i:03d}_uv.MS" for i in range(parameters.subbands)]
     places += [directory / f"{name}{end}" for end in ("_truth.npz", "_truth.json", ".skymodel")]
     key = steps.key(parameters)
-    _make_way(record, key, places, sorted(directory.glob(f"{name}[_.]*")))
+    made = directory / f".{name}.part"
+    _make_way(record, key, places, sorted(directory.glob(f"{name}[_.]*")), made)
 
     def work() -> dict:
         started = time.monotonic()
         directory.mkdir(parents=True, exist_ok=True)
         _check_space(directory, parameters)
-        made = directory / f".{name}.part"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
         try:
             _simulate_into(made, parameters, [p.name for p in places], progress)
+            # Until the record is written, this says whose are those that are in their places.
+            steps.write_json(made / MOVING, {"key": key})
             for place in places:
                 (made / place.name).rename(place)
-        finally:
+        except BaseException:
+            _remove(_moved(made, key, places))
             shutil.rmtree(made, ignore_errors=True)
+            raise
         size = sum(f.stat().st_size for p in places for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file())
         return {"bytes": size, "seconds": time.monotonic() - started}
 
     result = steps.once(record, key, work, products=lambda _: places)
+    shutil.rmtree(made, ignore_errors=True)
     count = parameters.subbands
     return Simulated(
         measurement_sets=tuple(places[:count]),
@@ -148,21 +156,40 @@ def in_words(parameters: SimulationParameters) -> str:
     )
 
 
-def _make_way(record: Path, key: str, places: list[Path], there: list[Path]) -> None:
+def _make_way(record: Path, key: str, places: list[Path], there: list[Path], made: Path) -> None:
     """Nothing that another simulation made may be in the way; what this one left unfinished goes."""
-    try:
-        kept = json.loads(record.read_text()).get("key") if record.is_file() else None
-    except ValueError:
-        kept = None
-    there = [p for p in there if p != record]
-    if there and kept != key:
-        raise ObservationError(
-            f"{there[0]}: from another simulation", "remove it, or choose another folder or observation_id"
-        )
+    if _key_in(record) != key:
+        moved = _moved(made, key, places)
+        others = [p for p in there if p != record and p not in moved and (not moved or p in places)]
+        if others:
+            raise ObservationError(
+                f"{others[0]}: from another simulation", "remove it, or choose another folder or observation_id"
+            )
+        _remove(moved)
+        return
     found = [p for p in places if p.exists()]
     if len(found) < len(places):
-        for path in found:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _remove(found)
+
+
+def _moved(made: Path, key: str, places: list[Path]) -> list[Path]:
+    """Places that a simulation with that key had filled when it ended before its record was written."""
+    if _key_in(made / MOVING) != key:
+        return []
+    return [p for p in places if p.exists() and not (made / p.name).exists()]
+
+
+def _key_in(path: Path) -> str | None:
+    try:
+        kept = json.loads(path.read_text()) if path.is_file() else None
+    except ValueError:
+        return None
+    return kept.get("key") if isinstance(kept, dict) else None
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _check_space(directory: Path, parameters: SimulationParameters) -> None:
