@@ -4,6 +4,7 @@ Whatever is clicked is a call of `lofarlake_nb.lake.browse`, and the widget show
 """
 
 import html
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,8 @@ from lofarlake_nb.widgets import controls, describing, lake_actions, variable
 from lofarlake_nb.widgets.lake_actions import Actions
 from lofarlake_nb.widgets.lake_search import Search
 from lofarlake_nb.widgets.outline import Key, Outline, is_turn
+
+log = logging.getLogger(__name__)
 
 # What a screen reader calls the tree, which has no label beside it.
 TREE = "what the lake holds: scopes, datasets, files"
@@ -144,13 +147,17 @@ class LakeBrowser:
         self._turn += 1
         turn = self._turn
 
-        def run() -> None:
-            try:
-                do(turn)
-            except LofarlakeError as error:
-                self.shown.value = describing.problem(error)
+        self._future = self._pool.submit(self._telling, do, turn)
 
-        self._future = self._pool.submit(run)
+    def _telling(self, do: Callable[..., None], *given: Any) -> None:
+        """Do it in the thread; what goes wrong is shown, and logged where it is neither ours nor the system's."""
+        try:
+            do(*given)
+        except Exception as error:
+            if not isinstance(error, (LofarlakeError, OSError)):
+                log.exception("%s", self.code.value)
+                error = RuntimeError(f"{type(error).__name__}: {error}")
+            self.shown.value = describing.problem(error)
 
     def _clicked(self, change: dict[str, Any]) -> None:
         key = change["new"]
@@ -186,7 +193,7 @@ class LakeBrowser:
             level.listing.wait(_PATIENCE)
         self._draw()
         if level is not None and not level.listing.wait(0):
-            self._pool.submit(self._rest, turn, level.listing)
+            self._pool.submit(self._telling, self._rest, turn, level.listing)
 
     def _rest(self, turn: int, listing: Listing) -> None:
         """How far a long level is, until it is read or something else is clicked."""
@@ -194,7 +201,7 @@ class LakeBrowser:
         if turn == self._turn or ended:
             self._draw()
         if not ended:
-            self._future = self._pool.submit(self._rest, turn, listing)
+            self._future = self._pool.submit(self._telling, self._rest, turn, listing)
 
     def _told(self, turn: int) -> None:
         """All that is known of what is chosen."""

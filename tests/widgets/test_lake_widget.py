@@ -236,6 +236,19 @@ def test_work_that_fails_in_an_unknown_way_is_not_under_way_for_ever():
     assert (work.error, words(work.widget.value).split()[-2:]) == ("KeyError: 'adler32'", ["KeyError:", "'adler32'"])
 
 
+def test_a_click_that_fails_in_an_unknown_way_says_so():
+    def about(_name):
+        raise KeyError("adler32")
+
+    rows = [Entry(DID("lofar", "L001"), "dataset", None)]
+    browser = SimpleNamespace(
+        scopes=lambda: ["lofar"], sites=lambda: [], listing=lambda name: Listing(lambda: rows), about=about
+    )
+    clicked = LakeBrowser(browser, "")
+    choose(clicked, "lofar", "lofar:L001")
+    assert "KeyError: 'adler32'" in words(clicked.shown.value)
+
+
 def test_open_says_that_nothing_is_in_a_dataset():
     browser = SimpleNamespace(sites=lambda: [], retrieve=lambda *_: SimpleNamespace(paths=(), files=0))
     actions = Actions(browser, "", lambda: "lofar:empty", lambda line: None, lambda: None, "here")
