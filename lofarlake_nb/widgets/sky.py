@@ -228,6 +228,7 @@ def _zoomed(figure: Figure, place: Any, found: Sequence[Observation]) -> Any:
     (left, low), (right, high) = points.min(axis=0) - 1.0, points.max(axis=0) + 1.0
     axes.set_xlim(right, left)  # east is left
     axes.set_ylim(low, high)
+    axes.xaxis.set_major_formatter(lambda degrees, _: f"{round(degrees % 360, 6) % 360:g}")
     axes.set_xlabel("right ascension (deg)")
     axes.set_ylabel("declination (deg)")
     return axes
@@ -252,6 +253,13 @@ def _places(found: Sequence[Observation], projection: str) -> tuple[np.ndarray, 
     if projection == "all sky":
         # East is left, and 0 h in the middle.
         sky = np.deg2rad(np.column_stack([-((sky[:, 0] + 180) % 360 - 180), sky[:, 1]]))
+    else:
+        # Around the circle from its widest gap on: what lies on both sides of 0 h is together.
+        around = np.unique(sky[:, 0] % 360)
+        gaps = np.diff(around, append=around[0] + 360)
+        widest = int(np.argmax(gaps[::-1]))  # of equals that over 0 h
+        end = around[len(around) - 1 - widest]
+        sky[:, 0] = np.where(sky[:, 0] % 360 > end, sky[:, 0] % 360 - 360, sky[:, 0] % 360)
     middle = [
         (float(np.mean(dates.date2num(one.span))) if one.span else np.nan,
          0.5 * (one.min_frequency_mhz + one.max_frequency_mhz))

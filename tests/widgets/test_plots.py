@@ -258,6 +258,17 @@ def test_east_is_left_and_0_hours_in_the_middle():
     assert points[:, 0] == pytest.approx([0, -np.pi / 2, np.pi / 2])
 
 
+def test_zoomed_is_narrow_across_0_hours_too():
+    found = [Observation(f"lofar:L{ra}", "", ra, 10, "", 0, 130, 140) for ra in (359, 2, 358.5)]
+    axes, _ = sky.draw(figure := Figure(), found, "zoomed")
+    figure.canvas.draw()
+    assert axes.get_xlim() == pytest.approx((3, -2.5))
+    shown = {text.get_position()[0]: text.get_text() for text in axes.get_xticklabels()}
+    assert {0.0: "0", -1.0: "359"}.items() <= shown.items()
+    points, _ = sky._places([replace(one, ra_deg=ra) for one, ra in zip(found, (10, 20, 190), strict=True)], "zoomed")
+    assert points[:, 0].tolist() == [10, 20, 190]
+
+
 def test_the_lakes_observations_are_those_that_say_where(lake_home, unique_names):
     lake = client.connect(lake_home)
     placed, other = unique_names
