@@ -28,6 +28,7 @@ class Site:
 
     Examples
     --------
+    >>> from lofarlake_nb.lake.progress import Progress
     >>> progress = Progress("ingest", 2)
     >>> progress.finished("SARA"), progress.failed("lofar:b.tar", "the connection broke", "SARA")
     (None, None)
@@ -50,6 +51,7 @@ class Failure:
 
     Examples
     --------
+    >>> from lofarlake_nb.lake.progress import Progress
     >>> progress = Progress("ingest", 1)
     >>> progress.failed("lofar:a.tar", "no space left", "SARA")
     >>> progress.now().failures
@@ -67,6 +69,7 @@ class Moving:
 
     Examples
     --------
+    >>> from lofarlake_nb.lake.progress import Progress
     >>> progress = Progress("ingest", 1)
     >>> with progress.underway("SARA", "a.tar", 7) as counted:
     ...     passed = list(counted([b"1234"]))

@@ -20,6 +20,9 @@ from lofarlake_nb.processing import engines, warming
 
 logger = logging.getLogger(__name__)
 
+# Bytes of the machine, or of the container where that has fewer.
+MEMORY = MEMORY_LIMIT
+
 # Of the machine's (or the container's) memory, what all workers together may use: the rest is the client's.
 MEMORY_SHARE = 0.7
 CONNECT = "5s"
@@ -86,9 +89,9 @@ def start(
         with _connected(scheduler) as client:
             yield client
         return
-    count = workers or affordable(engines.cores(), MEMORY_LIMIT)
+    count = workers or affordable(engines.cores(), MEMORY)
     variables["DUCC0_NUM_THREADS"] = str(max(1, engines.cores() // count))
-    limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY_LIMIT / count)
+    limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     wanted = int(dask.config.get(DASHBOARD, 0))
     scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")

@@ -13,12 +13,11 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from distributed.system import MEMORY_LIMIT
 from scipy.ndimage import map_coordinates
 
 from lofarlake_nb import steps
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.processing import results
+from lofarlake_nb.processing import cluster, results
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +215,7 @@ def _free_bytes() -> int:
     lines = [line.split() for line in Path("/proc/meminfo").read_text().splitlines()]
     machine = {words[0]: 1024 * int(words[1]) for words in lines}
     free = machine["MemAvailable:"]
-    return min(free, max(0, MEMORY_LIMIT - _used_bytes())) if machine["MemTotal:"] > MEMORY_LIMIT else free
+    return min(free, max(0, cluster.MEMORY - _used_bytes())) if machine["MemTotal:"] > cluster.MEMORY else free
 
 
 def _used_bytes() -> int:

@@ -9,6 +9,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.processing import cluster
 from lofarlake_nb.processing.images import fits_image
 from lofarlake_nb.processing.images.fits_image import Origin
 from lofarlake_nb.processing.images.geometry import Geometry
@@ -122,9 +123,9 @@ def test_a_containers_memory_is_less_than_the_machines(tmp_path, monkeypatch, fo
     (place / used).write_text("40000000\n")
     (place / "memory.stat").write_text(f"anon 25000000\n{files} 15000000\n")
     monkeypatch.setattr(finding, "CGROUP", tmp_path)
-    monkeypatch.setattr(finding, "MEMORY_LIMIT", 60_000_000)
+    monkeypatch.setattr(cluster, "MEMORY", 60_000_000)
     assert finding._free_bytes() == 35_000_000
-    monkeypatch.setattr(finding, "MEMORY_LIMIT", 10**15)
+    monkeypatch.setattr(cluster, "MEMORY", 10**15)
     assert finding._free_bytes() > 35_000_000
 
 
