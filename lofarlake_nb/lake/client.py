@@ -1,6 +1,5 @@
 """Connection to a lake: an embedded one by its folder, or any production Rucio by its rucio.cfg."""
 
-import configparser
 import json
 import logging
 import os
@@ -25,14 +24,13 @@ from lofarlake_nb.errors import (
     LakeRefused,
     LofarlakeError,
     NoSpace,
-    UsageError,
 )
+from lofarlake_nb.lake.configured import settings_in
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.patience import Patience, PatientSession, Unanswered
 
 BULK = 1000  # entries that Rucio takes in one call
 log = logging.getLogger(__name__)
-_PATHS = ("ca_cert", "client_cert", "client_key", "client_x509_proxy")  # in a rucio.cfg
 _CONFIGURING = threading.Lock()  # Rucio reads its configuration from one place per process
 
 T = TypeVar("T")
@@ -276,47 +274,6 @@ def _start_hint(configuration: Path, home: Path | None) -> str:
 def _is_elsewhere(url: str) -> bool:
     """Whether an address is another machine's: a proxy from the environment is never the way to this one."""
     return urlparse(url).hostname not in ("127.0.0.1", "localhost")
-
-
-def settings_in(configuration: Path) -> dict[str, str]:
-    """Section ``client`` of a rucio.cfg; paths as Rucio's client reads them, and without those that are empty.
-
-    Raises
-    ------
-    UsageError
-        When it can't be read; the message has none of its words, of which one may be the password.
-
-    Examples
-    --------
-    >>> Path("rucio.cfg").write_text("[client]\\nca_cert = ~/ca.pem\\nclient_cert =")
-    41
-    >>> settings_in(Path("rucio.cfg")) == {"ca_cert": str(Path.home() / "ca.pem")}
-    True
-    """
-    parser = configparser.ConfigParser()
-    try:
-        parser.read_string(configuration.read_text(), source=str(configuration))
-        told = dict(parser["client"])
-    except (configparser.Error, KeyError, OSError, UnicodeDecodeError) as error:
-        # Not the parser's own words: they repeat the line, which may be the one with the password.
-        raise UsageError(f"{configuration} is no configuration of Rucio's client: {_why(error)}") from None
-    paths = {name: os.path.expanduser(os.path.expandvars(told.pop(name))) for name in _PATHS if name in told}
-    return {**told, **{name: path for name, path in paths.items() if path}}
-
-
-def _why(error: Exception) -> str:
-    match error:
-        case configparser.InterpolationError():
-            return f"{error.option} has a % that stands for nothing; a % of its own is written %%"
-        case configparser.MissingSectionHeaderError() | configparser.DuplicateOptionError():
-            return f"line {error.lineno} is not understood"
-        case configparser.ParsingError():
-            return f"line {error.errors[0][0]} is not understood"
-        case KeyError():
-            return "it has no section [client]"
-        case OSError():
-            return error.strerror or "it can't be read"
-    return type(error).__name__
 
 
 @contextmanager

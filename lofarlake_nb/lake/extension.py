@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from lofarlake_nb.errors import LakeNotRunning, LakeRefused, UsageError
-from lofarlake_nb.lake.client import settings_in
+from lofarlake_nb.lake.configured import settings_in
 
 DEFAULT_HOME = Path("~/.local/share/lofarlake")
 

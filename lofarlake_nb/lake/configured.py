@@ -1,0 +1,50 @@
+"""What a person's rucio.cfg says, read without Rucio, which stops where its own configuration is not to be found."""
+
+import configparser
+import os
+from pathlib import Path
+
+from lofarlake_nb.errors import UsageError
+
+_PATHS = ("ca_cert", "client_cert", "client_key", "client_x509_proxy")
+
+
+def settings_in(configuration: Path) -> dict[str, str]:
+    """Section ``client`` of a rucio.cfg; paths as Rucio's client reads them, and without those that are empty.
+
+    Raises
+    ------
+    UsageError
+        When it can't be read; the message has none of its words, of which one may be the password.
+
+    Examples
+    --------
+    >>> Path("rucio.cfg").write_text("[client]\\nca_cert = ~/ca.pem\\nclient_cert =")
+    41
+    >>> settings_in(Path("rucio.cfg")) == {"ca_cert": str(Path.home() / "ca.pem")}
+    True
+    """
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_string(configuration.read_text(), source=str(configuration))
+        told = dict(parser["client"])
+    except (configparser.Error, KeyError, OSError, UnicodeDecodeError) as error:
+        # Not the parser's own words: they repeat the line, which may be the one with the password.
+        raise UsageError(f"{configuration} is no configuration of Rucio's client: {_why(error)}") from None
+    paths = {name: os.path.expanduser(os.path.expandvars(told.pop(name))) for name in _PATHS if name in told}
+    return {**told, **{name: path for name, path in paths.items() if path}}
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case configparser.InterpolationError():
+            return f"{error.option} has a % that stands for nothing; a % of its own is written %%"
+        case configparser.MissingSectionHeaderError() | configparser.DuplicateOptionError():
+            return f"line {error.lineno} is not understood"
+        case configparser.ParsingError():
+            return f"line {error.errors[0][0]} is not understood"
+        case KeyError():
+            return "it has no section [client]"
+        case OSError():
+            return error.strerror or "it can't be read"
+    return type(error).__name__
