@@ -63,7 +63,7 @@ class Flagged:
     >>> [station.name for station in flagged.bad_stations]
     ['CS024HBA0', 'CS030HBA1']
     >>> round(flagged.fraction, 2), round(flagged.known_fraction, 2)
-    (0.27, 0.1)
+    (0.26, 0.1)
     """
 
     measurement_sets: tuple[Path, ...]

@@ -194,3 +194,12 @@ def test_turned_dipoles_of_a_real_station_are_found(real_data, tmp_path):
     assert not exchanged
     assert [s.name for s in turned] == ["CS013HBA0", "CS013HBA1"]
     assert all(0.4 < s.figure < 0.6 for s in turned)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "pairs"), [([5], [6, 7]), ([2], [0, 1]), ([6], []), ([7], []), ([2, 5], [0, 1, 3, 4, 6, 7]), ([], [])]
+)
+def test_of_two_channels_beside_a_hidden_one_nobody_can_tell(hidden, pairs):
+    there = np.zeros(8, bool)
+    there[hidden] = True
+    assert np.flatnonzero(together._pairs(there)).tolist() == pairs

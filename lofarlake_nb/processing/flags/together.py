@@ -26,10 +26,10 @@ BUSY = 0.03
 # Per cent of the slots that are without it, at least.
 QUIET = 25
 # What is found in all but this part of a stretch of slots is taken for all of it: another transmitter crosses it.
-GAPS = 0.3
+GAPS = 0.25
 # Or where the mean of so many of its slots is above the noise's by this many times what chance gives.
 SPANS = (8, 32, 128)
-CHANCE = 3.5
+CHANCE = 2.0
 # Median of |z|² averaged over 1 or 2 hands, of complex Gaussian noise of power 1.
 MEDIAN = {1: 0.693, 2: 0.839}
 
@@ -96,7 +96,10 @@ def find(
             # Half a carrier that falls between two channels is no peak beside the other: without that, it is.
             hidden = flag | carriers
             rest = [_common(data, hidden, level, baselines[m], power[m], over_time, carriers) for m in members]
-            seen = [np.where(carriers, old, new) for old, new in zip(seen, rest, strict=True)]
+            # Only while one is on: the sky's slope beside a hidden channel is not the same for hours.
+            on = _continued(np.any([common > 0 for common in seen], axis=0) & carriers).any(axis=1)
+            kept = ~on[:, None] | carriers | _pairs(carriers)
+            seen = [np.where(kept, old, new) for old, new in zip(seen, rest, strict=True)]
         everywhere = np.zeros((n_time, n_channel), dtype=bool)
         for chosen, common in zip(members, seen, strict=True):
             found[chosen] |= common > 0
@@ -136,6 +139,14 @@ def _carriers(seen: list[np.ndarray]) -> np.ndarray:
     strength = np.pad(np.sum([common.sum(axis=0) for common in seen], axis=0), 2)
     around = np.max([strength[i : i + len(often)] for i in (0, 1, 3, 4)], axis=0)
     return (often > BUSY) & (strength[2:-2] > around)
+
+
+def _pairs(hidden: np.ndarray) -> np.ndarray:
+    """Channels (frequency,) of which two stand alone beside hidden ones: nobody can tell which of them differs."""
+    known = np.pad(~hidden, 2)
+    neighbours = known[1:-3].astype(int) + known[3:-1]  # of each channel
+    one = np.pad(~hidden & (neighbours == 1), 1)
+    return one[1:-1] & (one[:-2] | one[2:])
 
 
 def _above(excess: np.ndarray, axis: int) -> np.ndarray:

@@ -223,8 +223,8 @@ def apply(
     Examples
     --------
     >>> found = solve(averaged, model, chosen.calibrate, session.client)
-    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
-    >>> given = chosen.calibrate, Path("applied"), session.client
+    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, work / "by_hand")
+    >>> given = chosen.calibrate, work / "applied", session.client
     >>> outputs, flagged_fraction = apply(averaged.measurement_sets, model, found, files, [], *given)
     >>> len(outputs), round(flagged_fraction, 2)
     (2, 0.22)
