@@ -97,7 +97,7 @@ def find(
             hidden = flag | carriers
             rest = [_common(data, hidden, level, baselines[m], power[m], over_time, carriers) for m in members]
             # Only while one is on: the sky's slope beside a hidden channel is not the same for hours.
-            on: np.ndarray = _continued((np.stack(seen) > 0).any(axis=0) & carriers).any(axis=1)
+            on = np.asarray(_continued((np.stack(seen) > 0).any(axis=0) & carriers).any(axis=1))
             kept = ~on[:, None] | carriers | _pairs(carriers)
             seen = [np.where(kept, old, new) for old, new in zip(seen, rest, strict=True)]
         everywhere = np.zeros((n_time, n_channel), dtype=bool)
