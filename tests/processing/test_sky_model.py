@@ -121,10 +121,11 @@ def test_what_a_file_says_and_the_model_leaves_out_is_warned_of_once(tmp_path, c
     sky_model_file.read(
         write(tmp_path, plain, "b, GAUSSIAN, 08:13:36, +48.13.03, 1, , , , 9, 5, 45, false", header=header)
     )
-    assert not caplog.records
+    its = sky_model_file.logger.name  # Dask's workers of other tests may say something meanwhile
+    assert not [record for record in caplog.records if record.name == its]
     more = ["c, GAUSSIAN, 08:13:36, +48.13.03, 1, , -0.1, , 9, 5, 45, true"] * 2
     assert len(sky_model_file.read(write(tmp_path, plain, *more, header=header)).flux) == 3
-    said = [record.getMessage() for record in caplog.records]
+    said = [record.getMessage() for record in caplog.records if record.name == its]
     assert len(said) == 2
     assert "polarised flux" in said[0]
     assert "OrientationIsAbsolute" in said[1]
