@@ -26,6 +26,7 @@ from lofarlake_nb.lake.sending import Entry, Sending, with_what_is_safe
 from lofarlake_nb.lake.storage import Storages
 from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.parameters import IngestParameters
+from lofarlake_nb.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -264,7 +265,8 @@ def _sent(storages: Storages, addresses: Mapping[DID, str], catalogue: Catalogue
 def _ingested(order: Order, entries: Sequence[Entry], held: tuple[str, ...], seconds: float, calls: int) -> Ingested:
     sent = sum(entry.bytes for entry in entries if entry.state == "new")
     rse = order.parameters.rse
-    log.info("%s: %d files at %s, %d bytes sent in %.1f s", order.dataset, len(entries), rse, sent, seconds)
+    there = counted(len(entries), "file is")
+    log.info("%s: %s at %s, %d bytes sent in %.1f s", order.dataset, there, rse, sent, seconds)
     return Ingested(
         dataset=str(order.dataset),
         container=str(order.container or ""),
