@@ -68,9 +68,9 @@ class StationBeams:
         axis = (np.arange(2 * half) - half) * self.step
         flat = np.moveaxis(self.jones, (2, 3), (0, 1)).reshape(2 * half, 2 * half, -1)
         found = []
+        columns = scipy.interpolate.CubicSpline(axis, flat, axis=0)
         for east, north in zip(l, m, strict=True):
-            rows = scipy.interpolate.CubicSpline(axis, flat, axis=0)(north)
-            found.append(scipy.interpolate.CubicSpline(axis, rows, axis=0)(-east))
+            found.append(scipy.interpolate.CubicSpline(axis, columns(north), axis=0)(-east))
         shape = (len(l), *self.jones.shape[:2], 4)
         return np.moveaxis(np.asarray(found, np.complex64).reshape(shape), 0, 2)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from lofarlake_nb.processing.images.facets import Facet, Place
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.image_figures import direction
 from lofarlake_nb.processing.images.primary_beam import StationBeams
+
+# Patches whose phases are computed at once.
+TOGETHER = 16
 
 
 def facets(
@@ -49,28 +53,30 @@ def facets(
     ([[[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]], None)
     """
     found = []
-    for place in places:
+    there = np.array([place.l for place in places]), np.array([place.m for place in places])
+    seen = None if beams is None else (beams.at(*there), beams.slope(*there))
+    for i, place in enumerate(places):
         its = place.x, place.y, place.size, place.l, place.m
-        if beams is None:
+        if beams is None or seen is None:
             jones = np.zeros((1, n_station, 4), np.complex64)
             jones[..., [0, 3]] = 1
-            facet = Facet(*its, np.zeros(1), jones, frequency=frequency)
+            found.append(Facet(*its, np.zeros(1), jones, frequency=frequency))
         else:
-            there = np.array([place.l]), np.array([place.m])
-            jones, slope = (values[:, :, 0] for values in (beams.at(*there), beams.slope(*there)))
-            facet = Facet(*its, beams.times, jones, frequency=frequency, beam_frequency=beams.frequency, slope=slope)
-        found.append(_with_phases(facet, gains[0], geometry) if gains else facet)
+            jones, slope = (values[:, :, i] for values in seen)
+            own: dict[str, Any] = {"frequency": frequency, "beam_frequency": beams.frequency, "slope": slope}
+            found.append(Facet(*its, beams.times, jones, **own))
+    return _with_phases(found, gains[0], geometry) if gains else found
+
+
+def _with_phases(facets: Sequence[Facet], gains: Gains, geometry: Geometry) -> list[Facet]:
+    ra, dec = np.deg2rad([direction(f.l, f.m, geometry.phase_centre) for f in facets]).reshape(-1, 2).T
+    common: dict[str, Any] = {"phase_times": gains.times, "frequency": float(gains.frequencies[0])}
+    found: list[Facet] = []
+    for start in range(0, len(facets), TOGETHER):  # what they have in common is computed once, and memory is bounded
+        some = slice(start, start + TOGETHER)
+        phases = screen.towards_all(gains, ra[some], dec[some])
+        found += [replace(f, phases=unwound(np.angle(p)), **common) for f, p in zip(facets[some], phases, strict=True)]
     return found
-
-
-def _with_phases(facet: Facet, gains: Gains, geometry: Geometry) -> Facet:
-    ra, dec = np.deg2rad(direction(facet.l, facet.m, geometry.phase_centre))
-    return replace(
-        facet,
-        phase_times=gains.times,
-        phases=unwound(np.angle(screen.towards(gains, ra, dec))),
-        frequency=float(gains.frequencies[0]),
-    )
 
 
 def unwound(phases: np.ndarray) -> np.ndarray:
