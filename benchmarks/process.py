@@ -52,8 +52,9 @@ def flag(bench: Bench) -> None:
     mine, theirs = bench.turns(ours, peers)
     ours_found = [Path(p) for p in found["flag_files"]]
     for name in peers:
+        # No bound: a tenth of what is clean is flagged there and not here. The truth tells who is right.
         bench.row(
-            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, "", 0.05
+            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, ""
         )
         told = process_equal.interference(bench.observation.truth, places[name], ours_found)
         for what, (here, there) in told.items():
@@ -198,7 +199,11 @@ def whole(bench: Bench) -> None:
 
 
 def workers(bench: Bench) -> None:
-    """Two workers of one thread instead of one, and twice the subbands, from flags to a dirty image."""
+    """Two workers of one thread instead of one, and twice the subbands, from flags to a dirty image.
+
+    On twice as many subbands as the rest: what the client does once, it does for two subbands as for ten.
+    """
+    bench = bench.longer()
     image = {**bench.image, "iterations": 0}
     half = bench.paths[: len(bench.paths) // 2]
     figures: dict[str, list[Cost]] = {"one": [], "two": [], "half": []}
@@ -210,7 +215,8 @@ def workers(bench: Bench) -> None:
     got = {name: middle(costs).seconds for name, costs in figures.items()}
     bench.row("flag to dirty image, two workers against one", got["two"], got["one"], "s", 1.7)
     bench.row("flag to dirty image, twice the subbands", got["two"], got["half"], "s", 1 / 2.1)
-    shutil.rmtree(bench.scratch / "half")
+    for name in ("half", "work"):
+        shutil.rmtree(bench.scratch / name)
 
 
 PIECES = {
@@ -245,7 +251,6 @@ def main() -> None:
     for name, place in vars(peers).items():
         print(f"{name}: {place or 'not there, left out'}")
     scratch = chosen.scratch or Path(tempfile.mkdtemp(prefix="bench-process-"))
-    scratch.mkdir(exist_ok=True)
     try:
         bench = Bench(scratch, size, peers)
         print(HEADER)

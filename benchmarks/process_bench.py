@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,6 +43,7 @@ class Bench:
 
     def __init__(self, scratch: Path, size: Size, peers: Peers) -> None:
         self.scratch, self.size, self.peers = scratch, size, peers
+        scratch.mkdir(exist_ok=True)
         self.rows: list[Row] = []
         # Bad stations are left out of the comparison: a plain script has no notion of them.
         parameters = SimulationParameters.preset(
@@ -63,6 +64,12 @@ class Bench:
             "cell": f"{size.cell} arcsec",
             "resolution": f"{3 * size.cell} arcsec",
         }
+
+    def longer(self) -> "Bench":
+        """Twice as many subbands, whose rows come among these."""
+        other = Bench(self.scratch / "longer", replace(self.size, subbands=2 * self.size.subbands), self.peers)
+        other.rows = self.rows
+        return other
 
     def work(self, do: str, **task: Any) -> tuple[Cost, dict[str, Any]]:
         """Do our part in a process of its own; what it took, and what it found."""

@@ -16,6 +16,7 @@ from lofarlake_nb.parameters import AverageParameters
 from lofarlake_nb.processing import cluster, disk, results
 from lofarlake_nb.processing.ateam import deciding
 from lofarlake_nb.processing.ateam.deciding import AteamVerdict
+from lofarlake_nb.processing.ateam.sources import ATEAM
 from lofarlake_nb.processing.averages import resolution, smearing
 from lofarlake_nb.processing.averages.smearing import Smearing
 from lofarlake_nb.processing.averages.task import average_one
@@ -179,7 +180,10 @@ def _ateam(
         return ()
     middle = int(np.argsort([layout.frequencies.mean() for layout in layouts])[len(layouts) // 2])
     target = resolution.target(layouts[middle], parameters)
-    verdicts = client.submit(deciding.decide, sources[middle], target, parameters, pure=False).result()
+    found = client.gather(
+        [client.submit(deciding.decide, sources[middle], target, parameters, (one,), pure=False) for one in ATEAM]
+    )
+    verdicts = tuple(verdict for of_one in found for verdict in of_one)
     for one in verdicts:
         logger.info(
             "%s, %.0f deg away, %.0f deg high: %s (%s)",

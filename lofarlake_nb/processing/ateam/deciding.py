@@ -72,8 +72,10 @@ def level(parameters: AverageParameters, layout: Layout) -> float:
     return parameters.ateam_level or usual
 
 
-def decide(source: Source, target: Layout, parameters: AverageParameters) -> tuple[AteamVerdict, ...]:
-    """Decide about every source of the A-team; a task.
+def decide(
+    source: Source, target: Layout, parameters: AverageParameters, asked: tuple[Bright, ...] = ATEAM
+) -> tuple[AteamVerdict, ...]:
+    """Decide about sources of the A-team; a task.
 
     Parameters
     ----------
@@ -82,6 +84,8 @@ def decide(source: Source, target: Layout, parameters: AverageParameters) -> tup
     target : Layout
         After averaging.
     parameters : AverageParameters
+    asked : tuple of Bright
+        All of them where none is named.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def decide(source: Source, target: Layout, parameters: AverageParameters) -> tup
     times = target.times[np.unique(np.linspace(0, len(target.times) - 1, DECIDING_TIMES).round().astype(int))]
     limit, radius = level(parameters, target), np.rad2deg(beams_to_edge(parameters, [target])[0])
     verdicts = []
-    for bright in ATEAM:
+    for bright in asked:
         elevation = float(np.rad2deg(uvw.elevations(times, target.positions[0], bright.direction).max()))
         seen = (bright.name, elevation, _distance(bright, target), bright.flux(float(target.frequencies.mean())))
         if elevation <= 0:
