@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 # The lake that `make lab` opens: the rehearsal's where there is one, else one's own.
 LAKE ?= $(if $(wildcard rehearsal/lake),rehearsal/lake,)
 
-.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-field bench-binder gallery clean
+.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-field bench-memory bench-binder gallery clean
 help:
 	@echo "make rehearsal   both stages, end to end, on a lake of its own in rehearsal/"
 	@echo "make test        the tests"
@@ -22,6 +22,7 @@ help:
 	@echo "make gallery     the README's pictures, from the rehearsal's lake (needs chromium)"
 	@echo "make bench-process  stage 2 against DP3, AOFlagger and WSClean (ARGS='--quick --dp3 PATH')"
 	@echo "make bench-field  the image of the benchmark observation against its truth (12 GB, 40 minutes)"
+	@echo "make bench-memory  stage 2 on 12 GB with two workers of 1 GB"
 	@echo "make lint        formatting, types, spelling"
 	@echo "make lock        resolve the dependencies anew (needs uv)"
 	@echo "make clean       stop the rehearsal's lake; remove it and the environment"
@@ -46,6 +47,9 @@ bench-process: $(READY)
 
 bench-field: $(READY)
 	@$(BIN)/python -m benchmarks.field $(ARGS)
+
+bench-memory: $(READY)
+	@$(BIN)/python -m benchmarks.memory $(ARGS)
 
 lab: $(READY)
 	@$(BIN)/lofarlake lab $(if $(LAKE),--home $(LAKE),)

@@ -8,7 +8,7 @@ The image has 4096² pixels of 4 arcsec, tapered to 12.
 import argparse
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +69,8 @@ def imperfect(sky: Path, path: Path) -> Path:
     return path
 
 
-def made(paths: list[Path], model: Path, chosen: Settings, work: Path) -> tuple[Flagged, Calibrated, Imaged]:
-    """All of stage 2."""
+def made(paths: list[Path], model: Path, chosen: Settings, work: Path) -> tuple[Flagged, Calibrated, list[Imaged]]:
+    """All of stage 2; the image before self-calibration and after it."""
     session = cluster.Session()
     try:
         flagged = flagging.flag(paths, chosen.flag, work=work, client=session.client)
@@ -80,7 +80,7 @@ def made(paths: list[Path], model: Path, chosen: Settings, work: Path) -> tuple[
         imaged = imaging.image(calibrated, chosen.image, work=work, client=session.client)
         refined = self_calibration.refine(calibrated, averaged, imaged, sky, chosen, work=work, session=session)
         print(refined, flush=True)
-        return flagged, refined.calibrated, refined.imaged
+        return flagged, refined.calibrated, [imaged, refined.imaged]
     finally:
         session.close()
 
@@ -181,13 +181,17 @@ def main() -> None:
         paths = every if chosen.subbands >= len(every) else paths
         model = imperfect(observation.sky_model, scratch / "imperfect.skymodel")
         work, truth = scratch / f"work-{len(paths)}", load_truth(observation.truth)
-        flagged, calibrated, imaged = made(paths, model, settings.of({**WIDE, "more": OTHERS}), work)
+        flagged, calibrated, (first, imaged) = made(paths, model, settings.of({**WIDE, "more": OTHERS}), work)
         found = sources(imaged, truth)
         for one in found:
             print(f"{one.name:<24} {one.flux:8.3f} Jy  × {one.ratio:.3f} ± {one.error:.3f}  {one.offset:.2f} arcsec")
         print(HEADER)
         told = before(flagged, calibrated, truth, [every.index(path) for path in paths]) + rows(imaged, found)
         told += detail(imaged, observation.sky_model)
+        told += [
+            replace(row, name=f"before the round: {row.name}", bound=None, met=None)
+            for row in rows(first, sources(first, truth))
+        ]
         for row in told:
             print(in_words(row))
         write(chosen.output, told)
