@@ -24,8 +24,9 @@ from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry, 
 from lofarlake_nb.processing.images.held import Held, seen_by
 from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need, need
-from lofarlake_nb.processing.images.primary_beam import StationBeams, corrected, station_beams
+from lofarlake_nb.processing.images.primary_beam import corrected
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
+from lofarlake_nb.processing.images.station_beams import StationBeams, station_beams
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import imaging
-from lofarlake_nb.processing.images import fits_image, memory, parts, primary_beam
+from lofarlake_nb.processing.images import fits_image, memory, parts, primary_beam, station_beams
 from lofarlake_nb.processing.images.bands import Bands, bands
 from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
 from lofarlake_nb.processing.images.image_figures import direction
-from lofarlake_nb.processing.images.primary_beam import STEP, StationBeams
+from lofarlake_nb.processing.images.station_beams import STEP, StationBeams
 
 SIZE = Geometry(512, np.deg2rad(20 / 3600), 0.0, 3000.0, 0.0, (2.1, 0.8))
 
@@ -99,7 +99,7 @@ def beams():
 
 
 def test_stations_of_one_size_are_of_one_class():
-    assert primary_beam.classes(beams()) == (0, 0, 0, 1, 1)
+    assert station_beams.classes(beams()) == (0, 0, 0, 1, 1)
     assert parts.Part((), slice(0, 1), classes=(0, 0, 0, 1, 1)).pairs == [(0, 0), (0, 1), (1, 1)]
 
 

@@ -16,9 +16,9 @@ from lofarlake_nb.processing.images.geometry import Geometry, cutout
 from lofarlake_nb.processing.images.held import Held
 from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need
-from lofarlake_nb.processing.images.primary_beam import StationBeams
 from lofarlake_nb.processing.images.responses import facets
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
+from lofarlake_nb.processing.images.station_beams import StationBeams
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,15 @@ import distributed
 import numpy as np
 
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primary_beam
+from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primary_beam, station_beams
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import tree_sum
 from lofarlake_nb.processing.images.parts import Part
-from lofarlake_nb.processing.images.primary_beam import ChunkBeam, StationBeams
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam
 from lofarlake_nb.processing.images.restoring import Beam, fit_beam
+from lofarlake_nb.processing.images.station_beams import StationBeams
 
 PREVIEW_PIXELS = 512
 
@@ -251,7 +252,7 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
     >>> layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
     >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
     >>> where = {"folder": work / "seen", "edges": np.array([0, np.inf])}
-    >>> beams = primary_beam.station_beams(calibrated.measurement_sets[0], layouts[0], size, 135e6)
+    >>> beams = station_beams.station_beams(calibrated.measurement_sets[0], layouts[0], size, 135e6)
     >>> held = load(
     ...     calibrated.measurement_sets, layouts, chosen.image, size, session.client, need=how, beams=beams, **where
     ... )
@@ -260,7 +261,7 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
     (1.0, True)
     >>> held.close()
     """
-    file = primary_beam.put(held.folder, beams)
+    file = station_beams.put(held.folder, beams)
     found = held.client.gather(
         [held.client.submit(primary_beam.of_chunk, chunk, file, pure=False) for chunk in held.chunks]
     )

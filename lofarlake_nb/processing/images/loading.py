@@ -11,14 +11,15 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import chunks, gridding, primary_beam
+from lofarlake_nb.processing.images import chunks, gridding, station_beams
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import tree_sum
 from lofarlake_nb.processing.images.held import Held
 from lofarlake_nb.processing.images.memory import Need
 from lofarlake_nb.processing.images.parts import Part, plan
-from lofarlake_nb.processing.images.primary_beam import ChunkBeam, StationBeams
+from lofarlake_nb.processing.images.primary_beam import ChunkBeam
+from lofarlake_nb.processing.images.station_beams import StationBeams
 
 
 def load(
@@ -84,7 +85,7 @@ def load(
         layouts,
         most=need.chunk,
         spectrum=(parameters.spectral_index, reference),
-        classes=() if beams is None else primary_beam.classes(beams),
+        classes=() if beams is None else station_beams.classes(beams),
         edges=edges,
     )
     weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)

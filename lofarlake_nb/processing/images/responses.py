@@ -11,7 +11,7 @@ from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.images.facets import Facet, Place
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.image_figures import direction
-from lofarlake_nb.processing.images.primary_beam import StationBeams
+from lofarlake_nb.processing.images.station_beams import StationBeams
 
 # Patches whose phases are computed at once.
 TOGETHER = 16
