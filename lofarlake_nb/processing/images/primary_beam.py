@@ -97,7 +97,8 @@ def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
 
     Examples
     --------
-    >>> beams = StationBeams(np.zeros(1), STEP, np.tile([0.5, 0, 0, 0.5], (1, 2, 8, 8, 1)), 150e6)
+    >>> from lofarlake_nb.processing.images.station_beams import put
+    >>> beams = StationBeams(np.zeros(1), 0.01, np.tile([0.5, 0, 0, 0.5], (1, 2, 8, 8, 1)), 150e6)
     >>> times, first, second = np.zeros(2), np.array([0, 0]), np.array([1, 1])
     >>> chunk = Chunk(np.zeros((2, 3)), np.array([150e6]), *np.full((2, 2, 1), 3.0), times, first, second, np.zeros(4))
     >>> weight, seen = of_chunk(chunk, put(Path(), beams))
@@ -151,7 +152,7 @@ def average(beams: StationBeams, weights: np.ndarray, frequency: float) -> np.nd
     Examples
     --------
     >>> jones = np.tile([0.5, 0, 0, 0.5], (1, 2, 8, 8, 1)).astype(np.complex64)  # each station sees half of the voltage
-    >>> beams, weights = StationBeams(np.zeros(1), STEP, jones, 150e6), np.array([[[0.0, 6.0], [0.0, 0.0]]])
+    >>> beams, weights = StationBeams(np.zeros(1), 0.01, jones, 150e6), np.array([[[0.0, 6.0], [0.0, 0.0]]])
     >>> average(beams, weights, 150e6)[0, :2].round(6).tolist()
     [0.25, 0.25]
     """
