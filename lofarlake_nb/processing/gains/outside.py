@@ -18,7 +18,8 @@ from lofarlake_nb.processing.gains import direction_solver, screen, solutions
 from lofarlake_nb.processing.gains.correcting import corrected, of_hands
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
-from lofarlake_nb.processing.sky.predict import ENVELOPE, LIGHT_M_S, direction_cosines
+from lofarlake_nb.processing.sky.extended import ENVELOPE
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S, direction_cosines
 
 # Turn of the Earth, rad / s.
 EARTH = 7.292115e-5

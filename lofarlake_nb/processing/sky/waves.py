@@ -1,4 +1,7 @@
-"""Sines, cosines and exponentials that the compiler can take several of at once, as it can't take the C library's."""
+"""Waves from channel to channel: sines, cosines, exponentials that the compiler can take several of at once.
+
+As it can't take the C library's.
+"""
 
 import numba
 import numpy as np
@@ -44,3 +47,33 @@ def exponential(x: float) -> float:
     for _ in range(SQUARINGS):
         result *= result
     return result
+
+
+@numba.njit(nogil=True, cache=True)
+def spacing(wave: np.ndarray) -> tuple[float, bool]:
+    """Mean step of wave numbers (frequency,), and whether all are alike.
+
+    Examples
+    --------
+    >>> [float(of) for of in spacing(np.array([3.0, 3.5, 4.0]))], bool(spacing(np.array([3.0, 3.1, 4.0]))[1])
+    ([0.5, 1.0], False)
+    """
+    step = (wave[-1] - wave[0]) / max(1, len(wave) - 1)
+    return step, np.abs(wave - (wave[0] + step * np.arange(len(wave)))).max() < 1e-6 * abs(wave[0])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def turn_on(now: np.ndarray, turn: np.ndarray) -> None:
+    """Multiply complex numbers by others, in place; real and imaginary parts apart: (2, number) float64.
+
+    Examples
+    --------
+    >>> now = np.array([[1.0], [2.0]])
+    >>> turn_on(now, np.array([[0.0], [1.0]]))  # a quarter of a turn
+    >>> now.ravel().tolist()
+    [-2.0, 1.0]
+    """
+    for k in range(now.shape[1]):
+        real = now[0, k] * turn[0, k] - now[1, k] * turn[1, k]
+        now[1, k] = now[0, k] * turn[1, k] + now[1, k] * turn[0, k]
+        now[0, k] = real
