@@ -11,6 +11,7 @@ from lofarlake_nb.parameters import CalibrationParameters, SimulationParameters
 from lofarlake_nb.processing import sky_model
 from lofarlake_nb.processing.gains import outside
 from lofarlake_nb.processing.simulate import plan, truth, visibilities
+from lofarlake_nb.processing.simulate.scene import scene_of
 from lofarlake_nb.processing.simulate.sky import PHASE_CENTRE
 from lofarlake_nb.processing.sky.components import ModelColumn
 
@@ -39,7 +40,7 @@ def test_it_is_what_the_simulator_puts_in_smearing_and_all(observation, model):
     )
     gains = np.ones((len(layout.stations), len(layout.frequencies), 2), np.complex64)
     kept = np.isin(np.round(observation.sky.ra, 8), np.round(away.model.ra, 8))
-    scene = visibilities.scene(_chosen(observation.sky, kept), layout.frequencies)
+    scene = scene_of(_chosen(observation.sky, kept), layout.frequencies)
     positions = coordinates.baseline_uvw(observation.uvw[slots], layout.antenna1, layout.antenna2)
     ours = outside.Seen(away.model, layout, _identity(2, layout, away.model), None).visibilities(positions, slice(0, 2))
     for k, t in enumerate(range(slots.start, slots.stop)):

@@ -28,6 +28,7 @@ from lofarlake_nb.processing.simulate import (
     time_need,
     visibilities,
 )
+from lofarlake_nb.processing.simulate.scene import Scene, scene_of
 from lofarlake_nb.processing.sky import predict, sky_model_file
 
 SMALL = {"subbands": 2, "scans": 2, "scan": "20 s", "stations": 9, "sources": 10, "seed": 7}
@@ -143,8 +144,8 @@ def test_a_baseline_sees_the_apparent_flux_of_the_truth(clean):
     beams, _ = subband._beams(observation, layout, Identity("P", "1", "T", "n", 0), parameters)
     sky, source = observation.sky, 2  # 3C197.1, 1.8 degrees out
     chosen = sky.source == source
-    scene = visibilities.scene(sky, truth.frequencies[1])
-    only = visibilities.Scene(
+    scene = scene_of(sky, truth.frequencies[1])
+    only = Scene(
         **vars(scene)
         | {"points": scene.points[:0], "extended_flux": np.where(chosen[:8, None], scene.extended_flux, 0)}
     )

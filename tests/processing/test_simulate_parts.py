@@ -11,6 +11,7 @@ from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.parameters import SimulationParameters
 from lofarlake_nb.processing.simulate import beam, gains, interference, ionosphere, plan, sky, truth, visibilities
 from lofarlake_nb.processing.simulate.a_team import a_team
+from lofarlake_nb.processing.simulate.scene import scene_of
 
 FREQUENCIES = 135e6 + 12207.03125 * np.arange(16)
 LIGHT_SPEED = 299792458.0
@@ -36,7 +37,7 @@ def seen(what, uvw, beams=None, gain=None):
     count = len(what.source_names)
     beams = np.tile(np.eye(2, dtype=np.complex64), (len(uvw), count, 1, 1)) if beams is None else beams
     gain = np.ones((len(uvw), len(FREQUENCIES), 2), np.complex64) if gain is None else gain
-    return visibilities.predict(visibilities.scene(what, FREQUENCIES), uvw, antenna1, antenna2, beams, gain)
+    return visibilities.predict(scene_of(what, FREQUENCIES), uvw, antenna1, antenna2, beams, gain)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +259,7 @@ def test_a_sample_is_the_mean_over_its_slot_and_channel():
 
     def seen(frequencies, place, sample=None):
         gain = np.ones((6, len(frequencies), 2), np.complex64)
-        what = visibilities.scene(observation.sky, frequencies)
+        what = scene_of(observation.sky, frequencies)
         return visibilities.predict(what, place, antenna1, antenna2, beams, gain, None, sample)
 
     frequency = plan.channels_of(observation.numbers[0], 4)[1:2]
@@ -277,7 +278,7 @@ def test_smearing_is_told_as_it_is_done(uvw):
     antenna1, antenna2 = np.triu_indices(5, 1)
     still = np.tile(np.eye(2, dtype=np.complex64), (5, 1, 1, 1))
     gain = np.ones((5, 16, 2), np.complex64)
-    scene = visibilities.scene(what, FREQUENCIES)
+    scene = scene_of(what, FREQUENCIES)
     sample = visibilities.Sample(turn, 12207.0)
     smeared = visibilities.predict(scene, uvw, antenna1, antenna2, still, gain, None, sample)
     plain = visibilities.predict(scene, uvw, antenna1, antenna2, still, gain)

@@ -12,6 +12,7 @@ from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.parameters import SimulationParameters
 from lofarlake_nb.processing.simulate import beam, gains, interference, ionosphere, plan, sky, visibilities
 from lofarlake_nb.processing.simulate.plan import Observation
+from lofarlake_nb.processing.simulate.scene import scene_of
 
 BLOCK_SLOTS = 16
 
@@ -77,7 +78,7 @@ def write(
     identity = Identity(parameters.project, parameters.observation_id, sky.TARGET, path.name, index)
     rng = np.random.default_rng([parameters.seed, 100, index])
     receivers = _receivers(observation, layout, parameters, rng)
-    scene = visibilities.scene(observation.sky, frequencies)
+    scene = scene_of(observation.sky, frequencies)
     gain = observation.gains.at(frequencies)
     labels = _labels(observation, layout)
     beams, centre = _beams(observation, layout, identity, parameters)

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from lofarlake_nb.processing.simulate.ionosphere import TECU_PHASE
-from lofarlake_nb.processing.simulate.sky import Sky
+from lofarlake_nb.processing.simulate.scene import Scene
 
 LIGHT_SPEED = 299792458.0
 # exp(-ENVELOPE (FWHM baseline / wavelength)^2) is the visibility of a Gaussian.
@@ -28,69 +28,14 @@ NEGLIGIBLE_JY = 1e-6
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A sky as one subband sees it, ready for the sums.
-
-    Examples
-    --------
-    >>> from lofarlake_nb.processing.simulate.sky import field_of_3c196
-    >>> seen = scene(field_of_3c196(3, np.random.default_rng(1)), np.array([150e6]))
-    >>> seen.points.shape, seen.extended.shape, round(float(seen.extended_flux[:4].sum()), 2)
-    ((3, 3), (8, 3), 83.08)
-    """
-
-    frequencies: np.ndarray  # (frequency,) Hz, evenly spaced
-    points: np.ndarray  # (point, 3) l, m, n - 1
-    point_source: np.ndarray  # (point,) int, index of the beam
-    point_root: np.ndarray  # (point, frequency) float32, root of the flux density in Jy
-    extended: np.ndarray  # (component, 3) l, m, n - 1
-    extended_source: np.ndarray  # (component,) int
-    extended_flux: np.ndarray  # (component, frequency) Jy
-    shape: np.ndarray  # (component, 3) major and minor FWHM, position angle, rad
-
-
-def scene(sky: Sky, frequencies: np.ndarray) -> Scene:
-    """Sky at the channels of a subband.
-
-    Parameters
-    ----------
-    sky : Sky
-    frequencies : (frequency,) Hz, evenly spaced
-
-    Returns
-    -------
-    Scene
-
-    Examples
-    --------
-    >>> from lofarlake_nb.processing.simulate.sky import outskirts
-    >>> sky = outskirts(1, np.random.default_rng(1))
-    >>> seen = scene(sky, np.array([150e6]))
-    >>> bool(np.isclose(seen.point_root[0, 0] ** 2, sky.flux[0])), len(seen.extended)
-    (True, 0)
-    """
-    lmn, flux = sky.lmn(), sky.fluxes(frequencies)
-    large = sky.major > 0
-    return Scene(
-        frequencies=np.asarray(frequencies, dtype=np.float64),
-        points=lmn[~large],
-        point_source=sky.source[~large],
-        point_root=np.sqrt(flux[~large]).astype(np.float32),
-        extended=lmn[large],
-        extended_source=sky.source[large],
-        extended_flux=flux[large],
-        shape=np.stack([sky.major, sky.minor, sky.angle], axis=-1)[large],
-    )
-
-
-@dataclass(frozen=True)
 class Sample:
     """How long and wide a sample is.
 
     Examples
     --------
+    >>> from lofarlake_nb.processing.simulate.scene import scene_of
     >>> from lofarlake_nb.processing.simulate.sky import outskirts
-    >>> seen, uvw = scene(outskirts(1, np.random.default_rng(1)), np.array([150e6])), np.array([[0, 0, 0], [3e3, 0, 0]])
+    >>> seen, uvw = scene_of(outskirts(1, np.random.default_rng(1)), np.array([150e6])), 3e3 * np.eye(2, 3, -1)
     >>> alike = np.array([0]), np.array([1]), np.ones((2, 1, 2, 2), np.complex64), np.ones((2, 1, 2), np.complex64)
     >>> sharp, wide = (predict(seen, uvw, *alike, sample=Sample(0 * uvw, width)) for width in (0.0, 195e3))
     >>> round(float(np.abs(wide / sharp)[0, 0, 0]), 2)  # what a channel of 195 kHz leaves on 3 km
@@ -132,10 +77,11 @@ def predict(
 
     Examples
     --------
+    >>> from lofarlake_nb.processing.simulate.scene import scene_of
     >>> from lofarlake_nb.processing.simulate.sky import outskirts
     >>> sky, same = outskirts(1, np.random.default_rng(1)), np.broadcast_to(np.eye(2, dtype=np.complex64), (2, 1, 2, 2))
     >>> where = np.zeros((2, 3)), np.array([0]), np.array([1])  # two stations in one place
-    >>> seen = predict(scene(sky, np.array([150e6])), *where, same, np.ones((2, 1, 2), np.complex64))
+    >>> seen = predict(scene_of(sky, np.array([150e6])), *where, same, np.ones((2, 1, 2), np.complex64))
     >>> (seen[0, 0].real.astype(float) / sky.flux[0]).round(4).tolist()  # XX, XY, YX, YY
     [1.0, 0.0, 0.0, 1.0]
     """
