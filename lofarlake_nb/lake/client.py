@@ -1,6 +1,5 @@
 """Connection to a lake: an embedded one by its folder, or any production Rucio by its rucio.cfg."""
 
-import json
 import logging
 import os
 import sys
@@ -14,20 +13,12 @@ from urllib.parse import urlparse
 import requests
 from rucio.client.client import Client
 from rucio.common import config as rucio_config
-from rucio.common import exception as rucio_errors
 
-from lofarlake_nb.errors import (
-    AlreadyThere,
-    DIDNotFound,
-    LakeError,
-    LakeNotRunning,
-    LakeRefused,
-    LofarlakeError,
-    NoSpace,
-)
+from lofarlake_nb.errors import DIDNotFound, LakeNotRunning
 from lofarlake_nb.lake.configured import settings_in
 from lofarlake_nb.lake.did import DID
-from lofarlake_nb.lake.patience import Patience, PatientSession, Unanswered
+from lofarlake_nb.lake.patience import Patience, PatientSession
+from lofarlake_nb.lake.translating import translated
 
 BULK = 1000  # entries that Rucio takes in one call
 log = logging.getLogger(__name__)
@@ -292,51 +283,6 @@ def _configured(configuration: Path) -> Iterator[None]:
             del os.environ["RUCIO_CONFIG"]
             if before is not None:
                 os.environ["RUCIO_CONFIG"] = before
-
-
-@contextmanager
-def translated(url: str, hint: str) -> Iterator[None]:
-    """Raise Rucio's errors as ours; the hint is for a lake that does not answer.
-
-    Examples
-    --------
-    >>> with translated("https://lake", "start it"):
-    ...     raise requests.ConnectionError("refused")
-    Traceback (most recent call last):
-    lofarlake_nb.errors.LakeNotRunning: no lake answers at https://lake; start it
-    """
-    try:
-        yield
-    except LofarlakeError:
-        raise
-    except (rucio_errors.RucioException, requests.RequestException, json.JSONDecodeError, OSError) as error:
-        raise _ours(error, url, hint) from error
-
-
-def _ours(error: Exception, url: str, hint: str) -> LofarlakeError:
-    said = " ".join(str(error).split())[:500]
-    match error:
-        case rucio_errors.DataIdentifierNotFound():
-            return DIDNotFound(said, "see what there is: lofarlake find, or rucio did list")
-        case Unanswered():
-            return LakeNotRunning(f"the lake at {url}: {said}", hint)
-        case rucio_errors.DataIdentifierAlreadyExists() | rucio_errors.DuplicateRule():
-            return AlreadyThere(said)
-        case rucio_errors.ServerConnectionException() | requests.ConnectionError() | requests.Timeout():
-            return LakeNotRunning(f"no lake answers at {url}", hint)
-        case rucio_errors.InsufficientAccountLimit() | rucio_errors.RSEOverQuota() | rucio_errors.FullStorage():
-            return NoSpace(said, "ask the lake's administrator for a larger quota, or choose another site")
-        case rucio_errors.CannotAuthenticate() | rucio_errors.CannotAuthorize():
-            return LakeRefused(f"the lake at {url} refuses to log us in: {said}", "check the account in the rucio.cfg")
-        case rucio_errors.AccessDenied() | rucio_errors.ScopeAccessDenied() | rucio_errors.RSEAccessDenied():
-            return LakeRefused(f"the lake refuses: {said}", "ask the lake's administrator for the right to do this")
-        case rucio_errors.RSENotFound() | rucio_errors.InvalidRSEExpression():
-            return LakeError(f"no such site: {said}", "see which there are: rucio rse list")
-        case rucio_errors.ScopeNotFound():
-            return LakeError(f"no such scope: {said}", "use a scope of your account, or ask for one")
-        case rucio_errors.UnsupportedOperation():
-            return LakeRefused(f"the lake refuses: {said}")
-    return LakeError(f"the lake answered {type(error).__name__}: {said}", "try again; else ask the administrator")
 
 
 def batches(entries: Sequence[T], size: int = BULK) -> Iterator[Sequence[T]]:

@@ -10,6 +10,7 @@ import pytest
 from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused, UsageError
 from lofarlake_nb.lake import client, storage
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.translating import translated
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_paths_in_a_configuration_are_those_that_rucio_s_client_reads(lake_home,
 
 
 def test_an_answer_that_is_cut_off_is_a_lake_s_error():
-    with pytest.raises(LakeError, match="the lake answered JSONDecodeError"), client.translated("http://x", ""):
+    with pytest.raises(LakeError, match="the lake answered JSONDecodeError"), translated("http://x", ""):
         json.loads('{"scope": "lofar", "na')
 
 
