@@ -1,73 +1,25 @@
 """Run a notebook in a process of its own, look how far it is, stop it in good order; it outlives who started it."""
 
 import json
-import logging
 import os
 import re
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb import run, steps
-from lofarlake_nb.errors import LofarlakeError, UsageError
-from lofarlake_nb.executing import Step
+from lofarlake_nb import recording, run
+from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake.embedded import processes
-from lofarlake_nb.lake.ticks import Sink, Tick
-from lofarlake_nb.steps import KEEP_MIME, MADE_MIME
-
-log = logging.getLogger(__name__)
+from lofarlake_nb.recording import State, stop_file
 
 PLACE = Path("runs")  # of the folders of runs, in the folder that one works in
 _RUN, _PROCESS, _STATE, _LOG = "run.json", "process.json", "state.json", "run.log"
-_STOP = ".stop"  # ends the name of the file that is there, beside the record, once it was asked to stop
 _LOOK = 0.2  # seconds between two looks at a run that is waited for
-
-
-@dataclass(frozen=True)
-class State:
-    """How far a run is, or how it ended.
-
-    Parameters
-    ----------
-    state : str
-        ``running``; ``stopping``: it was asked to stop; ``done``, ``failed``, ``stopped``; ``lost``: its process ended
-        without a word.
-    cell, cells : int
-        The cell of code that runs or was the last to run, from 1; 0 before the first.
-    heading : str
-        That the cell stands under.
-    tick : Tick or None
-        The newest of that cell.
-    said : str
-        How it ended: the reason, or what was done.
-    files, datasets : tuple of str
-        What it made: paths of files and folders, DIDs.
-
-    Examples
-    --------
-    >>> State("stopping").ended, State("done", said="all 9 cells ran").ended
-    (False, True)
-    """
-
-    state: str
-    cell: int = 0
-    cells: int = 0
-    heading: str = ""
-    tick: Tick | None = None
-    said: str = ""
-    files: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing comes any more."""
-        return self.state not in ("running", "stopping")
 
 
 @dataclass(frozen=True)
@@ -105,17 +57,17 @@ class Run:
         """How far it is."""
         process = processes.recorded(self.folder / _PROCESS)
         is_alive = process is not None and process.alive  # asked first: its last line is then in the record
-        known = _state(self.folder / _STATE)
+        known = recording.read(self.folder / _STATE)
         if known.ended:
             return known
         if is_alive:
-            return replace(known, state="stopping") if _stop(self.folder / _STATE).exists() else known
+            return replace(known, state="stopping") if stop_file(self.folder / _STATE).exists() else known
         return replace(known, state="lost", said=f"its process ended without a word; see {self.folder / _LOG}")
 
     def stop(self) -> None:
         """Ask it to stop: the cell under way is interrupted and ends in good order. Asked again, it ends at once."""
         if process := processes.recorded(self.folder / _PROCESS):
-            _stop(self.folder / _STATE).touch()
+            stop_file(self.folder / _STATE).touch()
             processes.ask(process, signal.SIGINT)
 
     def wait(self, seconds: float | None = None) -> State:
@@ -148,88 +100,6 @@ class Run:
             return dict(json.loads((self.folder / _RUN).read_text()))
         except (OSError, ValueError) as error:
             raise UsageError(f"{self.folder} is no folder of a run", f"they are in {PLACE}/") from error
-
-
-def _stop(record: Path) -> Path:
-    return record.with_name(record.name + _STOP)
-
-
-def _state(path: Path) -> State:
-    """What was written down last."""
-    try:
-        value = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return State("running")
-    lists = {name: tuple(value[name]) for name in ("files", "datasets")}
-    return State(**{**value, **lists, "tick": Tick.of(value["tick"]) if value["tick"] else None})
-
-
-class Recorder:
-    """Writes down how far a run is, for `Run.state`; also shows it.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file; None to write nothing.
-    executed : Path
-        The executed copy.
-    show : callable
-        Takes each tick.
-
-    Examples
-    --------
-    >>> recorder = Recorder(Path("recorded.json"), Path("executed.ipynb"), print)
-    >>> with recorder.ending():
-    ...     recorder(Step(2, 9, "Flag the visibilities"))
-    >>> json.loads(Path("recorded.json").read_text())["said"]
-    'all 9 cells ran'
-    """
-
-    def __init__(self, path: Path | None, executed: Path, show: Sink) -> None:
-        self.path, self.executed, self.show = path, executed, show
-        self.now = State("running")
-
-    def __call__(self, step: Step) -> None:
-        """Take a step."""
-        tick = Tick.of(step.tick) if step.tick else None
-        # A signal that comes while Python starts may get lost; what it was sent for is on the disk.
-        if not tick and self.path and _stop(self.path).exists():
-            raise KeyboardInterrupt("stopped between two cells")
-        if tick:
-            self.show(tick)
-        elif step.heading != self.now.heading:
-            log.info("cell %d of %d: %s", step.cell, step.cells, step.heading)
-        self._write(State("running", step.cell, step.cells, step.heading, tick))
-
-    @contextmanager
-    def ending(self) -> Iterator[None]:
-        """While it lasts, the notebook runs; how that ended is written down."""
-        try:
-            yield
-        except LofarlakeError as error:
-            self._end("failed", str(error))
-            raise
-        except KeyboardInterrupt as error:
-            said = f"{error or 'interrupted'}, {self._where()}; run it again: what was finished is kept"
-            self._end("stopped", said)
-            raise KeyboardInterrupt(f"{error or 'interrupted'}, {self._where()}") from error
-        except BaseException as error:
-            self._end("failed", f"{type(error).__name__}: {error}")
-            raise
-        self._end("done", f"all {self.now.cells} cells ran")
-
-    def _where(self) -> str:
-        now = self.now
-        return f"in cell {now.cell} of {now.cells} ({now.heading})" if now.cell else "before the first cell"
-
-    def _end(self, state: str, said: str) -> None:
-        files, datasets = _made_by(self.executed)
-        self._write(replace(self.now, state=state, said=" ".join(said.split()), files=files, datasets=datasets))
-
-    def _write(self, now: State) -> None:
-        self.now = now
-        if self.path:
-            steps.write_json(self.path, asdict(now))
 
 
 def command(notebook: str, values: Mapping[str, Any], output: str | Path = "") -> list[str]:
@@ -344,15 +214,3 @@ def _made(place: Path, stem: str) -> Path:
             f"{place}: no folder for a run can be made ({error.strerror})", "give another place"
         ) from error
     raise UsageError(f"{place} holds too many runs of this second", "wait a moment")
-
-
-def _made_by(executed: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Files and datasets that the cells of an executed copy say they made, each once."""
-    try:
-        made = run.shown(executed, MADE_MIME)
-        kept = [request["dataset"] for request in run.shown(executed, KEEP_MIME)]
-    except (OSError, ValueError):  # none was written
-        return (), ()
-    files = [path for one in made for path in one.get("files", [])]
-    datasets = [one["dataset"] for one in made if "dataset" in one] + kept
-    return tuple(dict.fromkeys(files)), tuple(dict.fromkeys(datasets))

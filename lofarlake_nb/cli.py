@@ -138,11 +138,11 @@ def _add_run(commands: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import background, run, stages
+    from lofarlake_nb import recording, run, stages
 
     notebook = run.find_notebook(chosen.notebook)
     output = chosen.output or Path(f"{notebook.stem}.executed.ipynb")
-    recorder = background.Recorder(chosen.record, output, view())
+    recorder = recording.Recorder(chosen.record, output, view())
     with recorder.ending():
         kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output, watch=recorder)
     value = {"notebook": str(output), "results": kept}

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from lofarlake_nb import background
+from lofarlake_nb import background, recording
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.executing import Step
 
@@ -151,7 +151,7 @@ def test_the_lines_that_do_the_same():
 
 
 def test_only_a_recorders_own_file_stops_it(tmp_path):
-    recorder = background.Recorder(tmp_path / "far.json", tmp_path / "executed.ipynb", print)
+    recorder = recording.Recorder(tmp_path / "far.json", tmp_path / "executed.ipynb", print)
     (tmp_path / "stop").touch()
     (tmp_path / "other.json.stop").touch()
     recorder(Step(1, 2, "First"))

@@ -15,6 +15,7 @@ import ipywidgets
 from lofarlake_nb import background, run
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake import client, holdings, live
+from lofarlake_nb.recording import State
 from lofarlake_nb.widgets import folding, ticks
 
 _LOOK = 0.5  # seconds between two looks at a run
@@ -143,7 +144,7 @@ class StageForm:
             choices = _datasets(str(given.get("lake", ""))) if name == "dataset" else None
             self.fields[name] = Field(self.path, one, given.get(name, one.default), choices)
         self.run: background.Run | None = None
-        self.ended: list[Callable[[background.State], None]] = []
+        self.ended: list[Callable[[State], None]] = []
         self.code = ipywidgets.HTML()
         self.status = ipywidgets.HTML()
         self.links = ipywidgets.Output()
@@ -245,7 +246,7 @@ class StageForm:
         code = "<br>".join(f"<code>{html.escape(line)}</code>" for line in lines)
         self.code.value = f"<details><summary>The same from Python, or in a terminal</summary>{code}</details>"
 
-    def _take(self, before: background.State) -> None:
+    def _take(self, before: State) -> None:
         """Take the dataset of the stage before, unless a person chose one meanwhile."""
         field = self.fields["dataset"]
         field.control.options = _datasets(self.fields["lake"].value) if "lake" in self.fields else ()
@@ -285,7 +286,7 @@ def _marked(colour: str, words: str) -> str:
     return f'<div role="status">{mark} {html.escape(words)}</div>'
 
 
-def _state(now: background.State) -> str:
+def _state(now: State) -> str:
     """How far a run is, as HTML."""
     if now.ended:
         return _marked(_COLOURS[now.state], f"{now.state}: {now.said}")
@@ -295,7 +296,7 @@ def _state(now: background.State) -> str:
     return cells + (ticks.lines(now.tick) if now.tick else "")
 
 
-def _links(done: background.Run, now: background.State) -> dict[str, str]:
+def _links(done: background.Run, now: State) -> dict[str, str]:
     """Links to the executed notebook and to what it made."""
     paths = [done.executed] if done.executed.exists() else []
     for path in map(Path, now.files):
