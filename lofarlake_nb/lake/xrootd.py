@@ -4,51 +4,29 @@ Of protocols that only come as a tool this one needs no file on a scratch disk: 
 """
 
 import contextlib
-import fcntl
 import os
 import re
-import select
 import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from lofarlake_nb.errors import ChecksumMismatch, LakeError, LakeRefused, LofarlakeError, NoSpace, TransferFailed
 from lofarlake_nb.lake.counted import Arrival, Counted, adler32_of
 from lofarlake_nb.lake.https import WRONG
 from lofarlake_nb.lake.patience import Patience
+from lofarlake_nb.lake.tool import Ended, Tool, at_work
 from lofarlake_nb.observation.archive import Block
-from lofarlake_nb.observation.disk import CHUNK
 
 HALF = ".rucio.upload"  # ending of what is not yet whole, the one that Rucio's own client uses
 _SILENCE = 600.0  # seconds between two signs of life: a checksum of a large file takes its time
 _CONNECT = 10  # seconds
-_PIPE = 1 << 20  # bytes, the most that the system gives an ordinary user
 _ADDRESS = re.compile(r"(x?roots?://[\w.:@\[\]-]+)/(/[^\s?#\x00-\x1f]+)")
 
 # Statuses of the tools (XrdClStatus.hh), and the errors that servers answer by (XProtocol.hh).
 _REFUSED = 52
 _NO_SPACE, _FORBIDDEN, _NOT_FOUND, _OVER_QUOTA, _NOT_KNOWN = 3009, 3010, 3011, 3021, 3030
 _LASTING = (3000, 3001, 3002, 3006, 3013, 3015, 3016, 3018)  # the same another time
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What a tool said at its end."""
-
-    status: int
-    text: str
-    error: str
-
-    @property
-    def code(self) -> int:
-        """Of the server's error; 0 when it was none."""
-        found = re.search(r"\[(3\d{3})\]", self.error)
-        return int(found[1]) if found else 0
 
 
 def grid_environment(folder: Path) -> dict[str, str]:
@@ -117,26 +95,24 @@ class XRootD:
         """Stream to another name, ask the server what it has, rename; parents are made by the server."""
         half = address + HALF
         counted = Counted(blocks)
-        with self._tool("xrdcp", "-f", "-s", "-", _checked(half), stdin=subprocess.PIPE) as (tool, said):
-            assert tool.stdin is not None
+        with self._tool("xrdcp", "-f", "-s", "-", _checked(half), stdin=subprocess.PIPE) as tool:
             for block in counted:
-                if not self._push(tool.stdin, block):
+                if not tool.push(block):
                     break  # it ended: it says why
             else:
                 if counted.size != size:
                     raise TransferFailed(f"{address}: {counted.size} bytes came, expected {size}", "do it again")
-                tool.stdin.close()
-            self._finish(address, tool, said)
+                tool.close()
+            _finish(address, tool)
         self._arrived(half, address, counted.adler32)
         return Arrival(counted.adler32, counted.adler32)
 
     def read(self, address: str) -> Iterator[Block]:
         """Bytes of a file, in blocks."""
-        with self._tool("xrdcp", "-s", _checked(address), "-", stdout=subprocess.PIPE) as (tool, said):
-            assert tool.stdout is not None
-            while block := self._pull(tool.stdout, address):
+        with self._tool("xrdcp", "-s", _checked(address), "-", stdout=subprocess.PIPE) as tool:
+            while block := tool.pull(address):
                 yield block
-            self._finish(address, tool, said)
+            _finish(address, tool)
 
     def copy(
         self, source: str, address: str, size: int, adler32: str | None, cancelled: Callable[[], bool] = lambda: False
@@ -161,13 +137,13 @@ class XRootD:
         """
         expected = (adler32 or self.adler32(source)).rjust(8, "0")
         half = address + HALF
-        with self._tool("xrdcp", "-f", "-s", "--tpc", "only", _checked(source), _checked(half)) as (tool, said):
-            while tool.poll() is None:
+        with self._tool("xrdcp", "-f", "-s", "--tpc", "only", _checked(source), _checked(half)) as tool:
+            while tool.process.poll() is None:
                 if cancelled():
                     raise TransferFailed("cancelled")
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    tool.wait(0.2)
-            self._finish(address, tool, said)
+                    tool.process.wait(0.2)
+            _finish(address, tool)
         if (found := self.size(half)) != size:
             self.remove(half)
             raise ChecksumMismatch(
@@ -177,16 +153,16 @@ class XRootD:
 
     def size(self, address: str) -> int | None:
         """Bytes of a file; None when it is not there."""
-        said = self._ask("stat", address, missing=True)
-        if said.code == _NOT_FOUND:
+        said, ended = self._ask("stat", address, missing=True)
+        if _code(ended) == _NOT_FOUND:
             return None
-        found = re.search(r"^Size:\s*(\d+)", said.text, re.MULTILINE)
+        found = re.search(r"^Size:\s*(\d+)", said, re.MULTILINE)
         return int(found[1]) if found else -1
 
     def adler32(self, address: str) -> str:
         """The server's word; from one that knows no adler32, of the file as it is read back."""
         try:
-            kind, _, value = self._ask("query checksum", address).text.strip().partition(" ")
+            kind, _, value = self._ask("query checksum", address)[0].strip().partition(" ")
         except TransferFailed as error:
             if error.passing or "[3013]" not in error.message:
                 raise
@@ -210,12 +186,12 @@ class XRootD:
         """Bytes that the server says are free; None when it does not say, or there is nothing of this site yet."""
         path = _path(address)
         try:
-            said = self._ask("spaceinfo", f"{_door(address)}//{path.strip('/').partition('/')[0]}")
+            said, _ = self._ask("spaceinfo", f"{_door(address)}//{path.strip('/').partition('/')[0]}")
         except TransferFailed as error:
             if error.passing:
                 raise
             return None
-        found = re.search(r"^Free:\s*(\d+)", said.text, re.MULTILINE)
+        found = re.search(r"^Free:\s*(\d+)", said, re.MULTILINE)
         return int(found[1]) if found else None
 
     def _arrived(self, half: str, address: str, adler32: str) -> None:
@@ -228,117 +204,60 @@ class XRootD:
             )
         self._ask("mv", half, to=address)
 
-    def _ask(self, what: str, address: str, *, to: str = "", missing: bool = False) -> _Said:
+    def _ask(self, what: str, address: str, *, to: str = "", missing: bool = False) -> tuple[str, Ended]:
         """One question to a server by ``xrdfs``, tried again while that may help."""
         paths = [_path(address), *([_path(to)] if to else [])]
         tries = self.patience.tries()
         while True:
             try:
-                with self._tool("xrdfs", _door(address), *what.split(), *paths, stdout=subprocess.PIPE) as (tool, said):
-                    out = _output(tool, self._silence, address)
-                    ended = self._ended(address, tool, said)
-                if ended.status == 0 or (missing and ended.code == _NOT_FOUND):
-                    return _Said(ended.status, out, ended.error)
+                with self._tool("xrdfs", _door(address), *what.split(), *paths, stdout=subprocess.PIPE) as tool:
+                    out, ended = tool.output(address), tool.end(address)
+                if ended.status == 0 or (missing and _code(ended) == _NOT_FOUND):
+                    return out, ended
                 raise _failure(f"{what} {address}", ended)
             except TransferFailed as error:
                 if not error.passing or not tries.again():
                     raise
 
-    @contextlib.contextmanager
     def _tool(
         self, name: str, *words: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
-    ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], _Said]]]:
-        """A tool at work, and what tells how it ended; it is gone at the end, whatever happens."""
+    ) -> contextlib.AbstractContextManager[Tool]:
+        """One of XRootD's tools at work."""
         program = shutil.which(name, path=self._environment.get("PATH"))
         if program is None:
             raise LakeError(
                 f"{name}, by which root addresses are reached, is not installed",
                 "install Debian's xrootd-client or conda-forge's xrootd",
             )
-        with tempfile.TemporaryFile() as errors:
-            tool = subprocess.Popen(
-                [program, *words], stdin=stdin, stdout=stdout, stderr=errors, env=self._environment, bufsize=0
-            )
-
-            def said() -> _Said:
-                status = tool.wait(self._silence)
-                errors.seek(0)
-                return _Said(status, "", " ".join(errors.read(4000).decode(errors="replace").split()))
-
-            try:
-                for pipe in (tool.stdin, tool.stdout):
-                    if pipe is not None:
-                        os.set_blocking(pipe.fileno(), False)
-                        with contextlib.suppress(OSError):  # more than this user may have
-                            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
-                yield tool, said
-            finally:
-                tool.kill()  # before its pipe is closed: half a file is not to be taken for a whole one
-                tool.wait()
-                for pipe in (tool.stdin, tool.stdout):
-                    if pipe is not None:
-                        pipe.close()
-
-    def _push(self, pipe: IO[bytes], block: Block) -> bool:
-        """Hand a block to a tool; False when it takes no more."""
-        left = memoryview(block)
-        while left:
-            if not select.select([], [pipe], [], self._silence)[1]:
-                raise _silent("xrdcp took nothing", self._silence)
-            try:
-                left = left[os.write(pipe.fileno(), left) :]
-            except BrokenPipeError:
-                return False
-        return True
-
-    def _pull(self, pipe: IO[bytes], address: str) -> bytes:
-        if not select.select([pipe], [], [], self._silence)[0]:
-            raise _silent(f"{address}: xrdcp gave nothing", self._silence)
-        return os.read(pipe.fileno(), CHUNK)
-
-    def _finish(self, address: str, tool: subprocess.Popen[bytes], said: Callable[[], _Said]) -> None:
-        """Wait for a tool's end; an error when it was not a good one."""
-        ended = self._ended(address, tool, said)
-        if ended.status:
-            raise _failure(address, ended)
-
-    def _ended(self, address: str, tool: subprocess.Popen[bytes], said: Callable[[], _Said]) -> _Said:
-        try:
-            return said()
-        except subprocess.TimeoutExpired:
-            raise _silent(f"{address}: {os.path.basename(str(tool.args[0]))} does not end", self._silence) from None  # type: ignore[index]
+        words = (program, *words)
+        return at_work(words, environment=self._environment, silence=self._silence, stdin=stdin, stdout=stdout)
 
 
-def _output(tool: subprocess.Popen[bytes], silence: float, address: str) -> str:
-    """All that a tool prints, which is little."""
-    assert tool.stdout is not None
-    end, told = time.monotonic() + silence + _CONNECT, b""
-    while True:
-        if not select.select([tool.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
-            raise _silent(f"{address}: xrdfs gave no answer", silence)
-        piece = os.read(tool.stdout.fileno(), 1 << 16)
-        if not piece:
-            return told.decode(errors="replace")
-        told += piece
+def _finish(address: str, tool: Tool) -> None:
+    """Wait for a tool's end; an error when it was not a good one."""
+    ended = tool.end(address)
+    if ended.status:
+        raise _failure(address, ended)
 
 
-def _silent(what: str, seconds: float) -> TransferFailed:
-    failed = TransferFailed(f"{what} for {seconds:.0f} s", "see whether the storage is up")
-    failed.passing = True
-    return failed
+def _code(ended: Ended) -> int:
+    """Of the server's error; 0 when it was none."""
+    found = re.search(r"\[(3\d{3})\]", ended.error)
+    return int(found[1]) if found else 0
 
 
-def _failure(what: str, said: _Said) -> LofarlakeError:
+def _failure(what: str, ended: Ended) -> LofarlakeError:
     """What the end of a tool means."""
-    told = f"{what}: {said.error[:300] or f'status {said.status}'}"
+    told = f"{what}: {ended.error[:300] or f'status {ended.status}'}"
+    code = _code(ended)
     # The client has one status for a refusal at the log-in and for a server that does not answer it.
-    refused = said.status == _REFUSED and not said.code and "Operation expired" not in said.error
-    if said.code in (_FORBIDDEN, _NOT_KNOWN) or refused:
+    refused = ended.status == _REFUSED and not code and "Operation expired" not in ended.error
+    if code in (_FORBIDDEN, _NOT_KNOWN) or refused:
         return LakeRefused(told, "check the certificate or token that the storage knows you by")
-    if said.code in (_NO_SPACE, _OVER_QUOTA):
+    if code in (_NO_SPACE, _OVER_QUOTA):
         return NoSpace(told, "free some space at the site, or choose another")
     failed = TransferFailed(told, "see whether the storage is up, and its log")
-    failed.passing = said.code not in (*_LASTING, _NOT_FOUND)
+    failed.passing = code not in (*_LASTING, _NOT_FOUND)
     return failed
 
 
