@@ -73,6 +73,17 @@ def test_a_narrow_band_leaves_the_clock_out(parts):
     assert not found.clock.any()
 
 
+def test_a_subband_without_solutions_leaves_the_clocks_to_the_others(parts):
+    clock = parts[0]
+    observed = calibrator(parts)
+    observed[3].values[:] = np.nan
+    for one in observed[7:]:  # of one station only a narrow band is left
+        one.values[:, :, 4] = np.nan
+    found = transfer.separate(observed, NAMES).clock
+    np.testing.assert_allclose(np.delete(found - found[0], 4), np.delete(clock, 4), atol=2e-9)
+    assert found[4] == 0
+
+
 def test_stations_that_the_calibrator_lacks_have_no_gains(parts):
     found = transfer.separate(calibrator(parts), NAMES)
     gains = found.at(layout(150e6, names=("RS003HBA", "RS999HBA")))

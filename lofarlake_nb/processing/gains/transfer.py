@@ -154,7 +154,7 @@ def load(place: str) -> Transferred:
 def _read(file: Path) -> tuple[solutions.Gains, tuple[str, ...]]:
     try:
         gains, names = solutions.read(file), solutions.stations(file)
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"solutions: {file} is no h5parm with amplitudes and phases: {error}", _GIVE) from error
     if len(gains.directions) == 1:  # that of all: DP3 can write it so
         gains = solutions.Gains(gains.values[0], gains.times, gains.frequencies)
@@ -203,17 +203,23 @@ def _clocks(gains: Sequence[solutions.Gains], reference: int) -> np.ndarray:
     """(station,) s; 0 where the band is too narrow, or there are no solutions."""
     count = gains[0].values.shape[2]
     frequencies = np.array([g.frequencies.mean() for g in gains])
-    if np.ptp(frequencies) < LEAST_SPAN_HZ:
+    if not _spans(frequencies):
         return np.zeros(count)
     n_time = min(len(g.values) for g in gains)
     chosen = np.unique(np.linspace(0, n_time - 1, MOST_TIMES).round().astype(int))
     turns = np.stack([_turn(referred(g.values[chosen], reference)) for g in gains])  # subband, time, station
     clocks = np.zeros(count)
     for station in range(count):
-        good = np.abs(turns[:, :, station]).min(axis=0) > 0
-        if good.any():
-            clocks[station] = np.median([_clock(t, frequencies) for t in turns[:, good, station].T])
+        # At each time of the subbands that have some: one without must not cost a station its clock.
+        there = [(its, its != 0) for its in turns[:, :, station].T]
+        found = [_clock(its[has], frequencies[has]) for its, has in there if _spans(frequencies[has])]
+        clocks[station] = np.median(found) if found else 0.0
     return clocks
+
+
+def _spans(frequencies: np.ndarray) -> bool:
+    """Whether a clock and an electron content can be told apart over these frequencies."""
+    return len(frequencies) > 2 and bool(np.ptp(frequencies) >= LEAST_SPAN_HZ)
 
 
 def _turn(values: np.ndarray) -> np.ndarray:
