@@ -16,6 +16,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 VERSION = "1.0"
 POLARIZATIONS = {1: (b"I",), 2: (b"XX", b"YY"), 4: (b"XX", b"XY", b"YX", b"YY")}
 POINTING = "pointing"
+AXES = ("dir", "time", "freq", "ant", "pol")
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
 
 
 def read(path: Path) -> Gains:
-    """Read what `write` wrote.
+    """Read gains: what `write` wrote, or other programs, which may have the axes in another order.
 
     Parameters
     ----------
@@ -150,6 +151,12 @@ def read(path: Path) -> Gains:
     Returns
     -------
     Gains
+        NaN where the amplitude or the phase has no weight.
+
+    Raises
+    ------
+    ValueError
+        When the values have axes that gains don't.
 
     Examples
     --------
@@ -158,18 +165,27 @@ def read(path: Path) -> Gains:
     """
     with h5py.File(path) as file:
         amplitude, phase = file["sol000/amplitude000"], file["sol000/phase000"]
-        values = amplitude["val"][:] * np.exp(1j * phase["val"][:])
-        values[amplitude["weight"][:] == 0] = np.nan
+        values = _ordered(amplitude, "val") * np.exp(1j * _ordered(phase, "val"))
+        weight = _ordered(phase, "weight")
+        values[(_ordered(amplitude, "weight") == 0) | (weight == 0)] = np.nan
         times, frequencies = amplitude["time"][:], amplitude["freq"][:]
         if "dir" not in amplitude:
-            return Gains(values, times, frequencies)
+            return Gains(values[0], times, frequencies)
         places = {bytes(name): where for name, where in file["sol000/source"][:]}
-        weight = phase["weight"][:].max(axis=(0, 1, 2, 4))
         directions = tuple(
             Direction(bytes(n).decode().strip("[]"), float(places[bytes(n)][0]), float(places[bytes(n)][1]), _error(w))
-            for n, w in zip(phase["dir"][:], weight, strict=True)
+            for n, w in zip(phase["dir"][:], weight.max(axis=(1, 2, 3, 4)), strict=True)
         )
-    return Gains(np.moveaxis(values, 3, 0), times, frequencies, directions)
+    return Gains(values, times, frequencies, directions)
+
+
+def _ordered(table: h5py.Group, name: str) -> np.ndarray:
+    """(direction, interval, block, station, polarization) of a table's values or weights; axes that lack are 1 long."""
+    values, axes = table[name][:], bytes(np.bytes_(table[name].attrs["AXES"])).decode().split(",")
+    if unknown := set(axes) - set(AXES):
+        raise ValueError(f"axes {', '.join(axes)}, expected {', '.join(AXES)}: {', '.join(sorted(unknown))} is none")
+    values = values.transpose([axes.index(axis) for axis in AXES if axis in axes])
+    return np.expand_dims(values, [i for i, axis in enumerate(AXES) if axis not in axes])
 
 
 def _weights(directions: tuple[Direction, ...]) -> np.ndarray:
