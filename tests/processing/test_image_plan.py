@@ -4,15 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import made_sets
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from lofarlake_nb.errors import ProcessingError, UsageError
+from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import imaging
-from lofarlake_nb.processing.images import fits_image, memory, parts, primary_beam, station_beams
+from lofarlake_nb.processing.images import chunks, fits_image, memory, parts, primary_beam, station_beams
 from lofarlake_nb.processing.images.bands import Bands, bands
 from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
 from lofarlake_nb.processing.images.image_figures import direction
@@ -189,3 +191,22 @@ def test_a_mask_that_was_changed_is_imaged_with_anew(tmp_path, monkeypatch):
     mask.write_text("another")
     imaging.image(calibrated, parameters, work=work, client=None)
     assert len(keys) == 2
+
+
+def test_a_row_that_one_measurement_set_lacks_is_imaged_where_the_others_have_it(tmp_path):
+    """Of two subbands in one chunk, each is without a row that the other has."""
+    like = made_sets.plain(tmp_path / "like.MS", shape=(4, 5, 2))
+    base = measurement_set.layout(like)
+    paths = tuple(tmp_path / f"{name}.MS" for name in "ab")
+    uvw = measurement_set.read(like, base, ["UVW"], slice(0, 4))["UVW"]
+    lacking = ((1, 2), (3, 7))  # slot, baseline
+    for n, (path, lacks) in enumerate(zip(paths, lacking, strict=True)):
+        subband = replace(base, frequencies=base.frequencies + 2e5 * n)
+        data = np.full((*uvw.shape[:2], 2, 4), 3 + 0j, np.complex64)
+        its, flag = uvw.copy(), np.zeros(data.shape, bool)
+        its[lacks], flag[lacks] = 0, True
+        with writer.create(path, subband, like=like, columns=("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")) as out:
+            out.write(0, its, CORRECTED_DATA=data, FLAG=flag, WEIGHT_SPECTRUM=np.ones(data.shape, np.float32))
+    (chunk,) = chunks.load(parts.Part(paths, slice(0, 4)), replace(SIZE, maximum_uv=np.inf))
+    cross = base.antenna1 != base.antenna2
+    np.testing.assert_array_equal(chunk.uvw[chunk.antenna1 != chunk.antenna2], uvw[:, cross].reshape(-1, 3))

@@ -185,7 +185,7 @@ def _read(
     frequencies = np.concatenate([layout.frequencies[k] for layout, k in zip(layouts, kept, strict=True)])
     order = np.argsort(frequencies, kind="stable")  # the gridder takes them ascending
     place = np.argsort(order, kind="stable")
-    uvw = np.empty((*shape, 3))
+    uvw = np.zeros((*shape, 3))
     values = np.empty((*shape, len(frequencies)), np.complex64)
     natural = np.empty((*shape, len(frequencies)), np.float32)
     start = 0
@@ -197,7 +197,8 @@ def _read(
             b = min(a + step, shape[0])
             times = slice(part.times.start + a, part.times.start + b)
             block = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
-            uvw[a:b] = block["UVW"]
+            there = block["UVW"].any(axis=2)  # a row that one lacks, another may have
+            uvw[a:b][there] = block["UVW"][there]
             data, flag, weight = (block[n][:, :, channels] for n in ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM"))
             values[a:b, :, columns], natural[a:b, :, columns] = stokes(
                 parameter, data, flag, weight, layout.correlations
