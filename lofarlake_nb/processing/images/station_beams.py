@@ -61,19 +61,24 @@ class StationBeams:
         """Towards directions (place,): (time, station, place, 4) complex64; see also `slope`."""
         half = self.jones.shape[2] // 2
         axis = (np.arange(2 * half) - half) * self.step
-        flat = np.moveaxis(self.jones, (2, 3), (0, 1)).reshape(2 * half, 2 * half, -1)
-        found = []
-        columns = scipy.interpolate.CubicSpline(axis, flat, axis=0)
-        for east, north in zip(l, m, strict=True):
-            found.append(scipy.interpolate.CubicSpline(axis, columns(north), axis=0)(-east))
-        shape = (len(l), *self.jones.shape[:2], 4)
-        return np.moveaxis(np.asarray(found, np.complex64).reshape(shape), 0, 2)
+        # A spline is linear in what it goes through: what each pixel of the grid counts for in each direction.
+        each = scipy.interpolate.CubicSpline(axis, np.eye(2 * half))
+        weights = (each(m)[:, :, None] * each(-l)[:, None, :]).reshape(len(l), -1)
+        # A time after the other, for it is in double precision.
+        return np.stack([_times_real(weights, jones.reshape(len(jones), -1, 4)) for jones in self.jones])
 
     def slope(self, l: np.ndarray, m: np.ndarray) -> np.ndarray:  # noqa: E741
         """Change of `at` with the logarithm of the frequency: the same beam, narrower in proportion."""
         return (self.at(l * (1 + NEARBY), m * (1 + NEARBY)) - self.at(l * (1 - NEARBY), m * (1 - NEARBY))) / (
             2 * NEARBY
         )
+
+
+def _times_real(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Products (station, place, 4) complex64 of real weights (place, pixel) and complex values (station, pixel, 4)."""
+    parts = np.stack([values.real, values.imag], axis=-1).astype(np.float64)
+    products = weights @ parts.reshape(*values.shape[:2], -1)
+    return products.view(np.complex128).astype(np.complex64)
 
 
 def classes(beams: StationBeams) -> tuple[int, ...]:
