@@ -107,11 +107,14 @@ def left_of(
     [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     facets, owner = take(file)
-    around = through(beam, np.where(owner == 0, model, np.float32(0)), geometry)
-    left = chunk.visibilities - visibilities_of(around, chunk, geometry, accuracy)
+    patches = [
+        np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale for i, facet in enumerate(facets, 1)
+    ]
+    seen = [through(beam, np.where(owner == 0, model, np.float32(0)), geometry)]
+    del owner, model  # files that are mapped take memory too
+    left = chunk.visibilities - visibilities_of(seen.pop(), chunk, geometry, accuracy)
     left = left.astype(np.complex64, copy=False)
-    for i, facet in enumerate(facets, 1):
-        patch = np.where(owner[facet.window] == i, model[facet.window], 0) / facet.scale
+    for patch, facet in zip(patches, facets, strict=True):
         if patch.any() and len(left):
             facet_cells.subtract(left, patch, chunk, cells, facet, geometry, accuracy)
     return left

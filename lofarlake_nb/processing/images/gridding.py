@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ FINE = 1.1e-5
 HEADROOM = 10.0
 # The psf guides the clean, which looks at the visibilities again: it need not be as exact as the image.
 PSF = 1e-4
+# Images that are summed one after the other, before sums are summed.
+ONE_BY_ONE = 8
 
 
 def accuracy(peak: float, noise: float) -> float:
@@ -220,8 +223,9 @@ def residual(
     4.0
     """
     opened = chunk.open()
-    model = np.load(models, mmap_mode="r")[group]
-    left = opened.visibilities - visibilities_of(through(beam, model, geometry), opened, geometry, accuracy)
+    # Nothing here keeps the model: a file that is mapped takes memory too.
+    seen = [through(beam, np.load(models, mmap_mode="r")[group], geometry)]
+    left = opened.visibilities - visibilities_of(seen.pop(), opened, geometry, accuracy)
     return through(beam, image_of(left, opened, geometry, accuracy), geometry)
 
 
@@ -259,6 +263,8 @@ def tree_sum(
 ) -> distributed.Future:
     """Sum of arrays that stay on the workers, in an order that their number alone decides.
 
+    A few are summed one after the other, so that not many wait for their sum: images are large.
+
     Parameters
     ----------
     futures : sequence of Future
@@ -277,12 +283,14 @@ def tree_sum(
     >>> float(tree_sum(session.client.map(float, [1, 2, 3, 4, 5]), session.client).result())
     15.0
     """
+
+    def both(first: distributed.Future, second: distributed.Future) -> distributed.Future:
+        # Before what is still to be made.
+        return client.submit(add, first, second, pure=False, priority=1)
+
     level = list(futures)
     while len(level) > 1:
-        pairs = [  # before what is still to be made, so that few arrays wait for their sum
-            client.submit(add, a, b, pure=False, priority=1) for a, b in zip(level[::2], level[1::2], strict=False)
-        ]
-        level = pairs + ([level[-1]] if len(level) % 2 else [])
+        level = [reduce(both, level[i : i + ONE_BY_ONE]) for i in range(0, len(level), ONE_BY_ONE)]
     return level[0]
 
 
