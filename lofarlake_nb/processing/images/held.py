@@ -9,6 +9,7 @@ import distributed
 import numpy as np
 
 from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primary_beam, station_beams
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.facets import Facet
@@ -112,6 +113,7 @@ class Held:
         images = self._images(gridding.dirty_and_psf, self.geometry, self.accuracy)
         dirty, psf = np.moveaxis(images, 1, 0)
         dirty = self._even(dirty)
+        self._give_back()
         # The psf's peak is 1 but for the gridder's error; radler wants it exact.
         centre = self.geometry.npix // 2
         return np.ascontiguousarray(dirty), psf / psf[:, centre, centre][:, None, None]
@@ -131,7 +133,9 @@ class Held:
         file = self.folder / "model.npy"
         np.save(file, model)
         if not self.facets:
-            return self._even(self._images(gridding.residual, file, self.geometry, self.accuracy, grouped=True))
+            images = self._even(self._images(gridding.residual, file, self.geometry, self.accuracy, grouped=True))
+            self._give_back()
+            return images
         seen = self.folder / facets.FILE
         arguments = (file, self.geometry, self.accuracy, seen)
         sums = [
@@ -147,6 +151,7 @@ class Held:
         images = self._even(images)
         for image, its_own in zip(images, patches, strict=True):
             facets.inserted(image, its_own, self.facets)
+        self._give_back()
         return images
 
     def with_facets(self, chosen: Sequence[Facet]) -> "Held":
@@ -196,7 +201,14 @@ class Held:
             for part in self.parts
         ]
         image, sums = tree_sum(futures, self.client, gridding.add_pairs).result()
-        return (image / sums[0], float(np.sqrt(sums[1]) / sums[0])) if sums[0] > 0 else None
+        if not sums[0] > 0:
+            return None
+        return image / image.dtype.type(sums[0]), float(np.sqrt(sums[1]) / sums[0])
+
+    def _give_back(self) -> None:
+        """Give what nobody uses any more back to the system, here and on the workers: now the other one needs it."""
+        engines.give_back()
+        self.client.run(engines.give_back, on_error="ignore")
 
     def _even(self, images: np.ndarray) -> np.ndarray:
         """Images (group, npix, npix) that were seen twice through the chunks' beams, now in the flux that all see."""
