@@ -12,7 +12,7 @@ from lofarlake_nb.errors import CalibrationFailed, UsageError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing import cluster, results
+from lofarlake_nb.processing import cluster, engines, results
 from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.images import fits_image, image_figures, stokes
@@ -180,7 +180,7 @@ class _Cleaned:
     dirty: Path
     psf: Path
     primary_beam: Path | None
-    circular: tuple[np.ndarray, float] | None
+    circular: tuple[Path, float, float] | None
     cutout: Path | None
 
 
@@ -193,6 +193,7 @@ def _image(
         cleaned = _cleaned(calibrated, layouts, held, needed, beams, folder)
     finally:
         held.close()
+    engines.give_back()
     return _imaged(cleaned, calibrated.weights_are_noise, needed, step_key)
 
 
@@ -217,12 +218,21 @@ def _cleaned(
     facet_beams = beams if calibrated.beam_in_model or not gains else None
     found, held = clean(held, dirty, psfs, beam, facet_beams, gains)
     del dirty, psfs
-    circular = held.circular() if parameters.circular and _has_circular(layouts) else None
+    circular = _circular(held, made) if parameters.circular and _has_circular(layouts) else None
     detail = None
     if parameters.cutout:
         its_size, its_beam, pixels = cut_out(held, found.model, paths, layouts, needed, beams)
         detail = Products(folder, its_size, origin, its_beam).write("cutout", pixels)
     return _Cleaned(held, found, made, *first, seen, circular, detail)
+
+
+def _circular(held: Held, made: Products) -> tuple[Path, float, float] | None:
+    """The image of Stokes V, written; its rms, and what thermal noise alone would be."""
+    found = held.circular()
+    if found is None:
+        return None
+    image, thermal = found
+    return made.write("circular", image, stokes="V"), float(image.std()), thermal
 
 
 def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str) -> Imaged:
@@ -244,7 +254,7 @@ def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str
         dirty=cleaned.dirty,
         primary_beam=seen,
         corrected=None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen))),
-        circular=None if circular is None else made.write("circular", circular[0], stokes="V"),
+        circular=None if circular is None else circular[0],
         cutout=cleaned.cutout,
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
@@ -259,8 +269,8 @@ def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str
         peak_dec_deg=brightest.dec_deg,
         rms_jy_per_beam=rms,
         thermal_rms_jy_per_beam=thermal,
-        circular_rms_jy_per_beam=None if circular is None else float(circular[0].std()),
-        circular_thermal_rms_jy_per_beam=circular[1] if circular is not None and noise_is_known else None,
+        circular_rms_jy_per_beam=None if circular is None else circular[1],
+        circular_thermal_rms_jy_per_beam=circular[2] if circular is not None and noise_is_known else None,
         model_flux_jy=float(model.sum(dtype=np.float64)),
         major_cycles=found.major_cycles,
         gridder_accuracy=held.accuracy,

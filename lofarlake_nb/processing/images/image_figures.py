@@ -11,6 +11,8 @@ from lofarlake_nb.processing.images.restoring import Beam
 # Noise is measured this far from what is bright.
 BEAMS_AWAY = 10
 BRIGHT_JY = 1.0
+# Rows of an image whose distances are computed at once.
+ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,21 @@ def residual_rms(residual: np.ndarray, smooth: np.ndarray, beam: Beam, cell: flo
     0.1
     """
     bright = smooth > BRIGHT_JY
-    away = np.ones(residual.shape, bool)
-    if bright.any():
-        away = scipy.ndimage.distance_transform_edt(~bright) > BEAMS_AWAY * beam.major / cell
+    away = _farther(bright, BEAMS_AWAY * beam.major / cell) if bright.any() else np.ones(residual.shape, bool)
     used = residual[away] if away.any() else residual
-    return float(np.sqrt(np.mean(used.astype(np.float64) ** 2)))
+    return float(np.sqrt(np.mean(np.square(used, dtype=np.float64))))
+
+
+def _farther(places: np.ndarray, reach: float) -> np.ndarray:
+    """Pixels (npix, npix) bool that are farther than some pixels from the nearest of some places (npix, npix) bool."""
+    nearest = scipy.ndimage.distance_transform_edt(~places, return_distances=False, return_indices=True)
+    columns = np.arange(places.shape[1])
+    found = np.empty(places.shape, bool)
+    for start in range(0, len(places), ROWS):  # distances are in double precision, and images are large
+        rows = np.arange(start, min(start + ROWS, len(places)))
+        north, east = nearest[0, rows] - rows[:, None], nearest[1, rows] - columns
+        found[rows] = np.sqrt(north**2 + east**2) > reach
+    return found
 
 
 def peak(image: np.ndarray, geometry: Geometry) -> Peak:
