@@ -9,6 +9,10 @@ from lofarlake_nb.processing.averages.mean import weighted_mean
 from lofarlake_nb.processing.flags import samples, together
 from lofarlake_nb.processing.gains import block, solving
 from lofarlake_nb.processing.gains.correcting import corrected, weigh
+from lofarlake_nb.processing.images import facet_cells
+from lofarlake_nb.processing.images.chunks import Chunk
+from lofarlake_nb.processing.images.facets import Facet
+from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.sky.beam import Beam
 from lofarlake_nb.processing.sky.predict import Predictor
 
@@ -71,7 +75,22 @@ def _calibrate() -> None:
     weigh(done, flagged, weight, np.ones(len(FIRST), np.float32))
 
 
-PIECES = (engines.prepare, _flag, _average, _predict, _calibrate)
+def _image() -> None:
+    """Patches of an image, as `images.facet_tasks` takes them off and images them."""
+    rows, baselines = SLOTS * len(FIRST), len(FIRST)
+    data, weight = np.ones((rows, CHANNELS), np.complex64), np.ones((rows, CHANNELS), np.float32)
+    first, second = (np.tile(of, SLOTS).astype(np.int16) for of in (FIRST, SECOND))
+    times = np.repeat(LAYOUT.times, baselines)
+    chunk = Chunk(_uvw().reshape(rows, 3), LAYOUT.frequencies, data, weight, times, first, second, np.zeros(4))
+    facet = Facet(0, 0, 32, 0.0, 0.0, LAYOUT.times[:1], np.ones((1, STATIONS, 4), np.complex64))
+    size = Geometry(64, 1e-4, 0.0, 3000.0, 0.0, LAYOUT.phase_centre)
+    facet_cells.means(chunk, [facet])
+    cells = facet_cells.plan(chunk, [facet], size)
+    facet_cells.subtract(data, np.ones((32, 32), np.float32), chunk, cells, facet, size, 1e-4)
+    facet_cells.image_of(data, chunk, cells, facet, size, 1e-4)
+
+
+PIECES = (engines.prepare, _flag, _average, _predict, _calibrate, _image)
 
 
 def _data() -> np.ndarray:
