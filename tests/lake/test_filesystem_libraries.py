@@ -2,7 +2,9 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from lofarlake_nb.lake import ingest
 from lofarlake_nb.lake.filesystem import RucioFileSystem
@@ -28,16 +30,13 @@ def test_h5py_reads_a_part_of_a_cube(options):
 
 
 def test_pandas_reads_a_table(options):
-    pandas = pytest.importorskip("pandas")
-    table = pandas.read_csv(f"rucio://lofar/{STEM}/table.csv", storage_options=options)
+    table = pd.read_csv(f"rucio://lofar/{STEM}/table.csv", storage_options=options)
     assert table.to_dict("list") == {"name": ["3C196", "3C295"], "flux": [89.4, 91.0]}
 
 
 def test_xarray_opens_a_cube(options):
-    xarray = pytest.importorskip("xarray")
-    pytest.importorskip("h5netcdf")
     with (
         RucioFileSystem(**options).open(f"lofar/{STEM}/cube.h5") as opened,
-        xarray.open_dataset(opened, engine="h5netcdf", phony_dims="sort") as cube,
+        xr.open_dataset(opened, engine="h5netcdf", phony_dims="sort") as cube,
     ):
         assert np.array_equal(cube["flux"][2, :5].values, CUBE[2, :5])
