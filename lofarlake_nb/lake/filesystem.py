@@ -260,7 +260,8 @@ class RucioFile(AbstractBufferedFile):
         self._info = fs._file(path)
         self._parts = Parts(self._info, lambda: fs.storages, lambda: fs.addresses(path))
         self._summed, self._adler32 = 0, 1
-        super().__init__(fs, path, mode, size=self._info["size"], **options)
+        options["size"] = self._info["size"]  # fsspec gives it where a file that was open is opened in another process
+        super().__init__(fs, path, mode, **options)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         end = min(end, self.size)

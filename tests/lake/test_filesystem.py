@@ -4,6 +4,7 @@ import importlib.metadata
 import io
 import json
 import os
+import pickle
 
 import fsspec
 import numpy as np
@@ -90,6 +91,13 @@ def test_astropy_reads_an_image_that_is_in_the_lake(request, kind):
 def test_fsspec_opens_what_the_url_names(lake_home, in_lake):
     with fsspec.open(f"rucio://lofar/{STEM}/table.csv", "rt", lake=str(lake_home)) as file:
         assert file.read() == (in_lake / "table.csv").read_text()
+
+
+def test_an_open_file_can_be_sent_to_another_process(files):
+    with files.open(f"lofar/{STEM}/table.csv") as opened:
+        opened.seek(10)
+        with pickle.loads(pickle.dumps(opened)) as sent:
+            assert sent.read() == opened.read() == b"3C196,89.4\n"
 
 
 @pytest.mark.parametrize("kind", ["files", "remote_files"])

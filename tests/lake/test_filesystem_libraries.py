@@ -1,5 +1,7 @@
 """Libraries that an astronomer reads tables and cubes with open what is in the lake by its address."""
 
+import pickle
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -40,3 +42,11 @@ def test_xarray_opens_a_cube(options):
         xr.open_dataset(opened, engine="h5netcdf", phony_dims="sort") as cube,
     ):
         assert np.array_equal(cube["flux"][2, :5].values, CUBE[2, :5])
+
+
+def test_xarray_opens_an_address_and_dask_can_send_what_is_open_to_a_worker(options):
+    address = f"rucio://lofar/{STEM}/cube.h5"
+    how = {"engine": "h5netcdf", "phony_dims": "sort", "chunks": {}}
+    with xr.open_dataset(address, storage_options=options, **how) as cube:
+        sent = pickle.loads(pickle.dumps(cube["flux"][2]))
+        assert np.array_equal(sent.compute(scheduler="synchronous"), CUBE[2])
