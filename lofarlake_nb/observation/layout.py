@@ -50,8 +50,9 @@ class Layout:
     interval: float  # s
     channel_width: float  # Hz
     correlations: tuple[str, ...] = ("XX", "XY", "YX", "YY")
-    window: int = 0  # rows of SPECTRAL_WINDOW and FIELD
+    window: int = 0  # rows of SPECTRAL_WINDOW, FIELD and OBSERVATION
     field: int = 0
+    observation: int = 0
 
     @property
     def cross(self) -> np.ndarray:
@@ -120,6 +121,7 @@ def layout_of(ms: Any, path: Path, chosen: Selection) -> Layout:
         correlations=_correlations(ms, chosen.description),
         window=chosen.window,
         field=chosen.field,
+        observation=chosen.observation,
     )
 
 

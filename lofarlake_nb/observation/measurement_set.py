@@ -119,7 +119,7 @@ def describe(path: Path, spectral_window: int | None = None, field: int | None =
     with opened(path) as ms:
         chosen = selected(ms, spectral_window, field)
         found = layout_of(ms, path, chosen)
-        observation = first_row(ms, "OBSERVATION")
+        observation = first_row(ms, "OBSERVATION", chosen.observation)
         window_name = str(first_row(ms, "SPECTRAL_WINDOW", chosen.window).get("NAME", ""))
         field_name = str(first_row(ms, "FIELD", chosen.field).get("NAME", ""))
         columns, rows = tuple(sorted(ms.colnames())), ms.nrows()

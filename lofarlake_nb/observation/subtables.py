@@ -14,6 +14,8 @@ from lofarlake_nb.observation.stations import StationField
 
 # Made anew from the layout, or no longer true of other visibilities.
 NOT_COPIED = ("SPECTRAL_WINDOW", "DATA_DESCRIPTION", "POLARIZATION", "SORTED_TABLE")
+# Of FEED, SOURCE and others.
+WINDOW_COLUMN = "SPECTRAL_WINDOW_ID"
 POSITION = {"QuantumUnits": ["m", "m", "m"], "MEASINFO": {"type": "position", "Ref": "ITRF"}}
 DIRECTION = {"QuantumUnits": ["rad", "rad"], "MEASINFO": {"type": "direction", "Ref": "J2000"}}
 EPOCH = {"QuantumUnits": ["s"], "MEASINFO": {"type": "epoch", "Ref": "UTC"}}
@@ -77,8 +79,10 @@ def fill(path: Path, layout: Layout, identity: Identity, fields: Sequence[Statio
     describe_axes(path, layout, f"SB-{identity.subband}")
 
 
-def copy(source: Path, path: Path, field: int = 0) -> None:
+def copy(source: Path, path: Path, field: int = 0, window: int = 0, observation: int = 0) -> None:
     """Copy all subtables that stay true when visibilities are averaged.
+
+    EveryBeam knows no Measurement Set with several fields, and takes the telescope's name from the first observation.
 
     Parameters
     ----------
@@ -86,8 +90,10 @@ def copy(source: Path, path: Path, field: int = 0) -> None:
         Measurement Set to copy from.
     path : Path
         New Measurement Set, closed.
-    field : int
-        Row of FIELD that is copied, the others are not.
+    field, observation : int
+        Rows of FIELD and OBSERVATION that are copied, the others are not.
+    window : int
+        Spectral window that becomes the first and only one: what is said of others is left out.
 
     Examples
     --------
@@ -108,9 +114,24 @@ def copy(source: Path, path: Path, field: int = 0) -> None:
                 continue
             shutil.rmtree(path / name, ignore_errors=True)
             with table(place, ack=False, lockoptions="usernoread") as subtable:
-                chosen = subtable.selectrows([field]) if name == "FIELD" else subtable
+                rows = _rows(subtable, name, field, window, observation)
+                chosen = subtable if len(rows) == subtable.nrows() else subtable.selectrows(rows)
                 with chosen.copy(str(path / name), deep=True, valuecopy=True) as copied:
                     ms.putkeyword(name, copied)
+                    of_window = window > 0 and copied.nrows() and WINDOW_COLUMN in copied.colnames()
+            if of_window:
+                with _subtable(path, name) as copied:
+                    copied.putcol(WINDOW_COLUMN, np.minimum(copied.getcol(WINDOW_COLUMN), 0))
+
+
+def _rows(subtable: Any, name: str, field: int, window: int, observation: int) -> list[int]:
+    """Rows of a subtable that are said of one field, spectral window (-1 is any) and observation."""
+    every = list(range(subtable.nrows()))
+    if name in ("FIELD", "OBSERVATION"):
+        return [row for row in every if row == (field if name == "FIELD" else observation)]
+    if every and WINDOW_COLUMN in subtable.colnames():
+        return np.flatnonzero(np.isin(subtable.getcol(WINDOW_COLUMN), (-1, window))).tolist()
+    return every
 
 
 def describe_axes(path: Path, layout: Layout, name: str) -> None:

@@ -131,7 +131,7 @@ class Selection:
 
     Examples
     --------
-    >>> Selection(window=0, field=1, description=0, rows=np.array([3, 5])).rows.tolist()
+    >>> Selection(window=0, field=1, description=0, rows=np.array([3, 5]), observation=0).rows.tolist()
     [3, 5]
     """
 
@@ -139,6 +139,7 @@ class Selection:
     field: int  # row of FIELD
     description: int  # row of DATA_DESCRIPTION
     rows: np.ndarray | None  # (row,) int; None for all
+    observation: int  # row of OBSERVATION; of the first of the rows where they name several
 
 
 def selected(ms: Any, spectral_window: int | None = None, field: int | None = None) -> Selection:
@@ -159,7 +160,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
     --------
     >>> with opened(Path("observation/L990100_SAP000_SB000_uv.MS")) as ms:
     ...     selected(ms)
-    Selection(window=0, field=0, description=0, rows=None)
+    Selection(window=0, field=0, description=0, rows=None, observation=0)
     """
     descriptions, fields = np.asarray(ms.getcol("DATA_DESC_ID")), np.asarray(ms.getcol("FIELD_ID"))
     windows = np.asarray(ask(ms, "DATA_DESCRIPTION", lambda t: t.getcol("SPECTRAL_WINDOW_ID")))
@@ -176,7 +177,14 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
             f"{ms.name()}: spectral window {window} comes with {len(setups)} sets of correlations, expected one",
             "split it",
         )
-    return Selection(window, chosen, int(setups[0]), None if mask.all() else np.flatnonzero(mask))
+    observation = _observation(ms, int(mask.argmax()))
+    return Selection(window, chosen, int(setups[0]), None if mask.all() else np.flatnonzero(mask), observation)
+
+
+def _observation(ms: Any, row: int) -> int:
+    """Row of OBSERVATION that a row of visibilities names; 0 where it names none that is there."""
+    named = int(ms.getcell("OBSERVATION_ID", row)) if "OBSERVATION_ID" in ms.colnames() else 0
+    return named if 0 <= named < ask(ms, "OBSERVATION", lambda t: t.nrows()) else 0
 
 
 def _one_of(ms: Any, values: np.ndarray, wanted: int | None, what: str, option: str) -> int:

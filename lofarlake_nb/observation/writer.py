@@ -248,7 +248,7 @@ def _make(
     """Measurement Set without rows."""
     _make_table(path, layout, columns)
     if like is not None:
-        subtables.copy(Path(like), path, layout.field)
+        subtables.copy(Path(like), path, layout.field, layout.window, layout.observation)
         subtables.describe_axes(path, layout, _window_name(Path(like), layout.window))
     elif identity is not None:
         subtables.fill(path, layout, identity, fields)

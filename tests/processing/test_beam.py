@@ -27,7 +27,7 @@ def evaluated(seen):
 
 def test_each_source_is_seen_as_everybeam_says(seen):
     path, layout, _, places = seen
-    telescope = beam.open_telescope(path)
+    telescope = beam.open_telescope(path, layout)
     where = float(layout.times[0]), float(layout.frequencies.mean())
     for station in (0, len(layout.stations) - 1):
         theirs = [telescope.station_response(where[0], station, where[1], *map(float, place)) for place in places]

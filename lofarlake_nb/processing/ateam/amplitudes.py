@@ -7,8 +7,8 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import uvw
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.ateam.sources import Bright
+from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 # The beam's sidelobes drift over a source in minutes.
@@ -67,12 +67,9 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
     >>> found.shape, round(float(np.abs(found).max()), 1)
     ((1, 20, 1, 2, 2), 0.7)
     """
-    engines.prepare()
-    import everybeam  # after its environment is set
-
     frequency = float(layout.frequencies.mean())
     try:
-        telescope = everybeam.load_telescope(str(path))
+        telescope = beam.load_telescope(path, layout)
         return np.array(
             [
                 [

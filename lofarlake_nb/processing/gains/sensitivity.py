@@ -126,7 +126,7 @@ def element_powers(path: Path, layouts: Sequence[Layout]) -> list[float]:
     """
     from lofarlake_nb.processing.sky import beam
 
-    found = beam.open_telescope(path)  # once: reading it takes longer than asking it
+    found = beam.open_telescope(path, layouts[0])  # once: reading it takes longer than asking it
     if found is None:
         return [float("nan")] * len(layouts)
     powers = []

@@ -258,7 +258,7 @@ def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parame
         return False
     if parameters.beam == "auto" and (parameters.solve == "none" or model.reach(layout.phase_centre) <= REACH):
         return False
-    known = beam.open_telescope(path) is not None
+    known = beam.open_telescope(path, layout) is not None
     if parameters.beam == "always" and not known:
         raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
     return known

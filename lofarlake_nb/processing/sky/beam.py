@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.observation import uvw
+from lofarlake_nb.observation import single, uvw
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.tables import first_row, opened
 from lofarlake_nb.processing import engines
@@ -55,19 +55,33 @@ class Beam:
         return self.jones[i] * np.float32(1 - part) + self.jones[i + 1] * np.float32(part)
 
 
-def open_telescope(path: Path) -> Any | None:
-    """EveryBeam's telescope of a Measurement Set; None where it doesn't know one.
+def load_telescope(path: Path, layout: Layout) -> Any:
+    """EveryBeam's telescope, pointed as it was for a layout's field; it raises what it likes where it knows none.
 
     Examples
     --------
-    >>> [open_telescope(path) is None for path in (paths[0], Path("sources.csv"))]
-    [False, True]
+    >>> telescope = load_telescope(paths[0], flagged.sources[0].layout())
+    >>> type(telescope).__name__
+    'LOFAR'
     """
     engines.prepare()
     import everybeam  # after its environment is set
 
+    with single.tables_of_one(path, layout) as alone:
+        return everybeam.load_telescope(str(alone), element_response_model="hamaker")
+
+
+def open_telescope(path: Path, layout: Layout) -> Any | None:
+    """As `load_telescope`; None where EveryBeam doesn't know one.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> [open_telescope(path, layout) is None for path in (paths[0], Path("sources.csv"))]
+    [False, True]
+    """
     try:
-        return everybeam.load_telescope(str(path), element_response_model="hamaker")
+        return load_telescope(path, layout)
     except Exception as error:  # EveryBeam's own errors come as RuntimeError, or as none that Python knows
         logger.info("no station beams for %s: %s", Path(path).name, " ".join(str(error).split())[:200])
         return None
@@ -133,7 +147,7 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     >>> round(centre, 1), north < 0.5 * centre
     (0.7, True)
     """
-    telescope = open_telescope(path)
+    telescope = open_telescope(path, layout)
     if telescope is None:
         raise ProcessingError(
             f"{Path(path).name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"'
@@ -142,7 +156,7 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     low = max(0, int(np.searchsorted(nodes, layout.times[times][0], side="right")) - 1)
     high = min(len(nodes) - 1, int(np.searchsorted(nodes, layout.times[times][-1])))
     wanted = nodes[low : high + 1]
-    pointing = _pointing(path)
+    pointing = _pointing(path, layout)
     found = [_responses(telescope, layout, lm, places, pointing, float(time)) for time in wanted]
     return Beam(wanted, np.stack(found))
 
@@ -159,10 +173,10 @@ def towards_centre(path: Path, layout: Layout, interval: float, times: slice) ->
     return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
 
 
-def _pointing(path: Path) -> np.ndarray:
+def _pointing(path: Path, layout: Layout) -> np.ndarray:
     """(2, 2) rad, right ascension and declination that stations and their tiles are phased up towards."""
     with opened(path) as ms:
-        field = first_row(ms, "FIELD")
+        field = first_row(ms, "FIELD", layout.field)
     stations = np.asarray(field["DELAY_DIR"], float).reshape(-1, 2)[0]
     return np.stack([stations, np.asarray(field.get("LOFAR_TILE_BEAM_DIR", stations), float).reshape(-1, 2)[0]])
 
