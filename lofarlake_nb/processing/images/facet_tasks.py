@@ -27,7 +27,7 @@ def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
     [6.0]
     """
     opened = chunk.open()
-    facets, _ = take(file)
+    facets = take(file)[0]
     return facet_cells.means(opened, facets)
 
 
@@ -76,7 +76,7 @@ def residual(
     (0.0, 18.0)
     """
     opened = chunk.open()
-    facets, _ = take(file)
+    facets = take(file)[0]
     cells = facet_cells.plan(opened, facets, geometry)
     left = left_of(opened, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file, cells)
     patches = [facet_cells.image_of(left, opened, cells, facet, geometry, accuracy) for facet in facets]
