@@ -122,7 +122,7 @@ def close_together(frequencies: np.ndarray) -> list[list[int]]:
 
 
 def power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.ndarray:
-    """(component,) what the beam of the first station leaves of each component, relative to the phase centre.
+    """(component,) what the first station's beam leaves of each component in mid-observation, relative to the centre.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def power(path: Path, layout: Layout, model: SkyModel, with_beam: bool) -> np.nd
     lm = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre)[:2], axis=-1)
     places = np.stack([model.ra, model.dec], axis=-1)
     middle = len(layout.times) // 2
-    seen = beam.evaluate(path, layout, lm, places, np.inf, slice(middle, middle + 1))
-    jones = seen.at(float(layout.times[middle]))[0]
-    centre = beam.towards_centre(path, layout, np.inf, slice(middle, middle + 1)).jones[0, 0, 0]
-    return (np.abs(jones) ** 2).sum(axis=(1, 2)) / (np.abs(centre) ** 2).sum()
+    slot, time = slice(middle, middle + 1), float(layout.times[middle])
+    seen = beam.evaluate(path, layout, lm, places, layout.interval, slot).at(time)[0]
+    centre = beam.towards_centre(path, layout, layout.interval, slot).at(time)[0, 0]
+    return (np.abs(seen) ** 2).sum(axis=(1, 2)) / (np.abs(centre) ** 2).sum()
