@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from lofarlake_nb.errors import LakeError, NotAMeasurementSet, ObservationError, UsageError
 from lofarlake_nb.lake import journal, plan, registration
+from lofarlake_nb.lake import paths as site_paths
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.counted import adler32_of
 from lofarlake_nb.lake.did import DID
@@ -125,12 +125,7 @@ def _start(lake: Lake, rse: str) -> str:
             f"{rse} has no protocol by which Rucio takes addresses (one with wan write)",
             "ask the lake's administrator for one",
         )
-    return _prefix(min(taken, key=lambda p: (p["scheme"] != "https", p["scheme"])))
-
-
-def _prefix(protocol: Mapping[str, Any]) -> str:
-    folder = f"/{protocol['prefix'].strip('/')}/"
-    return f"{protocol['scheme']}://{protocol['hostname']}:{protocol['port']}{folder}"
+    return site_paths.start(min(taken, key=lambda p: (p["scheme"] != "https", p["scheme"])))
 
 
 def _below_address(lake: Lake, rse: str, address: str) -> str:
@@ -143,9 +138,9 @@ def _below_address(lake: Lake, rse: str, address: str) -> str:
     whole = f"{told.scheme}://{told.hostname}:{port}{os.path.normpath(unquote(told.path))}"
     for protocol in lake.rse(rse)["protocols"]:
         # urlsplit gives the host in small letters.
-        if whole.startswith(start := _prefix({**protocol, "hostname": protocol["hostname"].lower()})):
+        if whole.startswith(start := site_paths.start({**protocol, "hostname": protocol["hostname"].lower()})):
             return quote(whole.removeprefix(start))
-    starts = ", ".join(map(_prefix, lake.rse(rse)["protocols"]))
+    starts = ", ".join(map(site_paths.start, lake.rse(rse)["protocols"]))
     raise UsageError(f"{address} is no address at {rse}", f"expected one that begins with {starts}")
 
 
@@ -160,6 +155,8 @@ def _remote(storages: Storages, rse: str, pfn: str) -> tuple[Path, int]:
         return real, real.stat().st_size
     if (size := storages.of(address).size(address)) is None:
         raise UsageError(f"{pfn}: no such file at {rse}", "check the address")
+    if size < 0:
+        raise LakeError(f"{rse} does not say how many bytes {pfn} has", "run it where the site is mounted")
     return Path(unquote(urlsplit(address).path)), size
 
 

@@ -1,10 +1,37 @@
-"""Paths of files at sites whose paths are made from names, by Rucio's own algorithm."""
+"""Addresses at a site: what they begin with, and the paths that Rucio's own algorithm makes from names."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
+
+XROOTD = {"root", "roots", "xroot", "xroots"}
+
+
+def folder(protocol: Mapping[str, Any]) -> str:
+    """Path that a site's files are below, by one of its protocols; of XRootD with the slash that makes it absolute.
+
+    Examples
+    --------
+    >>> [folder({"scheme": scheme, "prefix": "/lofar"}) for scheme in ("https", "root")]
+    ['/lofar/', '//lofar/']
+    >>> folder({"scheme": "https", "prefix": "/"})
+    '/'
+    """
+    below = protocol["prefix"].strip("/")
+    return f"{'/' if protocol['scheme'] in XROOTD else ''}/{below}{'/' if below else ''}"
+
+
+def start(protocol: Mapping[str, Any]) -> str:
+    """What addresses by a protocol of a site begin with.
+
+    Examples
+    --------
+    >>> start({"scheme": "https", "hostname": "store", "port": 443, "prefix": "/lofar"})
+    'https://store:443/lofar/'
+    """
+    return f"{protocol['scheme']}://{protocol['hostname']}:{protocol['port']}{folder(protocol)}"
 
 
 def made(lake: Lake, rse: str, dids: Iterable[DID], protocol: Mapping[str, Any] | None = None) -> dict[DID, str]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 from urllib.parse import unquote, urlparse
 
 from lofarlake_nb.errors import LakeError, LofarlakeError, NoSpace, TransferFailed
@@ -20,8 +20,6 @@ from lofarlake_nb.lake.xrootd import XRootD, grid_environment
 from lofarlake_nb.observation.archive import Block
 from lofarlake_nb.observation.disk import Source, Written, buffer
 from lofarlake_nb.observation.partial import building, clear
-
-_XROOTD = {"root", "roots", "xroot", "xroots"}
 
 
 class Storage(Protocol):
@@ -45,7 +43,7 @@ class Storage(Protocol):
         """Bytes of a file, in blocks."""
 
     def size(self, address: str) -> int | None:
-        """Bytes of a file; None when it is not there."""
+        """Bytes of a file; None when it is not there, -1 when the storage does not say."""
 
     def adler32(self, address: str) -> str:
         """The storage's own word on the bytes that it holds."""
@@ -200,7 +198,7 @@ class Storages:
         """The storage that takes an address."""
         if address.startswith("file:"):
             return self.mounted
-        return self.xrootd if urlparse(address).scheme in _XROOTD else self.https
+        return self.xrootd if urlparse(address).scheme in paths.XROOTD else self.https
 
     def addresses(self, rse: str, dids: Iterable[DID]) -> dict[DID, str]:
         """Where files are written at a site: mounted where it can be, else by https, else by XRootD.
@@ -216,14 +214,16 @@ class Storages:
                 f"{rse} takes no files: it knows those that lie there already",
                 "choose another site, or register what lies there: lofarlake ingest --in-place",
             )
-        usable = [p for p in settings["protocols"] if self._reach(rse, f"{p['scheme']}://x{_folder(p)}") is not None]
+        usable = [
+            p for p in settings["protocols"] if self._reach(rse, f"{p['scheme']}://x{paths.folder(p)}") is not None
+        ]
         if not usable:
             schemes = ", ".join(p["scheme"] for p in settings["protocols"]) or "none"
             raise LakeError(
                 f"{rse} can't be reached from here: it speaks {schemes}", "choose a site with https or root"
             )
-        best = min(usable, key=lambda p: self._reach(rse, f"{p['scheme']}://x{_folder(p)}") or 0)
-        start = f"{best['scheme']}://{best['hostname']}:{best['port']}{_folder(best)}"
+        best = min(usable, key=lambda p: self._reach(rse, f"{p['scheme']}://x{paths.folder(p)}") or 0)
+        start = paths.start(best)
         return {did: start + path for did, path in paths.made(self.lake, rse, dids, best).items()}
 
     def best(self, rse: str, addresses: Iterable[str]) -> str | None:
@@ -235,11 +235,11 @@ class Storages:
     def folder(self, rse: str) -> Path | None:
         """Where a site's files are on this machine; None when it is not mounted here."""
         for protocol in self.lake.rse(rse)["protocols"]:
-            folder = Path(_folder(protocol))
+            folder = Path(paths.folder(protocol))
             if protocol["scheme"] == "file" and self._is_mounted(rse, folder) and folder.is_dir():
                 return folder
         speaks = {protocol["scheme"] for protocol in self.lake.rse(rse)["protocols"]}
-        if self.lake.home is not None and speaks <= _XROOTD:  # not to go by, but to look after
+        if self.lake.home is not None and speaks <= paths.XROOTD:  # not to go by, but to look after
             folder = Path(os.path.abspath(self.lake.home)) / "storage" / rse
             return folder if folder.is_dir() else None
         return None
@@ -248,7 +248,7 @@ class Storages:
         """Where a replica of an embedded lake lies, whatever it is reached by; None of another lake."""
         if address.startswith("file:"):
             return path_of(address)
-        if self.lake.home is None or urlparse(address).scheme not in _XROOTD:
+        if self.lake.home is None or urlparse(address).scheme not in paths.XROOTD:
             return None
         inside = address.split("://", 1)[1].partition("/")[2].strip("/").removeprefix(f"{rse}/")
         return Path(os.path.abspath(self.lake.home)) / "storage" / rse / inside
@@ -259,8 +259,8 @@ class Storages:
         All protocols of a site lead to the same path below their prefixes, as Rucio wants it.
         """
         protocols = self.lake.rse(rse)["protocols"]
-        starts = {f"{p['scheme']}://{p['hostname']}:{p['port']}{_folder(p)}" for p in protocols}
-        folders = [_folder(p) for p in protocols if p["scheme"] == "file"]
+        starts = {paths.start(p) for p in protocols}
+        folders = [paths.folder(p) for p in protocols if p["scheme"] == "file"]
         for address in addresses:
             for start in starts:
                 if address.startswith(start):
@@ -271,7 +271,7 @@ class Storages:
         scheme = urlparse(address).scheme
         if scheme == "file":
             return 0 if self._is_mounted(rse, path_of(address)) else None
-        return 1 if scheme in ("https", "davs") else 2 if scheme in _XROOTD else None
+        return 1 if scheme in ("https", "davs") else 2 if scheme in paths.XROOTD else None
 
     def _is_mounted(self, rse: str, path: Path) -> bool:
         """Whether a path at a site is that path here: any machine may have a folder of the same name."""
@@ -284,7 +284,7 @@ class Storages:
             if self.lake.home is not None
             else here and here == site["attributes"].get("site")
         )
-        folders = [Path(_folder(p)) for p in site["protocols"] if p["scheme"] == "file"]
+        folders = [Path(paths.folder(p)) for p in site["protocols"] if p["scheme"] == "file"]
         return bool(at_site) and any(path.is_relative_to(folder) and folder.is_dir() for folder in folders)
 
 
@@ -307,11 +307,6 @@ def _grid_credentials(lake: Lake) -> dict[str, str]:
         key = settings.get("client_key", settings["client_cert"])
         return {"X509_USER_CERT": settings["client_cert"], "X509_USER_KEY": key, "XrdSecGSICREATEPROXY": "0"}
     return {"X509_USER_PROXY": settings["client_x509_proxy"]} if "client_x509_proxy" in settings else {}
-
-
-def _folder(protocol: dict[str, Any]) -> str:
-    """Path that a site's files are below; of XRootD with the slash that makes it absolute."""
-    return f"{'/' if protocol['scheme'] in _XROOTD else ''}/{protocol['prefix'].strip('/')}/"
 
 
 def path_of(address: str) -> Path:

@@ -108,6 +108,20 @@ def test_large_and_small_letters_of_a_host_are_the_same(host):
         registered._below_address(lake, "ARCHIVE", f"https://{host}/data/A.fits")
 
 
+def test_a_site_may_have_all_of_a_storage():
+    protocol = {"scheme": "https", "hostname": "store", "port": 443, "prefix": "/", "domains": {"wan": {"write": 1}}}
+    lake = SimpleNamespace(rse=lambda rse: {"protocols": [protocol]})
+    assert registered._below_address(lake, "ARCHIVE", "https://store/data/a.fits") == "data/a.fits"
+    assert registered._start(lake, "ARCHIVE") + "data/a.fits" == "https://store:443/data/a.fits"
+
+
+def test_a_file_whose_bytes_nobody_says_is_not_registered():
+    storage = SimpleNamespace(size=lambda _: -1)
+    storages = SimpleNamespace(best=lambda rse, pfns: pfns[0], of=lambda _: storage)
+    with pytest.raises(LakeError, match="does not say how many bytes"):
+        registered._remote(storages, "ARCHIVE", "https://store/data/a.fits")
+
+
 def test_what_does_not_lie_there_is_refused(lake, archive, files, parameters, tmp_path, measurement_set, number):
     outside = tmp_path / "outside.fits"
     outside.write_bytes(b"x")
