@@ -181,7 +181,11 @@ def row_of(storages: Storages, file: File, replica: Replica | None, address: str
         return Row(*expected, None, None, error.message)
     if size is None:
         return Row(*expected, None, None, "not there", bad=True)
-    if size != file.size:
+    if size < 0:
+        if adler32 is None:
+            return Row(*expected, None, None, "the storage does not say how many bytes it has")
+        size = None  # the checksum tells
+    elif size != file.size:
         return Row(*expected, size, adler32, f"{size} bytes, expected {file.size}", bad=True)
     if adler32 is not None and adler32 != file.adler32:
         return Row(*expected, size, adler32, f"adler32 {adler32}, expected {file.adler32}", bad=True)

@@ -1,9 +1,12 @@
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from lofarlake_nb.errors import ChecksumMismatch, DIDNotFound
 from lofarlake_nb.lake import verify
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.replicas import File, Replica
 
 
 @pytest.fixture
@@ -54,3 +57,19 @@ def test_a_replica_on_its_way_is_not_right_yet(lake, unique):
 def test_a_dataset_that_is_not_there(lake):
     with pytest.raises(DIDNotFound):
         verify.verify(lake, "lofar:nothing")
+
+
+def test_a_storage_that_does_not_say_how_many_bytes_it_has_is_not_said_to_have_others():
+    """An answer to HEAD need not have a Content-Length; a copy that is taken for bad would be replaced."""
+    address, held = "https://site/a.fits", []
+    storage = SimpleNamespace(size=lambda _: -1, adler32=lambda _: held[-1])
+    replica = Replica("SITE", "AVAILABLE", (address,))
+    file = File(DID("lofar", "a.fits"), 7, "059b016d", (replica,))
+    given = (SimpleNamespace(of=lambda _: storage), file, replica, address)
+    held.append("059b016d")
+    right = verify.row_of(*given, deep=True)
+    assert (right.problem, right.bad, right.found_bytes) == ("", False, None)
+    unknown = verify.row_of(*given, deep=False)
+    assert (unknown.problem, unknown.bad) == ("the storage does not say how many bytes it has", False)
+    held.append("11111111")
+    assert verify.row_of(*given, deep=True).bad
