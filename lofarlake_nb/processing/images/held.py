@@ -194,6 +194,8 @@ class Held:
         None
             Where V can't be had from the correlations.
         """
+        if self.cells is not None:
+            self.client.replicate([self.cells])  # else the parts wait for the one worker that has it
         futures = [
             self.client.submit(
                 gridding.image_of_part, part, "V", self.cells, self.parameters.robust, self.geometry, pure=False
@@ -207,8 +209,8 @@ class Held:
 
     def _give_back(self) -> None:
         """Give what nobody uses any more back to the system, here and on the workers: now the other one needs it."""
+        self.client.run(engines.give_back, on_error="ignore", wait=False)
         engines.give_back()
-        self.client.run(engines.give_back, on_error="ignore")
 
     def _even(self, images: np.ndarray) -> np.ndarray:
         """Images (group, npix, npix) that were seen twice through the chunks' beams, now in the flux that all see."""
