@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.lake import in_place, journal, plan, quota, registration, space
-from lofarlake_nb.lake import metadata as catalogue_metadata
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.journal import Journal
@@ -140,8 +139,7 @@ def ingest(
         items, pfns = in_place.planned(storages, parameters.rse, paths, dataset.scope)
     else:
         items = plan.observation(paths, dataset.scope)
-    about = {**catalogue_metadata.of_dataset([item.metadata for item in items]), **(metadata or {})}
-    return _ingest(lake, Order(items, parameters, dataset, container, about, pfns), progress)
+    return _ingest(lake, Order(items, parameters, dataset, container, metadata or {}, pfns, by_files=True), progress)
 
 
 def ingest_products(

@@ -1,6 +1,8 @@
 """What the catalogue knows of a file or a dataset: JSON metadata, read from the Measurement Set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from lofarlake_nb.lake import names
@@ -90,7 +92,8 @@ def of_dataset(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        What all files share, the range of frequencies and times, sums of rows and channels, and ``subbands``.
+        What all files share, the range of frequencies and times, sums of rows and channels, and ``subbands``. It lasts
+        from the first slot of its files to the last.
 
     Examples
     --------
@@ -106,10 +109,24 @@ def of_dataset(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for key in keys:
             values = [about[key] for about in files if key in about]
             if values:
-                shared[key] = choose(values)
+                with suppress(TypeError):  # somebody else wrote a text where others have a number
+                    shared[key] = choose(values)
+    if (lasts := _span(files)) is not None:
+        shared["duration_s"] = lasts
     shared.pop("subband", None)
-    subbands = sorted({about["subband"] for about in files if "subband" in about})
+    subbands = sorted({about["subband"] for about in files if isinstance(about.get("subband"), int)})
     return {**shared, **({"subbands": subbands} if subbands else {})}
+
+
+def _span(files: Sequence[Mapping[str, Any]]) -> float | None:
+    """Seconds from the first beginning to the last end, of those that say both; None where none does."""
+    told = []
+    for about in files:
+        with suppress(KeyError, TypeError, ValueError):
+            begin = datetime.fromisoformat(about["start"])
+            told.append((begin if begin.tzinfo else begin.replace(tzinfo=UTC), float(about["duration_s"])))
+    first = min((begin for begin, _ in told), default=None)
+    return None if first is None else max((begin - first).total_seconds() + seconds for begin, seconds in told)
 
 
 def write(lake: Lake, abouts: Mapping[DID, Mapping[str, Any]]) -> None:
@@ -131,6 +148,34 @@ def write(lake: Lake, abouts: Mapping[DID, Mapping[str, Any]]) -> None:
     entries = [{**did.parts, "meta": dict(about)} for did, about in abouts.items() if about]
     for some in batches(entries):
         lake.call("set_dids_metadata_bulk", some)
+
+
+def forget(lake: Lake, did: DID, keys: Iterable[str]) -> None:
+    """Remove metadata of a DID.
+
+    Examples
+    --------
+    >>> did = DID("lofar", "L990100")
+    >>> write(lake, {did: {"moon": "full"}}), forget(lake, did, ["moon"]), "moon" in read(lake, did)
+    (None, None, False)
+    """
+    for key in sorted(keys):
+        lake.call("delete_metadata", did.scope, did.name, key)
+
+
+def of_files(lake: Lake, files: Sequence[DID]) -> list[dict[str, Any]]:
+    """Metadata of each of some files, as `write` wrote it.
+
+    Examples
+    --------
+    >>> [about["filename"] for about in of_files(lake, [DID("lofar", "example.image.fits")])]
+    ['image.fits']
+    """
+    found = []
+    for some in batches(files):
+        for row in lake.call("get_metadata_bulk", [did.parts for did in some], plugin="JSON"):
+            found.append({key: value for key, value in row.items() if key not in ("scope", "name")})
+    return found
 
 
 def read(lake: Lake, did: DID | str) -> dict[str, Any]:

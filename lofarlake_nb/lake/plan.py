@@ -67,6 +67,7 @@ class Order:
     container: DID | None
     about: Mapping[str, Any]  # metadata of the dataset
     pfns: Mapping[DID, str] | None = None  # of files that are registered in place, where each lies
+    by_files: bool = False  # whether the dataset is described by what its files share and span, too
 
     @property
     def patience(self) -> Patience:

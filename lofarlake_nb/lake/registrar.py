@@ -127,8 +127,20 @@ class Catalogue:
 
     def hold(self, elsewhere: str) -> tuple[str, ...]:
         """Describe the dataset, when all of it is there, and ask for its rules; their ids."""
-        metadata.write(self.lake, {self.order.dataset: self.order.about})
+        self._describe()
         parameters = self.order.parameters
         expressions = [parameters.rse, *([elsewhere] if elsewhere else [])]
         lifetime = parameters.lifetime_s
         return tuple(rules.replicate(self.lake, self.order.dataset, one, lifetime) for one in expressions)
+
+    def _describe(self) -> None:
+        """Tell of the dataset what its files share and span, those that it held before too."""
+        dataset, about = self.order.dataset, dict(self.order.about)
+        others = sorted(self.attached - self.items.keys()) if self.order.by_files else []
+        if self.order.by_files:
+            files = [*(item.metadata for item in self.items.values()), *metadata.of_files(self.lake, others)]
+            about = {**metadata.of_dataset(files), **about}
+        metadata.write(self.lake, {dataset: about})
+        if others:  # what they shared until now, and no longer do
+            once = {key for one in files for key in one} & metadata.read(self.lake, dataset).keys()
+            metadata.forget(self.lake, dataset, once - about.keys())

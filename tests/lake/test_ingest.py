@@ -80,6 +80,32 @@ def test_a_file_more_joins_later(lake, observation, measurement_set, parameters,
     assert len(held_by(lake, parameters.dataset)) == 2
 
 
+def test_what_joins_later_is_told_of_the_dataset_with_what_was_there(
+    lake, observation, measurement_set, parameters, number
+):
+    ingest.ingest(
+        lake, [observation / f"L{number}_SAP000_SB000_uv.MS"], parameters, metadata={"campaign_name": "first"}
+    )
+    before = metadata.read(lake, parameters.dataset)
+    assert (before["subbands"], before["sap"]) == ([0], 0)
+    ingest.ingest(lake, [observation / f"L{number}_SAP000_SB001_uv.MS"], parameters)
+    whole = metadata.read(lake, parameters.dataset)
+    assert (whole["subbands"], whole["n_rows"]) == ([0, 1], 2 * before["n_rows"])
+    assert (
+        whole["min_frequency_hz"] == before["min_frequency_hz"] < before["max_frequency_hz"] < whole["max_frequency_hz"]
+    )
+    assert (whole["campaign_name"], whole["target"]) == ("first", "3C196")
+
+
+def test_what_the_files_no_longer_share_is_no_longer_told_of_the_dataset(lake, tmp_path, parameters, number):
+    names = [f"L{number}_SAP000_SB007_uv.MS_0123abcd.tar", f"L{number}_SAP001_SB008_uv.MS_0123abcd.tar"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+        ingest.ingest(lake, [tmp_path / name], parameters)
+    about = metadata.read(lake, parameters.dataset)
+    assert (about["subbands"], about["observation_id"], "sap" in about) == ([7, 8], f"L{number}", False)
+
+
 def test_by_https_it_is_the_same_file(remote_lake, lake, lake_home, observation, parameters):
     sent = ingest.ingest(remote_lake, [observation], parameters)
     assert all(f"{zlib.adler32(at(lake_home, 'SARA', entry.name)):08x}" == entry.adler32 for entry in sent.entries)

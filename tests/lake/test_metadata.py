@@ -37,6 +37,21 @@ def test_a_dataset_shares_what_its_files_share_and_spans_what_they_span():
     assert metadata.of_dataset([]) == {}
 
 
+def test_a_dataset_lasts_from_the_first_slot_of_its_files_to_the_last():
+    morning = {"start": "2018-09-01T10:00:00.000Z", "duration_s": 3600.0}
+    evening = {"start": "2018-09-01T20:00:00.000Z", "duration_s": 600.0}
+    about = metadata.of_dataset([evening, morning, morning])
+    assert about == {"start": morning["start"], "duration_s": 10 * 3600.0 + 600.0}
+    assert metadata.of_dataset([morning, morning]) == morning
+
+
+def test_what_somebody_else_wrote_of_a_file_is_no_obstacle():
+    theirs = {"n_rows": "many", "start": "once", "duration_s": None, "subband": "first", "target": "3C196"}
+    ours = {"n_rows": 5, "start": "2018-09-01T10:00:00.000Z", "duration_s": 60.0, "subband": 1, "target": "3C196"}
+    about = metadata.of_dataset([theirs, ours])
+    assert (about["target"], about["duration_s"], about["subbands"]) == ("3C196", 60.0, [1])
+
+
 def test_what_a_name_tells():
     assert metadata.of_name("L2_SAP001_SB003_uv.MS_0123abcd.tar") == {"observation_id": "L2", "subband": 3, "sap": 1}
     assert metadata.of_name("data.tar") == {}
