@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lofarlake_nb.errors import UsageError
-
-DEFAULT_HOME = Path("~/.local/share/lofarlake")
+from lofarlake_nb.lake.configured import DEFAULT_HOME
 
 # What a command reports: the value for --json, the text for a person, the exit status.
 Answer = tuple[dict[str, Any], str, int]

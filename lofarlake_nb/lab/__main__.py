@@ -5,13 +5,13 @@ from pathlib import Path
 
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lab.server import configure, exports
-from lofarlake_nb.lake import extension
+from lofarlake_nb.lake.configured import DEFAULT_HOME
 
 
 def main(arguments: list[str]) -> int:
     """Print shell lines for the lake in the folder given, else for the default one."""
     try:
-        print(exports(configure(Path(arguments[0]) if arguments else extension.DEFAULT_HOME)))
+        print(exports(configure(Path(arguments[0]) if arguments else DEFAULT_HOME)))
     except LofarlakeError as error:
         print(f"lofarlake: {error}", file=sys.stderr)
         return 1

@@ -15,7 +15,7 @@ from rucio.client.client import Client
 from rucio.common import config as rucio_config
 
 from lofarlake_nb.errors import DIDNotFound, LakeNotRunning
-from lofarlake_nb.lake.configured import settings_in
+from lofarlake_nb.lake.configured import DEFAULT_HOME, settings_in
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.patience import Patience, PatientSession
 from lofarlake_nb.lake.translating import translated
@@ -253,7 +253,7 @@ def default_home() -> Path:
     >>> default_home().relative_to(Path.home()).as_posix()
     '.local/share/lofarlake'
     """
-    return Path.home() / ".local" / "share" / "lofarlake"
+    return DEFAULT_HOME.expanduser()
 
 
 def _start_hint(configuration: Path, home: Path | None) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lofarlake_nb.errors import UsageError
 
+DEFAULT_HOME = Path("~/.local/share/lofarlake")  # of the embedded lake, when none is named
+
 _PATHS = ("ca_cert", "client_cert", "client_key", "client_x509_proxy")
 
 

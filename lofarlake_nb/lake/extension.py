@@ -7,9 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from lofarlake_nb.errors import LakeNotRunning, LakeRefused, UsageError
-from lofarlake_nb.lake.configured import settings_in
-
-DEFAULT_HOME = Path("~/.local/share/lofarlake")
+from lofarlake_nb.lake.configured import DEFAULT_HOME, settings_in
 
 # The site of an embedded lake whose storage the extension reads as mounted.
 _SITE = "SARA"
