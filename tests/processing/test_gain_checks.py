@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing.gains import gain_checks
+from lofarlake_nb.processing.gains import correcting, gain_checks
 
 N = 8
 P, Q = np.triu_indices(N, 1)
@@ -92,3 +92,14 @@ def test_nothing_to_solve_on_leaves_no_station_with_solutions(gains):
     found = gain_checks.bad_stations([nothing], [np.zeros_like(SOLVABLE)], [np.zeros_like(held_out())], LAYOUT)
     assert list(found) == list(LAYOUT.stations)
     assert {(one.reason, one.figure) for one in found.values()} == {("no solution in 100 % of the intervals", 1.0)}
+
+
+def test_cross_hands_of_0_are_data_and_parallel_hands_of_0_are_none():
+    """A perfect, unpolarised source has nothing in its cross hands; where a gain is missing, a parallel hand is 0."""
+    perfect, lacking = [5, 0, 0, 5], [5, 0, 0, 0]
+    data = np.array([perfect, lacking], np.complex64).reshape(1, 2, 1, 4)
+    flag, weight = np.zeros(data.shape, bool), np.ones(data.shape, np.float32)
+    assert correcting.missing(data).ravel().tolist() == [False, True]
+    assert correcting.weigh(data, flag, weight, np.full(2, 2, np.float32)) == 1
+    assert flag[0, :, 0].all(axis=1).tolist() == [False, True]
+    assert weight[0, :, 0, 0].tolist() == [2, 0]

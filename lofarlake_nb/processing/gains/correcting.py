@@ -95,6 +95,28 @@ def flagged(flag: np.ndarray) -> np.ndarray:
     return result
 
 
+def missing(data: np.ndarray) -> np.ndarray:
+    """Samples that a gain was missing for, or that had no data: a parallel hand is exactly 0.
+
+    A cross hand of 0 is what an unpolarised model has.
+
+    Parameters
+    ----------
+    data : (..., polarization) complex
+        From `corrected`.
+
+    Returns
+    -------
+    (...) bool
+
+    Examples
+    --------
+    >>> missing(np.array([[5, 0, 0, 5], [0, 1, 0, 5]])).tolist()
+    [False, True]
+    """
+    return (data[..., 0] == 0) | (data[..., -1] == 0)
+
+
 @numba.njit(nogil=True, cache=True)
 def weigh(data: np.ndarray, flag: np.ndarray, weight: np.ndarray, scale: np.ndarray) -> int:
     """Scale weights, and flag what has no data or no weight.
@@ -102,7 +124,7 @@ def weigh(data: np.ndarray, flag: np.ndarray, weight: np.ndarray, scale: np.ndar
     Parameters
     ----------
     data : (time, baseline, frequency, polarization) complex64
-        Corrected: 0 where there was no gain.
+        Corrected: see `missing`.
     flag : same shape, bool
         Changed: all polarizations go together.
     weight : same shape, float32
@@ -114,14 +136,15 @@ def weigh(data: np.ndarray, flag: np.ndarray, weight: np.ndarray, scale: np.ndar
     int
         Samples, all polarizations as one, that are flagged.
     """
-    count = 0
+    count, last = 0, data.shape[3] - 1
     for t in range(data.shape[0]):
         for b in range(data.shape[1]):
             for f in range(data.shape[2]):
                 bad = False
                 for k in range(data.shape[3]):
                     weight[t, b, f, k] *= scale[b]
-                    bad |= flag[t, b, f, k] or data[t, b, f, k] == 0 or not weight[t, b, f, k] > 0
+                    bad |= flag[t, b, f, k] or not weight[t, b, f, k] > 0
+                bad |= data[t, b, f, 0] == 0 or data[t, b, f, last] == 0
                 if bad:
                     count += 1
                     for k in range(data.shape[3]):

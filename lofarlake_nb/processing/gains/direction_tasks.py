@@ -12,7 +12,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import direction_solver, solutions
-from lofarlake_nb.processing.gains.correcting import corrected
+from lofarlake_nb.processing.gains.correcting import corrected, missing
 from lofarlake_nb.processing.gains.direction_solver import Baselines, Sums
 from lofarlake_nb.processing.gains.grouping import Group
 from lofarlake_nb.processing.gains.solutions import Gains
@@ -118,7 +118,7 @@ class _Opened:
         gains = self.gains.values[slot_of[slots]][:, channel_of]
         data = corrected(read["DATA"], gains, layout.antenna1, layout.antenna2)
         length = np.linalg.norm(read["UVW"], axis=2)[..., None] * layout.frequencies / LIGHT_M_S
-        used = (length >= parameters.minimum_uv) & ~read["FLAG"].any(axis=3) & (data != 0).all(axis=3)
+        used = (length >= parameters.minimum_uv) & ~read["FLAG"].any(axis=3) & ~missing(data)
         variance = noise[layout.antenna1] * noise[layout.antenna2]
         inverse = np.where(np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
         weight = (read["WEIGHT_SPECTRUM"] * inverse[None, :, None, None] * used[..., None]).astype(np.float32)

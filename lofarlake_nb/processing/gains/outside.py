@@ -15,7 +15,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.parameters.quantities import quantity
 from lofarlake_nb.processing.gains import direction_solver, screen, solutions
-from lofarlake_nb.processing.gains.correcting import corrected, of_hands
+from lofarlake_nb.processing.gains.correcting import corrected, missing, of_hands
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.sky.extended import ENVELOPE
@@ -122,12 +122,12 @@ class Seen:
         Parameters
         ----------
         data : (time, baseline, frequency, 2 or 4) complex64, Jy
-            Changed, but where they are 0.
+            Changed, but where they are missing.
         uvw : (time, baseline, 3) float64, m
         slots : slice
             Of these, which the visibilities are of.
         """
-        data -= np.where(data == 0, 0, self.visibilities(uvw, slots))
+        data -= np.where(missing(data)[..., None], 0, self.visibilities(uvw, slots))
 
     def visibilities(self, uvw: np.ndarray, slots: slice) -> np.ndarray:
         """Visibilities (time, baseline, frequency, 2 or 4) complex64, Jy; parameters as of `subtract`."""

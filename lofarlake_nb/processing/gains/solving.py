@@ -8,7 +8,7 @@ import numpy as np
 from lofarlake_nb.processing import noise
 from lofarlake_nb.processing.gains import full_jones, sensitivity, solver
 from lofarlake_nb.processing.gains.block import Block, Window
-from lofarlake_nb.processing.gains.correcting import corrected
+from lofarlake_nb.processing.gains.correcting import corrected, missing
 from lofarlake_nb.processing.gains.gain_checks import median
 
 # Variance of a phase that can be anything.
@@ -212,7 +212,7 @@ def _calibrated(block: Block, gains: np.ndarray, slots: np.ndarray) -> tuple[np.
     """Calibrated visibilities of some slots, their flags and weights (time, baseline, frequency)."""
     at = gains[block.interval[slots]][:, block.channel_block]
     data = corrected(block.data[slots], at, block.antenna1, block.antenna2)
-    return data, block.flag[slots] | (data == 0).any(axis=3), block.weight[slots].min(axis=3)
+    return data, block.flag[slots] | missing(data), block.weight[slots].min(axis=3)
 
 
 def _noise(block: Block, data: np.ndarray, flag: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from lofarlake_nb.processing import engines, windows
 from lofarlake_nb.processing.gains import outside as outside_of
 from lofarlake_nb.processing.gains import solutions, solving
 from lofarlake_nb.processing.gains.block import Block, Window, make, solution_of
-from lofarlake_nb.processing.gains.correcting import corrected, inverted, of_hands, weigh
+from lofarlake_nb.processing.gains.correcting import corrected, inverted, missing, of_hands, weigh
 from lofarlake_nb.processing.gains.outside import Outside
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
@@ -126,7 +126,7 @@ def _less(whole: Callable[[slice], Block], gains: np.ndarray, layout: Layout) ->
         block = whole(piece)
         before = np.broadcast_to(gains, (len(block.data), *gains.shape))
         data = corrected(block.data, before, layout.antenna1, layout.antenna2)
-        return replace(block, data=data, flag=block.flag | (data == 0).any(axis=3))
+        return replace(block, data=data, flag=block.flag | missing(data))
 
     return read
 
