@@ -122,8 +122,7 @@ def record_calibration(
     """
     for name in (*(f"{name}.fits" for name in IMAGES), "sources.fits", "sources.reg", *PICTURES_OF_IMAGES):
         (place / name).unlink(missing_ok=True)
-    for source in (*calibrated.solution_files, *calibrated.direction_files):
-        _copy(source, place / source.name)
+    _bring_solutions(place, calibrated)
     value = _with_calibration(summary.empty(), flagged, calibrated)
     quality = qa.of_calibration(flagged, averaged, calibrated, provenance)
     return _written(place, value, quality, ())
@@ -227,6 +226,14 @@ def files(place: Path) -> list[Path]:
     """
     kinds = (".fits", ".png", ".h5", ".json", ".reg", ".html")
     return sorted(path for path in place.iterdir() if path.is_file() and path.suffix in kinds)
+
+
+def _bring_solutions(place: Path, calibrated: Calibrated) -> None:
+    """Copy the solutions; those of directions, of an earlier run that had some, go."""
+    for source in calibrated.solution_files:
+        (place / f"{source.stem}_directions.h5").unlink(missing_ok=True)
+    for source in (*calibrated.solution_files, *calibrated.direction_files):
+        _copy(source, place / source.name)
 
 
 def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calibrated) -> dict[str, Any]:
