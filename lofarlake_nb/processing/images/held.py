@@ -111,12 +111,15 @@ class Held:
     def dirty_and_psf(self) -> tuple[np.ndarray, np.ndarray]:
         """Dirty images and point spread functions, each (group, npix, npix) float32, Jy / beam."""
         images = self._images(gridding.dirty_and_psf, self.geometry, self.accuracy)
-        dirty, psf = np.moveaxis(images, 1, 0)
-        dirty = self._even(dirty)
-        self._give_back()
+        # Of one image over frequency, parts of what has come: neither is there twice.
+        dirty, psf = (np.ascontiguousarray(each) for each in np.moveaxis(images, 1, 0))
+        del images
+        self._even(dirty)
         # The psf's peak is 1 but for the gridder's error; radler wants it exact.
         centre = self.geometry.npix // 2
-        return np.ascontiguousarray(dirty), psf / psf[:, centre, centre][:, None, None]
+        psf /= psf[:, centre, centre][:, None, None].copy()
+        self._give_back()
+        return dirty, psf
 
     def subtract(self, model: np.ndarray) -> np.ndarray:
         """Images of what models leave of the visibilities.
