@@ -28,6 +28,7 @@ _COLUMNS = {"scope", "name", "did_type", "meta", "created_at", "updated_at"}  # 
 _MOST = 16  # alternatives
 _LONG = timedelta(days=30)  # of an observation: what is longer is let through
 _ZONES = timedelta(days=2)  # a time may be written in any time zone
+_ROUNDED = 1e-6  # deg
 _EXACT = 2**53  # up to here a whole number is the same as a float
 
 Filters = dict[str, Any]  # all must fit
@@ -83,13 +84,23 @@ def clauses(query: Query) -> list[Clause]:
         high = float(quantity("max_frequency", query.max_frequency, u.Hz).value)
         found.append(Clause(({"min_frequency_hz.lte": high},), True))
     if query.cone:
-        _, dec, radius = (math.degrees(angle) for angle in cone(query.cone))
-        around = {"dec_deg.gte": dec - radius - 1e-6, "dec_deg.lte": dec + radius + 1e-6}
-        found.append(Clause((around,), True))
+        found.append(_around(*map(math.degrees, cone(query.cone))))
     found += _times(query)
     if query.where:
         found += _of(expression.parsed(query.where))
     return found
+
+
+def _around(ra: float, dec: float, radius: float) -> Clause:
+    """Of a cone, in degrees: its declinations, and its right ascensions, however many turns they are written with."""
+    band: Filters = {"dec_deg.gte": dec - radius - _ROUNDED, "dec_deg.lte": dec + radius + _ROUNDED}
+    if abs(dec) + radius > 89:  # or nearly all of them
+        return Clause((band,), True)
+    half = math.degrees(math.asin(math.sin(math.radians(radius)) / math.cos(math.radians(dec)))) + _ROUNDED
+    middles = (ra % 360 + turn for turn in (-360, 0, 360))
+    written = [{"ra_deg.gte": middle - half, "ra_deg.lte": middle + half} for middle in middles]
+    written += [{"ra_deg.lt": -180.0}, {"ra_deg.gt": 360.0}]
+    return Clause(tuple({**band, **one} for one in written), True)
 
 
 def _times(query: Query) -> list[Clause]:

@@ -78,6 +78,13 @@ def test_many_cost_few_calls(lake):
     before = lake.calls
     found = search.find(lake, Query(target="many", where="subband >= 100"), kind="file", scope="lofar")
     assert (len(found), lake.calls - before) == (100, 3)
+    assert {(one.type, one.files, one.bytes) for one in found} == {("file", None, 1)}
+
+
+def test_a_few_are_found_without_listing_all(lake, names, monkeypatch):
+    monkeypatch.setattr(lake, "stream", lambda *_, **__: pytest.fail("all of a scope were listed"))
+    (row,) = search.find(lake, Query(target="3C196", where="n_stations == 50 and 1 in subbands"), scope="lofar")
+    assert (row.did, row.type) == ("lofar:searched.a", "dataset")
 
 
 @pytest.mark.parametrize(
