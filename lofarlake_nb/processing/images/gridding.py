@@ -61,7 +61,9 @@ def to_sky(image: np.ndarray) -> np.ndarray:
     >>> np.argwhere(to_sky(image)).tolist()
     [[2, 1]]
     """
-    return np.ascontiguousarray(np.roll(image.T[:, ::-1], 1, axis=1))
+    turned, found = image.T[:, ::-1], np.empty(image.T.shape, image.dtype)
+    found[:, 0], found[:, 1:] = turned[:, -1], turned[:, :-1]
+    return found
 
 
 def from_sky(image: np.ndarray) -> np.ndarray:
@@ -74,7 +76,10 @@ def from_sky(image: np.ndarray) -> np.ndarray:
     >>> np.argwhere(from_sky(image)).tolist()
     [[3, 2]]
     """
-    return np.ascontiguousarray(np.roll(image, -1, axis=1)[:, ::-1].T)
+    found = np.empty(image.T.shape, image.dtype)
+    turned = found.T[:, ::-1]
+    turned[:, -1], turned[:, :-1] = image[:, 0], image[:, 1:]
+    return found
 
 
 def image_of(visibilities: np.ndarray, chunk: Chunk, geometry: Geometry, accuracy: float) -> np.ndarray:
