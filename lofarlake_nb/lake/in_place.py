@@ -242,6 +242,7 @@ class Registering(Sending):
     >>> Registering(*given, {item.did: "https://disk/image.fits"}).run([item], streams=1)
     >>> [(stored.size, stored.pfn) for stored in arrived]
     [(69120, 'https://disk/image.fits')]
+    >>> given[4].close()
     """
 
     pfns: Mapping[DID, str]

@@ -72,6 +72,7 @@ class Sending:
     >>> sending = Sending(*given, Progress("ingest", 1), Patience(), lambda stored: None)
     >>> sending.run([item], streams=1), sending.entries[0].state, target.stat().st_size
     (None, 'new', 69120)
+    >>> sending.book.close()
     """
 
     storages: Storages

@@ -1,6 +1,7 @@
 """Copies that are on tape only: asked for once, waited for with their state shown, taken when they are on disk."""
 
 import os
+from contextlib import closing
 from unittest.mock import Mock
 from urllib.parse import unquote, urlsplit
 
@@ -183,6 +184,7 @@ def test_a_service_that_does_not_answer_is_asked_once_for_all_its_files(tmp_path
     files = [File(did, 1, "00010001", (Replica("TAPE", "AVAILABLE", (f"https://tape/{did.name}",)),)) for did in dids]
     staging = Staging(storages, Progress("retrieve", 50), Asked(tmp_path))
     assert staging.ready([(file, tmp_path / file.did.name) for file in files]) == []
+    staging.end()
     assert storages.https.json.call_count == 1
     assert len(staging.failures) == 50
 
@@ -203,7 +205,8 @@ def test_what_was_asked_for_outlives_a_run_but_not_its_end(tmp_path):
     assert second.known("https://b") == {}
     second.forget("https://a", ["/x"])
     second.close()
-    assert Asked(tmp_path).known("https://a") == {"/y": "1"}
+    with closing(Asked(tmp_path)) as third:
+        assert third.known("https://a") == {"/y": "1"}
 
 
 def test_what_is_no_database_is_left_closed_and_a_run_goes_without(tmp_path):
