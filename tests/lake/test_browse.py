@@ -1,9 +1,12 @@
 """Browsing through the extension: the same answers as the catalogue's own client, with and without a Jupyter server."""
 
+import subprocess
+import sys
+
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound, InvalidDID, LakeNotRunning, UsageError
-from lofarlake_nb.lake import browse, client, extension, holdings, ingest
+from lofarlake_nb.lake import browse, client, extension, holdings, ingest, panel
 from lofarlake_nb.lake.browse import Found
 from lofarlake_nb.lake.rows import Rows
 
@@ -157,3 +160,24 @@ def test_newest_comes_first(lake, tmp_path):
 def test_rows_escape_what_they_show():
     rows = Rows([Found("<script>alert(1)</script>", "file", None)])
     assert "<script>" not in rows._repr_html_()
+
+
+def test_the_first_answer_does_not_wait_for_an_import_of_jupyters_server(lake_home):
+    (lake_home / "jupyter" / "runtime").mkdir(parents=True, exist_ok=True)
+    code = "import sys; from lofarlake_nb.lake import browse as b; b.connect(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, str(lake_home)], capture_output=True, text=True, check=True)
+    assert "jsonschema" not in done.stdout.split()
+
+
+def test_a_jupyterlab_that_is_gone_or_writes_its_note_is_none(lake_home):
+    notes = lake_home / "jupyter" / "runtime"
+    notes.mkdir(parents=True, exist_ok=True)
+    gone = notes / "jpserver-0.json", '{"url": "http://127.0.0.1:9/", "token": "none"}'
+    written = notes / "jpserver-1.json", '{"url": "http'
+    for path, text in (gone, written):
+        path.write_text(text)
+    try:
+        assert isinstance(panel.of(lake_home), panel.InProcess)
+    finally:
+        for path, _ in (gone, written):
+            path.unlink()
