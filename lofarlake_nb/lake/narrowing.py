@@ -25,7 +25,7 @@ from lofarlake_nb.parameters import quantity
 _TEXT = re.compile(r"(?!.*(?:true|false))[A-Za-z0-9 +.\-_]+", re.IGNORECASE)
 _LISTED = re.compile(r"[a-z][a-z0-9_]*", re.IGNORECASE | re.ASCII)
 _COLUMNS = {"scope", "name", "did_type", "meta", "created_at", "updated_at"}  # of the table, not of the metadata
-_MOST = 16  # alternatives
+_MOST = 20  # alternatives: of a cone between two dates
 _LONG = timedelta(days=30)  # of an observation: what is longer is let through
 _ZONES = timedelta(days=2)  # a time may be written in any time zone
 _ROUNDED = 1e-6  # deg
@@ -109,8 +109,11 @@ def _times(query: Query) -> list[Clause]:
         day = f"{since - _LONG - _ZONES:%Y-%m-%d}".zfill(10)
         # Dates without hyphens and weeks sort after all days of their year, and the more so after this one.
         found.append(Clause(({"start.gte": day}, {"duration_s.gte": _LONG.total_seconds()}), True))
-    if query.until and (year := time("until", query.until).year + 2) < 9999:
-        found.append(Clause(({"start.lt": f"{year:04d}-"},), False))
+    if query.until and (until := time("until", query.until)).year < 9998:
+        day = f"{until + _ZONES + timedelta(days=1):%Y-%m-%d}".zfill(10)
+        # Dates without hyphens and weeks sort after "-W"; a language that does not see hyphens sorts dates as days.
+        late = {"start.gte": f"{day[:4]}-W", "start.lt": f"{int(day[:4]) + 1:04d}-"}
+        found.append(Clause(({"start.lt": day}, late), False))
     return found
 
 

@@ -94,6 +94,7 @@ def test_nothing_that_fits_is_left_out(lake, scopes, kind):
         (Query(min_frequency="450 MHz"), 1),
         (Query(since="2019-01-01"), 8),
         (Query(until="2010-01-01"), 3),
+        (Query(until="2018-08-01"), 6),  # with those of that year whose dates are written without hyphens
         (Query(where="n_stations > 4"), 2),
         (Query(where="'CS001' in stations and n_stations > 1"), 1),
         (Query(where="100 in subbands or target == '3C196'"), 3),
