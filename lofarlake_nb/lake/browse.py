@@ -17,6 +17,7 @@ from lofarlake_nb.lake import retrieve as retrieving
 from lofarlake_nb.lake import rules as replication
 from lofarlake_nb.lake import search as searching
 from lofarlake_nb.lake import verify as verifying
+from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import Listing
 from lofarlake_nb.lake.panel import ROW_LIMIT, Panel
 from lofarlake_nb.lake.query import Query
@@ -241,6 +242,16 @@ class Browser:
             See `Query`: target, min_frequency, cone, since ...
         """
         return searching.find(self.catalogue, Query(**wanted), kind=kind, scope=scope)
+
+    def found(self, *, kind: str = "dataset", pattern: str = "", **wanted: str) -> Listing:
+        """What `find` finds, and `like` leaves, in pages: the first is there before the search has ended."""
+
+        def ask() -> Iterator[Entry]:
+            for one in searching.each(self.catalogue, Query(**wanted), kind=kind):
+                if not pattern or like(Rows([one]), pattern):
+                    yield Entry(DID.parse(one.did), one.type, one.bytes, one.files)
+
+        return Listing(ask)
 
     def retrieve(self, did: str, folder: str | Path, progress: Sink | None = None) -> retrieving.Retrieved:
         """Bring it to a folder here, verified: `retrieve.retrieve`."""

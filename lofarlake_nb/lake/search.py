@@ -18,7 +18,8 @@ from lofarlake_nb.lake.query import Query, number, tests_of
 from lofarlake_nb.lake.rows import Rows
 
 KINDS = ("dataset", "container", "file")
-_NONE = "nothing in the lake is like that"
+NONE = "nothing in the lake is like that"
+_FIRST = 100  # that are looked at before others, for somebody who waits
 
 Columns = dict[str, tuple[int | None, int | None]]  # files and bytes, by name
 
@@ -80,18 +81,31 @@ def find(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") ->
     >>> "lofar:L990100" in [one.did for one in found]
     True
     """
+    found = sorted(each(lake, query, kind=kind, scope=scope), key=lambda one: (one.start, one.did))
+    return Rows(found, "" if found else NONE)
+
+
+def each(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") -> Iterator[Found]:
+    """The same, one by one as they are found, in no order: the first of many thousand are there within a second.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.query import Query
+    >>> next(each(lake, Query(target="3C196"), scope="lofar")).type
+    'dataset'
+    """
     if kind not in KINDS:
         raise UsageError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")
-    tests, clauses, found = tests_of(query), narrowing.clauses(query), []
+    tests, clauses = tests_of(query), narrowing.clauses(query)
     for one in [scope] if scope else sorted(lake.call("list_scopes")):
         names = _narrowed(lake, one, clauses)
-        few = names is not None and len(names) <= BULK
-        columns = _columns_of(lake, one, names or [], kind) if few else _columns(lake, one, kind)
-        for about in _metadata(lake, one, [name for name in columns if names is None or name in names]):
-            if all(test(about) for test in tests):
-                found.append(_found(about, kind, *columns[about["name"]]))
-    found.sort(key=lambda one: (one.start, one.did))
-    return Rows(found, "" if found else _NONE)
+        # Of collections all are listed sooner than many narrowed names, which are mostly files', are looked up.
+        listed = _columns(lake, one, kind) if names is None or (len(names) > BULK and kind != "file") else None
+        left = sorted(names or ()) if listed is None else [n for n in listed if names is None or n in names]
+        for some in (left[:_FIRST], *batches(left[_FIRST:])):
+            fits = [about for about in _metadata(lake, one, some) if all(test(about) for test in tests)]
+            columns = _columns_of(lake, one, [about["name"] for about in fits], kind) if listed is None else listed
+            yield from (_found(about, kind, *columns[about["name"]]) for about in fits if about["name"] in columns)
 
 
 def _narrowed(lake: Lake, scope: str, clauses: Sequence[Clause]) -> set[str] | None:

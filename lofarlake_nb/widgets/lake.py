@@ -5,28 +5,29 @@ Whatever is clicked is a call of `lofarlake_nb.lake.browse`, and the widget show
 
 import html
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
 from lofarlake_nb.errors import LofarlakeError
-from lofarlake_nb.lake import browse
-from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake import browse, search
 from lofarlake_nb.lake.listing import Listing
-from lofarlake_nb.lake.tree import Entry
 from lofarlake_nb.widgets import controls, describing, lake_actions, variable
 from lofarlake_nb.widgets.lake_actions import Actions
 from lofarlake_nb.widgets.lake_search import Search
-from lofarlake_nb.widgets.outline import Key, Outline, is_turn
+from lofarlake_nb.widgets.outline import Key, Level, Outline, is_turn
 
 log = logging.getLogger(__name__)
 
 # What a screen reader calls the tree, which has no label beside it.
 TREE = "what the lake holds: scopes, datasets, files"
 _PATIENCE = 0.3  # seconds that a level is waited for before its first page is shown as it is
+_LOOK = 0.05  # seconds between two looks whether a search has found something
 
 
 def lake_browser(lake: str | Path = "", *, folder: str = "explore", name: str = "dataset") -> ipywidgets.Widget:
@@ -84,7 +85,7 @@ class LakeBrowser:
         self.did = ""
         self.outline = Outline(browser.listing, browser.scopes())
         self._key: Key = ()
-        self._drawing = False
+        self._drawing = threading.local()  # what a thread changes is no click; what the page says meanwhile is one
         self._turn = 0  # of what was clicked: what comes late of an earlier click is not shown
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="browse")
         self._future: Future[None] | None = None
@@ -133,13 +134,20 @@ class LakeBrowser:
     def _draw(self) -> None:
         rows = self.outline.rows()
         keys = [key for _, key in rows]
-        self._drawing = True
+        with self._unobserved(), self.tree.hold_sync():
+            self.tree.options = rows
+            self.tree.value = self._key if self._key in keys else None
+
+    @contextmanager
+    def _unobserved(self) -> Iterator[None]:
+        self._drawing.now = True
         try:
-            with self.tree.hold_sync():
-                self.tree.options = rows
-                self.tree.value = self._key if self._key in keys else None
+            yield
         finally:
-            self._drawing = False
+            self._drawing.now = False
+
+    def _is_drawn(self) -> bool:
+        return getattr(self._drawing, "now", False)
 
     # ---- what is clicked
 
@@ -161,7 +169,7 @@ class LakeBrowser:
 
     def _clicked(self, change: dict[str, Any]) -> None:
         key = change["new"]
-        if self._drawing or key is None:
+        if key is None or self._is_drawn():
             return
         if is_turn(key):
             self._key = self.outline.turn(key)
@@ -170,9 +178,8 @@ class LakeBrowser:
         self._key, self.did = key, key[-1] if ":" in key[-1] else ""
         label = self.tree.label or ""
         is_file = label.lstrip("\u00a0").startswith("·")
-        self._drawing = True
-        self.filter.value = self.outline.levels[key].pattern if key in self.outline.levels else ""
-        self._drawing = False
+        with self._unobserved():
+            self.filter.value = self.outline.levels[key].pattern if key in self.outline.levels else ""
         if is_file:
             self._line(f"about({self.did!r})")
         else:
@@ -211,7 +218,7 @@ class LakeBrowser:
                 self.shown.value = describing.about(known)
 
     def _filtered(self, change: dict[str, Any]) -> None:
-        if self._drawing or not self._key:
+        if self._is_drawn() or not self._key:
             return
         self._key = self._key if self._key in self.outline.levels else self._key[:-1]
         if self._key:
@@ -221,16 +228,18 @@ class LakeBrowser:
 
     def _close(self) -> None:
         self._key = self._key if self._key in self.outline.levels else self._key[:-1]
-        self.outline.close(self._key)
+        if self._key:
+            self.outline.close(self._key)
         self._draw()
 
     def _all(self) -> None:
-        self._show_roots(self.browser.scopes())
+        self._turn += 1  # a search that goes on is of no use any more
+        self._show(Outline(self.browser.listing, self.browser.scopes()))
 
-    def _show_roots(self, roots: list[Any]) -> None:
+    def _show(self, outline: Outline) -> None:
         for level in self.outline.levels.values():
             level.listing.stop()
-        self.outline, self._key, self.did = Outline(self.browser.listing, roots), (), ""
+        self.outline, self._key, self.did = outline, (), ""
         self._enable()
         self._draw()
 
@@ -240,13 +249,26 @@ class LakeBrowser:
         self._say(question.line(self.lake))
 
         def do(turn: int) -> None:
-            rows = question.ask(self.browser)
-            if turn == self._turn:
-                self._show_roots([Entry(DID.parse(r.did), r.type, r.bytes, getattr(r, "files", None)) for r in rows])
-                said = f"{len(rows)} found" + (f"; {rows.note}" if rows.note else "")
-                self.shown.value = f'<div role="status">{html.escape(said)}</div>'
+            listing, note = question.ask(self.browser)
+            while not listing.page(patience=_LOOK).rows and not listing.wait(0):
+                if turn != self._turn:
+                    return listing.stop()
+            self._show(Outline(self.browser.listing, levels={(): Level(listing)}))
+            self._found(turn, listing, note)
 
         self._submit(do)
+
+    def _found(self, turn: int, listing: Listing, note: str) -> None:
+        """How many a search has found, until it ends or something else is clicked."""
+        ended, count = listing.wait(_PATIENCE), listing.page(patience=0).found
+        if turn == self._turn:
+            more = note or ("" if count else search.NONE) if ended else "searching …"
+            said = f"{count} found" + (f"; {more}" if more else "")
+            self.shown.value = f'<div role="status">{html.escape(said)}</div>'
+        if turn == self._turn or ended:
+            self._draw()
+        if not ended:
+            self._future = self._pool.submit(self._telling, self._found, turn, listing, note)
 
     def _changed(self) -> None:
         """Sites and rules of what is chosen may be others now."""

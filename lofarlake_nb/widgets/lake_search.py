@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import ipywidgets
 
 from lofarlake_nb.lake import browse, search
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.listing import Listing
+from lofarlake_nb.lake.tree import Entry
 from lofarlake_nb.widgets import controls, folding
 from lofarlake_nb.widgets.lake_actions import call_of
 
@@ -52,12 +54,12 @@ class Question:
         found = call_of(lake, f"find(kind={self.kind!r}{given})")
         return f"browse.like({found}, {self.name!r})" if self.name else found
 
-    def ask(self, browser: browse.Browser) -> browse.Rows[Any]:
-        """Rows that fit all that is given."""
-        if not self.wanted:
-            return browser.search(self._pattern, kind=self.kind)
-        rows = browser.find(kind=self.kind, **self.wanted)
-        return browse.like(rows, self.name) if self.name else rows
+    def ask(self, browser: browse.Browser) -> tuple[Listing, str]:
+        """Rows that fit all that is given, as they are found; and what is to be said of them."""
+        if self.wanted:
+            return browser.found(kind=self.kind, pattern=self.name, **self.wanted), ""
+        rows = browser.search(self._pattern, kind=self.kind)
+        return Listing(lambda: [Entry(DID.parse(row.did), row.type, row.bytes) for row in rows]), rows.note
 
     @property
     def _pattern(self) -> str:

@@ -57,8 +57,10 @@ class Outline:
     ----------
     below : callable
         Gives the listing of what is in a scope or DID.
-    roots : list of Entry or str
-        Scopes, or what a search found.
+    roots : list of str
+        Scopes.
+    levels : dict
+        What is open; at the key ``()`` what a search found, which has no row above it.
 
     Examples
     --------
@@ -70,7 +72,7 @@ class Outline:
     """
 
     below: Callable[[str], Listing]
-    roots: Sequence[Entry | str] = ()
+    roots: Sequence[str] = ()
     levels: dict[Key, Level] = field(default_factory=dict)
 
     def open(self, key: Key) -> Level:
@@ -105,11 +107,9 @@ class Outline:
 
     def rows(self) -> list[tuple[str, Key]]:
         """Text and key of each row that is to be seen."""
-        found: list[tuple[str, Key]] = []
+        found = list(self._inside((), self.levels[()])) if () in self.levels else []
         for root in self.roots:
-            name, note = (root, "scope") if isinstance(root, str) else (str(root.did), words(root))
-            is_file = not isinstance(root, str) and root.is_file
-            found += self._row((name if isinstance(root, str) else str(root.did),), name, note, is_file)
+            found += self._row((root,), root, "scope", is_file=False)
         return found
 
     def _row(self, key: Key, name: str, note: str, is_file: bool) -> Iterator[tuple[str, Key]]:
@@ -135,7 +135,10 @@ class Outline:
         if not page.complete:
             yield f"{indent}… {page.read:,} were read so far", (*key, _FORWARD)
         elif not page.rows:
-            yield f"{indent}nothing{f' like {level.pattern}' if level.pattern else ' is in it'}", (*key, _FORWARD)
+            yield (
+                f"{indent}nothing{f' like {level.pattern}' if level.pattern else ' is in it' if key else ''}",
+                (*key, _FORWARD),
+            )
 
 
 def is_turn(key: Key) -> bool:
@@ -167,6 +170,8 @@ def words(entry: Entry) -> str:
 
 def _in(key: Key, did: DID) -> str:
     """A name below others: without its scope, and without what it has in common with what it is in."""
+    if not key:
+        return str(did)
     above = key[-1]
     scope = above.partition(":")[0]
     if did.scope != scope:

@@ -2,6 +2,8 @@
 
 import html
 import re
+import time
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,6 +53,19 @@ def choose(clicked, *ends: str) -> None:
             clicked.wait()
         clicked.tree.value = next(key for _, key in clicked.tree.options if key[-1] == end)
         clicked.wait()
+
+
+def browser_of(**answers) -> SimpleNamespace:
+    """A browser of a lake with one scope, that answers so."""
+    empty = {"scopes": lambda: ["lofar"], "sites": lambda: [], "listing": lambda _: Listing(list)}
+    return SimpleNamespace(**empty | answers)
+
+
+def eventually(is_so) -> bool:
+    deadline = time.monotonic() + 20
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return is_so()
 
 
 def texts(clicked) -> list[str]:
@@ -121,6 +136,57 @@ def test_a_search_by_name_replaces_the_tree_until_all_scopes_are_wanted(clicked)
     assert "· summary.json\u200313 B" in texts(clicked)
     clicked.search.back.click()
     assert "▸ lofar\u2003scope" in texts(clicked)
+
+
+def test_what_a_search_finds_is_shown_a_page_at_a_time_while_it_goes_on():
+    found, goes_on = [Entry(DID("lofar", f"L{n:04d}"), "file", 1) for n in range(3 * PAGE)], Event()
+
+    def ask():
+        yield from found[: 2 * PAGE]
+        goes_on.wait(20)
+        yield from found[2 * PAGE :]
+
+    clicked = LakeBrowser(browser_of(found=lambda **_: Listing(ask)), "")
+    clicked.search.wanted["target"].value = "3C196"
+    clicked.search.look.click()
+    assert eventually(lambda: f"{2 * PAGE} found; searching" in clicked.shown.value)
+    assert len([text for text in texts(clicked) if text.startswith("·")]) == PAGE
+    assert f"… {2 * PAGE} were read so far" in texts(clicked)
+    goes_on.set()
+    clicked.wait()
+    assert words(clicked.shown.value) == f" {3 * PAGE} found "
+    assert f"↓ more: 1 to {PAGE} of {3 * PAGE} are shown" in texts(clicked)
+    choose(clicked, ">")
+    assert f"· lofar:L{PAGE:04d}\u20031 B" in texts(clicked)
+    clicked.close.click()
+    assert f"· lofar:L{PAGE:04d}\u20031 B" in texts(clicked)
+
+
+def test_a_search_that_is_given_up_does_not_replace_the_tree():
+    goes_on = Event()
+    clicked = LakeBrowser(browser_of(found=lambda **_: Listing(lambda: goes_on.wait(20) and [])), "")
+    clicked.search.wanted["target"].value = "3C196"
+    clicked.search.look.click()
+    clicked.search.back.click()
+    clicked.wait()
+    goes_on.set()
+    assert texts(clicked) == ["▸ lofar\u2003scope"]
+
+
+def test_a_click_counts_while_a_thread_draws_the_tree():
+    clicked = LakeBrowser(browser_of(), "")
+    pressed = Thread(target=lambda: setattr(clicked.tree, "value", ("lofar",)))
+
+    def while_drawing(_change):
+        if not pressed.ident:
+            pressed.start()
+            pressed.join(20)
+
+    clicked.tree.observe(while_drawing, "options")
+    clicked.outline.roots = ["lofar", "other"]
+    clicked._draw()
+    clicked.wait()
+    assert "▾ lofar\u2003scope" in texts(clicked)
 
 
 def test_a_search_without_result_says_so(clicked):
@@ -241,10 +307,7 @@ def test_a_click_that_fails_in_an_unknown_way_says_so():
         raise KeyError("adler32")
 
     rows = [Entry(DID("lofar", "L001"), "dataset", None)]
-    browser = SimpleNamespace(
-        scopes=lambda: ["lofar"], sites=lambda: [], listing=lambda name: Listing(lambda: rows), about=about
-    )
-    clicked = LakeBrowser(browser, "")
+    clicked = LakeBrowser(browser_of(listing=lambda name: Listing(lambda: rows), about=about), "")
     choose(clicked, "lofar", "lofar:L001")
     assert "KeyError: 'adler32'" in words(clicked.shown.value)
 
