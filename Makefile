@@ -12,13 +12,14 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 # The lake that `make lab` opens: the rehearsal's where there is one, else one's own.
 LAKE ?= $(if $(wildcard rehearsal/lake),rehearsal/lake,)
 
-.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-field bench-memory bench-binder gallery clean
+.PHONY: help install rehearsal test lab lint lock bench-lake bench-process bench-field bench-memory bench-binder bench-browser gallery clean
 help:
 	@echo "make rehearsal   both stages, end to end, on a lake of its own in rehearsal/"
 	@echo "make test        the tests"
 	@echo "make lab         JupyterLab on the landing notebook, with the lake running"
 	@echo "make bench-lake  stage 1 against cp and Rucio's own clients (an hour; ARGS=--quick: minutes)"
 	@echo "make bench-binder  Binder's scripts and both stages in a clean folder: seconds, memory (ARGS=--python=PATH: no install)"
+	@echo "make bench-browser  the lake browser in chromium against 100,000 files: seconds to each answer (two minutes)"
 	@echo "make gallery     the README's pictures, from the rehearsal's lake (needs chromium)"
 	@echo "make bench-process  stage 2 against DP3, AOFlagger and WSClean (ARGS='--quick --dp3 PATH')"
 	@echo "make bench-field  the image of the benchmark observation against its truth (12 GB, 40 minutes)"
@@ -38,6 +39,9 @@ bench-lake: $(READY)
 
 bench-binder: $(READY)
 	@$(BIN)/python -m benchmarks.binder $(ARGS)
+
+bench-browser: $(READY)
+	@$(BIN)/python -m benchmarks.browser $(ARGS)
 
 gallery: $(READY)
 	@$(BIN)/python docs/gallery.py $(or $(LAKE),$(error make rehearsal first: its lake is what the pictures show))

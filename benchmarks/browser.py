@@ -1,38 +1,59 @@
-"""A session with the lake browser against a lake of 100,000 files: how long each click takes to answer.
+"""A session in a browser against a lake of 100,000 files: how long the lake browser takes to answer each click.
 
-``python -m benchmarks.browser HOME [--rows 100000]`` on an embedded lake that runs and may be filled with rows. A click
-has answered when the widget shows what it was for, or that it is being read; all that it read is a row of its own.
+``make bench-browser`` makes a lake, fills it with rows, opens JupyterLab on it in chromium, and clicks through the lake
+browser in a notebook, one thing after the other, as a person would: keys and clicks are the browser's own. A click has
+answered when the page shows what it was for, or, where its row says so, the first of it; when all is there is a row
+of its own, without a bound. ``ARGS="--home HOME"`` takes an embedded lake that runs, and leaves it as it is but for
+the rows.
 """
 
 import argparse
-import json
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks import catalogue
-from lofarlake_nb.lake import browse, client, metadata
+from playwright.sync_api import Page
+
+from benchmarks import browser_page, catalogue
+from benchmarks.browser_page import ROW, RUN, SAID, TREE
+from benchmarks.rows import HEADER, Row, compared, in_words, write
+from lofarlake_nb.lake import client, metadata
 from lofarlake_nb.lake.did import DID
-from lofarlake_nb.widgets.lake import LakeBrowser
+from lofarlake_nb.lake.embedded import supervisor
+from lofarlake_nb.lake.query import Query, tests_of
 
 BOUND = 1.0  # seconds
-_PAUSE = 0.005
-_GIVEN_UP = 120.0  # seconds
-
-Row = dict[str, object]
+_GIVEN_UP, _LOOK = 120_000, 10  # ms
 
 
 def main() -> int:
     """Run the session, print its rows; 1 when a click took longer than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("home", type=Path, help="of an embedded lake that runs")
+    parser.add_argument("--home", type=Path, help="of an embedded lake that runs (default: one that is made for this)")
     parser.add_argument("--rows", type=int, default=100_000, help="files (default: 100000)")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     given = parser.parse_args()
-    stem = filled(given.home, given.rows)
-    rows = session(given.home, stem, given.rows)
-    print(json.dumps(rows, indent=1))
-    return 0 if all(row["met"] for row in rows) else 1
+    scratch = Path(tempfile.mkdtemp(prefix="bench-browser-"))
+    home = given.home.absolute() if given.home else scratch / "lake"
+    try:
+        if not given.home:
+            supervisor.start(home)
+        stem = filled(home, given.rows)
+        with browser_page.opened(home, scratch) as page:
+            seen = Session(page)
+            print(HEADER)
+            browse(seen, stem, given.rows)
+            search(seen, stem, given.rows)
+        write(given.output, seen.rows)
+    finally:
+        if not given.home:
+            supervisor.reset(home)
+        shutil.rmtree(scratch)
+    return 0 if all(row.met is not False for row in seen.rows) else 1
 
 
 def filled(home: Path, count: int) -> str:
@@ -46,67 +67,96 @@ def filled(home: Path, count: int) -> str:
     return stem
 
 
-def session(home: Path, stem: str, count: int) -> list[Row]:
-    """What a person does, one after the other."""
-    rows: list[Row] = []
-    start = time.monotonic()
-    seen = LakeBrowser(browse.connect(home), str(home))
-    rows.append(_row("the browser opens", time.monotonic() - start))
-    dataset = f"lofar:{stem}"
+class Session:
+    """A page, what is done in it, and what that took."""
 
-    def click(name: str, do: Callable[[], object], answered: Callable[[], bool]) -> None:
-        begin = time.monotonic()
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.rows: list[Row] = []
+        self.output = page.locator(".jp-OutputArea", has=page.locator("select[size='22']")).first
+        self.tree = page.locator(TREE)
+        self._begun = 0.0
+
+    def time(self, name: str, do: Callable[[], object], answered: str, about: Any) -> None:
+        """Do it, and wait until the page has answered; looked at every 10 ms."""
+        self._begun = time.monotonic()
         do()
-        returned = time.monotonic() - begin
-        while not answered():
-            if time.monotonic() - begin > _GIVEN_UP:
-                raise TimeoutError(f"{name}: no answer after {_GIVEN_UP:.0f} s")
-            time.sleep(_PAUSE)
-        rows.append({**_row(name, time.monotonic() - begin), "returned_s": round(returned, 3)})
+        self.until(name, answered, about, BOUND)
 
-    def choose(end: str) -> None:
-        seen.tree.value = next(key for _, key in seen.tree.options if key[-1] == end)
+    def until(self, name: str, answered: str, about: Any, bound: float | None = None) -> None:
+        """Seconds from what was done last to this answer."""
+        self.page.wait_for_function(answered, arg=about, polling=_LOOK, timeout=_GIVEN_UP)
+        row = compared(name, round(time.monotonic() - self._begun, 3), None, "s", bound, faster=False)
+        self.rows.append(row)
+        print(in_words(row), flush=True)
 
-    def has(part: str) -> bool:
-        return any(part in text for text, _ in seen.tree.options)
+    def choose(self, part: str) -> None:
+        """The first row of the tree that has this in it."""
+        rows = [row.replace("\u00a0", " ") for row in self.tree.locator("option").all_text_contents()]
+        self.tree.select_option(index=next(n for n, row in enumerate(rows) if part in row))
 
-    seen.outline.roots = ["lofar"]
-    seen._draw()
-    click("a scope of 1001 datasets opens", lambda: choose("lofar"), lambda: has(stem))
-    click("names are filtered", lambda: setattr(seen.filter, "value", "set0999"), lambda: len(seen.tree.options) == 2)
-    seen.filter.value = ""
-    seen.wait()
-    click(f"a dataset of {count} files opens", lambda: choose(dataset), lambda: has("·"))
-    click("its sites and rules", lambda: None, lambda: "Sites" in seen.shown.value)
-    begin = time.monotonic()
-    seen.outline.levels[seen._key].listing.wait(_GIVEN_UP)
-    rows.append(_row("(all of it is read, meanwhile)", time.monotonic() - begin, bound=False))
-    seen.wait()
-    click("the next page", lambda: choose(">"), lambda: has("before"))
-    last = catalogue.name_of(stem, count - 1).removeprefix(f"{stem}_")
-    click("one of all is found by its name", lambda: setattr(seen.filter, "value", last), lambda: has(last))
-    seen.wait()
-    end = f"lofar:{catalogue.name_of(stem, count - 1)}"
-    click("its size, checksum, sites and rules", lambda: choose(end), lambda: "adler32" in seen.shown.value)
-    seen.wait()
-    seen.search.wanted["target"].value, seen.search.wanted["min_frequency"].value = "3C190", "150 MHz"
-    click("a search of datasets by metadata", seen.search.look.click, lambda: "found" in seen.shown.value)
-    seen.search.kind.value = "file"
-    seen.search.wanted["max_frequency"].value = "151 MHz"
-    click("a search of files is taken up", seen.search.look.click, lambda: "search" in seen.shown.value)
-    begin = time.monotonic()
-    seen.wait()
-    rows.append(_row(f"(it has looked through {count} files)", time.monotonic() - begin, bound=False))
-    return rows
+    def fill(self, **values: str) -> None:
+        """Controls by their labels; what is typed is taken by Enter."""
+        for label, value in values.items():
+            control = self.output.get_by_label(label.replace("_", " "), exact=True)
+            control.fill(value)
+            control.press("Enter")
+
+    def scroll(self) -> None:
+        """To the tree's end, by the wheel."""
+        self.tree.hover()
+        self.page.mouse.wheel(0, 10_000)
+
+    def ask(self, name: str, answer: str, **values: str) -> None:
+        """A search by these values only, from Search to its answer."""
+        labels = ("Name", "Target", "Min_frequency", "Max_frequency", "Since", "Until", "Cone")
+        self.fill(**{label: values.get(label, "") for label in labels})
+        self.time(name, self.output.get_by_role("button", name="Search", exact=True).click, SAID, answer)
 
 
-def _row(name: str, seconds: float, *, bound: bool = True) -> Row:
-    return {
-        "name": name,
-        "seconds": round(seconds, 3),
-        "bound": BOUND if bound else None,
-        "met": not bound or seconds <= BOUND,
+def browse(seen: Session, stem: str, count: int) -> None:
+    """The tree: a scope, its datasets, one with all the files, a file."""
+    seen.time("lake browser opens", lambda: seen.page.evaluate(RUN), ROW, "lofar")
+    seen.time(f"scope of {catalogue.DATASETS + 1} datasets opens", lambda: seen.choose("lofar"), ROW, stem)
+    seen.time("dataset by its name", lambda: seen.fill(Names_like="set0999"), ROW, f"{stem}.set0999")
+    seen.fill(Names_like=stem)
+    seen.page.wait_for_function(ROW, arg=f"{stem}\u2003")
+    seen.time(f"dataset of {count} files opens: first page", lambda: seen.choose(f"{stem}\u2003"), ROW, "·")
+    seen.until(f"dataset of {count} files: its sites and rules", SAID, "Sites[^]*Rules", BOUND)
+    seen.until(f"dataset of {count} files: all of it is read", ROW, f"of {count:,} are shown")
+    seen.time("next page", lambda: seen.choose("↓ more"), ROW, "↑ the 50 before")
+    scrolled = f"() => (tree => tree.scrollTop + tree.clientHeight > tree.scrollHeight - 2)({browser_page.FOUND})"
+    seen.time("scroll to its end", seen.scroll, scrolled, None)
+    last = catalogue.name_of(stem, count - 1)
+    seen.time(f"file of {count} by its name", lambda: seen.fill(Names_like=last[-6:]), ROW, f"· {last}")
+    seen.time("its checksum, sites, rules", lambda: seen.choose(f"· {last}"), SAID, "adler32[^]*Sites[^]*Rules")
+
+
+def search(seen: Session, stem: str, count: int) -> None:
+    """By name and by metadata: datasets, and files among all that there are."""
+    seen.output.get_by_role("button", name="Search by name and metadata").click()
+    band = {"Min_frequency": "150 MHz", "Max_frequency": "151 MHz"}
+    kinds = {
+        "target and frequency": {"Target": "3C194", **band},
+        "date": {"Since": "2012-08-01", "Until": "2012-10-01"},
+        "cone": {"Cone": "150.5deg 61.5deg 0.2deg"},
     }
+    seen.ask("search datasets: name", "^1 found$", Name=f"{stem}.set0999")
+    for name, values in kinds.items():
+        seen.ask(f"search datasets: {name}", f"^{fitting(values)} found$", **values)
+    seen.output.get_by_label("Kind", exact=True).select_option("file")
+    before = fitting(values)
+    for name, values in kinds.items():
+        expected = fitting(values) * count // 1000
+        seen.ask(f"search {count} files: {name}, first page", f"^(?!{before} )[1-9]\\d* found", **values)
+        seen.until(f"search {count} files: {name}, all {expected}", SAID, f"^{expected} found$")
+        before = expected
+
+
+def fitting(values: dict[str, str]) -> int:
+    """How many of the thousand metadata that there are, in the datasets and again and again in the files, fit."""
+    tests = tests_of(Query(**{word.lower(): value for word, value in values.items()}))
+    return sum(all(test(catalogue.about_of(n)) for test in tests) for n in range(catalogue.DATASETS))
 
 
 if __name__ == "__main__":
