@@ -4,12 +4,15 @@
 import json
 import re
 
+import nbformat
+import numpy as np
 import pytest
+import small
 from by_keyboard import names, pictures, tab_to
+from screens import shots
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     IN_KERNEL,
-    SCREENSHOTS,
     lake_with_image,
     page,
     run_all,
@@ -18,17 +21,16 @@ from test_lab_in_a_browser import (  # noqa: F401 - fixtures
 
 from lofarlake_nb.lake import client, metadata
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.widgets.lake import TREE
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
 
-SIZES = {"1280": (1280, 800), "1920": (1920, 1080)}
-THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-SET_THEME = "async (theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 # All of the notebook is drawn, also what is far from the window.
-DRAW_ALL = """() => {
+DRAW_ALL = """(path) => {
   const app = window.jupyterapp;
-  window.explored = [...app.shell.widgets('main')].find(w => w.context?.path.endsWith('3_explore.ipynb'));
+  window.explored = [...app.shell.widgets('main')].find(w => w.context?.path.endsWith(path));
   app.shell.activateById(window.explored.id);
   const notebook = window.explored.content;
   notebook.notebookConfig = {...notebook.notebookConfig, windowingMode: 'none'};
@@ -39,18 +41,6 @@ SHOW_CELL = """(source) => {
   cell.outputArea.node.scrollIntoView();
 }"""
 FAILED = ".jupyter-widgets-error-widget, .jp-RenderedError, .lm-Widget.jupyter-widgets-error"
-
-
-def shots(page, name: str, cell: str) -> None:
-    """Pictures of a cell and its output at both sizes, in both themes."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    for theme, theme_name in THEMES.items():
-        page.evaluate(SET_THEME, theme_name)
-        for size, (width, height) in SIZES.items():
-            page.set_viewport_size({"width": width, "height": height})
-            page.evaluate(SHOW_CELL, cell)
-            page.wait_for_timeout(400)
-            page.screenshot(path=SCREENSHOTS / f"{name}_{size}_{theme}.png")
 
 
 # A choice made while the level is still being filtered would be lost with the rows that go.
@@ -74,7 +64,7 @@ def explored(page, running, lake_with_image):
     run_all(page)  # the landing notebook, which JupyterLab opens by itself: only then is it not in the way
     outputs = run_all(page, f"{folder}/3_explore.ipynb")
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-    page.evaluate(DRAW_ALL)
+    page.evaluate(DRAW_ALL, "3_explore.ipynb")
     return outputs
 
 
@@ -114,7 +104,7 @@ def test_an_observation_is_chosen_on_the_sky(page, explored):
     output.get_by_role("button", name="Use in notebook").click()
     output.get_by_text("is lofar:L667521_explored").wait_for(timeout=30_000)
     assert page.evaluate(IN_KERNEL, "print(dataset)").strip() == "lofar:L667521_explored"
-    shots(page, "sky", "sky.sky_view(lake)")
+    shots(page, "sky", lambda: page.evaluate(SHOW_CELL, "sky.sky_view(lake)"))
 
 
 def test_the_lake_is_clicked_through(page, explored):
@@ -130,7 +120,7 @@ def test_the_lake_is_clicked_through(page, explored):
     output.get_by_text("green, has all").or_(output.get_by_text("green, has the file")).first.wait_for(timeout=30_000)
     output.get_by_role("button", name="Verify").click()
     output.get_by_text(re.compile("of 1 file (is|are) right")).wait_for(timeout=30_000)
-    shots(page, "lake_browser", "lake_browser(lake")
+    shots(page, "lake_browser", lambda: page.evaluate(SHOW_CELL, "lake_browser(lake"))
 
 
 def test_the_lake_is_walked_through_by_the_keyboard(page, explored):
@@ -171,7 +161,30 @@ def test_an_image_is_read_out(page, explored):
     canvas.scroll_into_view_if_needed()
     canvas.hover(position={"x": 300, "y": 300})
     output.get_by_text("Jy/beam").last.wait_for(timeout=30_000)
-    shots(page, "viewer", "viewer.view(path")
+    shots(page, "viewer", lambda: page.evaluate(SHOW_CELL, "viewer.view(path"))
+
+
+def test_gains_and_visibilities_are_looked_at(page, explored, running, tmp_path):
+    path = small.measurement_set(tmp_path, 990_002, slots=60, channels=16)
+    layout = measurement_set.layout(path)
+    values = np.random.default_rng(4).normal(1, 0.1, (20, 4, 3, 2, 2)).view(complex)[..., 0]
+    corrections = solutions.Gains(values, layout.times[::3], layout.frequencies[::4])
+    solutions.write(tmp_path / "gains.h5", corrections, layout)
+    sources = ["from lofarlake_nb.widgets import opening"]
+    sources += [f"opening.look({str(shown)!r})" for shown in (tmp_path / "gains.h5", path)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, running.root / "looked.ipynb")
+    run_all(page, "looked.ipynb")
+    page.evaluate(DRAW_ALL, "looked.ipynb")
+    try:
+        for name, source in (("gains", "gains.h5"), ("visibilities", "_uv.MS")):
+            cell(page, source).locator("canvas").last.wait_for(timeout=30_000)
+            shots(page, name, lambda source=source: page.evaluate(SHOW_CELL, source))
+        assert {name for name in names(page) if name.startswith("no name")} == set()
+        assert any(name.startswith("plot: CS001HBA0 & CS003HBA0, XX") for name in pictures(page))
+    finally:
+        page.evaluate(DRAW_ALL, "3_explore.ipynb")
 
 
 def test_the_notebook_is_kept_in_the_lake(page, explored, lake_with_image):
@@ -179,7 +192,7 @@ def test_the_notebook_is_kept_in_the_lake(page, explored, lake_with_image):
     output = cell(page, "keep.keep_form(lake")
     output.get_by_role("button", name="Keep in the lake").click()
     output.get_by_text("it is in the lake as lofar:kept_3_explore").wait_for(timeout=20_000)
-    shots(page, "keep", "keep.keep_form(lake")
+    shots(page, "keep", lambda: page.evaluate(SHOW_CELL, "keep.keep_form(lake"))
     line = output.locator("code", has_text="fsspec.open").first.text_content()
     namespace: dict = {}
     exec(line.replace("'rucio.cfg'", repr(str(lake_with_image))), namespace)

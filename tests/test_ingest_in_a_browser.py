@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import pytest
 import small
 from by_keyboard import FOCUSED, tab_to
+from screens import shots
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     lake_with_image,
     page,
     run_all,
     running,
-    shot,
 )
 
 from lofarlake_nb.lake import client, verify
@@ -122,8 +122,7 @@ def test_bytes_and_files_grow_until_it_is_done_and_ends_in_links(filled, lake_ho
     with slow(lake_home):
         page.keyboard.press("Enter")  # on Run: the test before left the focus there
         running_to(page, rf"ingest: [1-9] of {FILES} files.* left")
-        page.locator(".jp-OutputArea [aria-label='files on their way']").scroll_into_view_if_needed()
-        shot(page, "ingest_running")
+        shots(page, "ingest_running", page.locator(".jp-OutputArea [role=status]").first.scroll_into_view_if_needed)
         running_to(page, "A copy elsewhere")
     readings = [tuple(map(float, one)) for one in heard(page, SENDING)]
     files, moved, whole = ([one[n] for one in readings] for n in (0, 2, 3))
@@ -140,5 +139,5 @@ def test_bytes_and_files_grow_until_it_is_done_and_ends_in_links(filled, lake_ho
     ended.locator("a", has_text="/1_ingest.ipynb").first.wait_for(timeout=20_000)
     ended.locator("li", has_text="in the lake: lofar:L990600").first.wait_for(timeout=20_000)
     assert ended.locator("[aria-label='files on their way']").count() == 0
-    shot(page, "ingest_done")
+    shots(page, "ingest_done", ended.locator("li").first.scroll_into_view_if_needed)
     assert verify.verify(client.connect(lake_home), "lofar:L990600").ok

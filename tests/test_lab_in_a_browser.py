@@ -16,11 +16,11 @@ import small
 from astropy.io import fits
 from astropy.wcs import WCS
 from running_lab import Running
+from screens import shots, sized
 
 from lofarlake_nb.lake import client, ingest
 
 CHROMIUM = shutil.which("chromium")
-SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
 
@@ -54,8 +54,8 @@ OPEN = """async (path) => {
   await widget.context.ready;
   window.jupyterapp.shell.activateById(widget.id);
 }"""
+SHOW_TOP = "() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0, 'start')"
 OPEN_DASK = "() => window.jupyterapp.shell.activateById('dask-dashboard-launcher')"
-THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 OPEN_PANEL = "() => window.jupyterapp.shell.activateById('rucio-jupyterlab:panel')"
 
 
@@ -105,24 +105,6 @@ def _other(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
 
 
-def shot(page, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-
-def shots(page, name: str) -> None:
-    """What is seen, in both themes on a small and on a large screen."""
-    for theme in ("Light", "Dark"):
-        page.evaluate(THEME, f"JupyterLab {theme}")
-        page.locator("#jupyterlab-splash").wait_for(state="detached")
-        for width, height in ((1280, 800), (1920, 1080)):
-            page.set_viewport_size({"width": width, "height": height})
-            page.wait_for_timeout(300)
-            shot(page, f"{name}_{theme.lower()}_{width}")
-    page.evaluate(THEME, "JupyterLab Light")
-    page.set_viewport_size({"width": 1280, "height": 800})
-
-
 def run_all(page, path: str = "") -> list[dict]:
     """Run a notebook to its end; its outputs, none of them an error."""
     answer = page.evaluate(RUN_ALL, path)
@@ -139,7 +121,7 @@ def test_it_opens_on_the_landing_notebook_which_runs(page):
     shown = " ".join(o["data"].get("text/html", "") for o in outputs)
     assert "your account is lofar" in shown
     assert "lofar:lab_result" in shown
-    shot(page, "landing")
+    shots(page, "landing", lambda: page.evaluate(SHOW_TOP))
 
 
 def test_the_panel_searches_the_lake(page):
@@ -151,7 +133,7 @@ def test_the_panel_searches_the_lake(page):
     panel.get_by_text("lofar:lab_result", exact=True).click()
     panel.get_by_text("All files available").wait_for(timeout=20_000)
     panel.get_by_text("Add to Notebook").wait_for()
-    shot(page, "panel")
+    shots(page, "panel")
 
 
 def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
@@ -163,7 +145,7 @@ def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-NotebookPanel-toolbar", has_text="Ready").wait_for(
         timeout=60_000
     )
-    shot(page, "added")
+    shots(page, "added")
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
     assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")
     assert fits.getheader(path)["OBJECT"] == "3C196"
@@ -186,17 +168,17 @@ def test_a_stage_runs_from_its_form_and_ends_in_links(page, running, tmp_path):
     page.keyboard.press("Tab")
     page.locator(".jp-OutputArea details code", has_text="-p observation").first.wait_for(state="attached")
     page.locator(".jp-OutputArea button", has_text="Run").first.click()
-    page.locator(".jp-OutputArea [role=status]", has_text="cell").first.wait_for()
-    shot(page, "form_running")
+    status = page.locator(".jp-OutputArea [role=status]").first
+    status.filter(has_text="cell").wait_for()
+    shots(page, "form_running", status.scroll_into_view_if_needed)
     page.locator(".jp-OutputArea", has_text="done: all").first.wait_for(timeout=60_000)
     link = page.locator(".jp-OutputArea a", has_text="1_ingest.ipynb").last
-    link.scroll_into_view_if_needed()
-    shots(page, "form")
+    shots(page, "form", link.scroll_into_view_if_needed)
     assert page.get_by_label("dataset", exact=True).last.input_value() == "lofar:L990001"
     link.click()
     page.wait_for_function("window.jupyterapp.shell.currentWidget?.context?.path.includes('/runs/1_ingest-')")
     page.locator(".jp-OutputArea", has_text="files verified").last.wait_for()
-    shot(page, "executed")
+    shots(page, "executed")
 
 
 def test_dasks_dashboard_is_beside_the_notebook(page, running):
@@ -209,7 +191,7 @@ def test_dasks_dashboard_is_beside_the_notebook(page, running):
     page.evaluate(OPEN_DASK)
     page.locator(".dask-DashboardListing-item button:not([disabled])", has_text="WORKERS MEMORY").first.click()
     page.frame_locator("iframe[src*='individual-workers-memory']").locator(".bk-Figure").first.wait_for(timeout=20_000)
-    shot(page, "dask")
+    shots(page, "dask")
     page.evaluate(OPEN, f"{folder.name}/0_start_here.ipynb")
     page.evaluate(IN_KERNEL, "session.close()")
 
@@ -227,8 +209,7 @@ def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_pat
         assert seen.locator(".jp-InputArea-editor").count() == 0
         assert seen.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
         assert seen.sent == []
-        SCREENSHOTS.mkdir(exist_ok=True)
-        seen.screenshot(path=SCREENSHOTS / "look.png", full_page=True)
+        sized(seen, "look", full_page=True)
         seen.close()
 
 

@@ -8,13 +8,13 @@ import nbformat
 import psutil
 import pytest
 from by_keyboard import FOCUSED, names, tab_to
+from screens import shots
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     lake_with_image,
     page,
     run_all,
     running,
-    shot,
 )
 
 from lofarlake_nb.parameters import SimulationParameters
@@ -87,12 +87,13 @@ def test_a_stage_is_stopped_while_workers_run_and_run_again(landing, running, tm
     processes = started_in(first).children(recursive=True)
     assert len([process for process in processes if "spawn_main" in " ".join(process.cmdline())]) == 2
     assert list(running.scratch.glob("lofarlake-dask-*"))
-    shot(page, "stage_2_running")
+    status = page.locator(".jp-OutputArea [role=status]").last
+    shots(page, "stage_2_running", status.scroll_into_view_if_needed)
     tab_to(page, "Stop")
     page.keyboard.press("Enter")
     page.locator(".jp-OutputArea [role=status]", has_text="stopped:").wait_for(timeout=60_000)
     assert page.evaluate(FOCUSED)["name"] == "Stop"
-    shot(page, "stage_2_stopped")
+    shots(page, "stage_2_stopped", status.scroll_into_view_if_needed)
 
     until(lambda: not any(process.is_running() for process in processes), 20, f"left over: {processes}")
     assert list(running.scratch.glob("lofarlake-dask-*")) == []
@@ -110,4 +111,4 @@ def test_a_stage_is_stopped_while_workers_run_and_run_again(landing, running, tm
     assert json.loads((products / "summary.json").read_text())["calibration"]["verdict"] == "good"
     until(lambda: not works(runs(running)[-1]), 20, "the second run did not end")
     assert list(running.scratch.glob("lofarlake-dask-*")) == []
-    shot(page, "stage_2_done")
+    shots(page, "stage_2_done", status.scroll_into_view_if_needed)
