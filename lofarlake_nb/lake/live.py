@@ -41,6 +41,21 @@ def headline(tick: Tick) -> str:
     return ", ".join(words) + ("" if is_running else f" ({tick.state})")
 
 
+def state_words(tick: Tick) -> str:
+    """State of a stage without any figure; of one that failed the newest reason too.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake.ticks import Failure
+    >>> state_words(Tick("ingest", 3, 8, 15 * 10**8, 2e8))
+    'ingest: running'
+    >>> state_words(Tick("ingest", 3, 8, 0, 0.0, "failed", failures=(Failure("lofar:b.tar", "SARA", "no space left"),)))
+    'ingest: failed: lofar:b.tar at SARA: no space left'
+    """
+    words = f"{tick.stage}: {tick.state}"
+    return f"{words}: {failure_words(tick.failures[-1])}" if tick.state == "failed" and tick.failures else words
+
+
 def site_words(site: Site) -> str:
     """A site in one line: its colour is a word too.
 

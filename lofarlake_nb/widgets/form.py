@@ -146,7 +146,8 @@ class StageForm:
         self.run: background.Run | None = None
         self.ended: list[Callable[[State], None]] = []
         self.code = ipywidgets.HTML()
-        self.status = ipywidgets.HTML()
+        # What screen readers read out by themselves is apart from the figures, which change at every look.
+        self.status, self.figures = ipywidgets.HTML(), ipywidgets.HTML()
         self.links = ipywidgets.Output()
         self.start = ipywidgets.Button(description="Run", icon="play", button_style="primary")
         self.stop = ipywidgets.Button(description="Stop", icon="stop")
@@ -221,9 +222,9 @@ class StageForm:
     def _look(self, running: background.Run) -> None:
         beat = threading.Event()
         while not (now := running.state()).ended:
-            self.status.value = _state(now)
+            self.status.value, self.figures.value = _state(now), _figures(now)
             beat.wait(_LOOK)
-        self.status.value = _state(now)
+        self.status.value, self.figures.value = _state(now), ""
         self._changed()
         for tell in self.ended:
             tell(now)
@@ -261,7 +262,7 @@ class StageForm:
         if more:
             rows += folding.folded(f"{len(more)} more parameters", [self.fields[name].widget for name in more])
         buttons = ipywidgets.HBox([self.start, self.stop])
-        return ipywidgets.VBox([*rows, buttons, self.status, self.links, self.code])
+        return ipywidgets.VBox([*rows, buttons, self.status, self.figures, self.links, self.code])
 
 
 def _datasets(lake: str) -> tuple[str, ...]:
@@ -287,13 +288,17 @@ def _marked(colour: str, words: str) -> str:
 
 
 def _state(now: State) -> str:
-    """How far a run is, as HTML."""
+    """The cell that a run is at, or how it ended, as HTML."""
     if now.ended:
         return _marked(_COLOURS[now.state], f"{now.state}: {now.said}")
     bar = ticks.bar(now.cell - 1 if now.cell else 0, now.cells or 1)
     where = f"cell {now.cell} of {now.cells}: {now.heading}" if now.cell else "a kernel starts"
-    cells = f'<div role="status">{bar} {html.escape(f"{now.state}, {where}")}</div>'
-    return cells + (ticks.lines(now.tick) if now.tick else "")
+    return f'<div role="status">{bar} {html.escape(f"{now.state}, {where}")}</div>'
+
+
+def _figures(now: State) -> str:
+    """How far its cell is, as HTML."""
+    return ticks.figures(now.tick) if now.tick else ""
 
 
 def _links(done: background.Run, now: State) -> dict[str, str]:

@@ -31,21 +31,40 @@ def show() -> Sink:
     """
     if get_ipython() is None:
         return live.terminal()
-    handle = display({"text/html": "", "text/plain": ""}, raw=True, display_id=True)
+    # Two places: one that changes at each tick may not hold what a screen reader reads out at each change.
+    empty = {"text/html": "", "text/plain": ""}
+    shown_state = display(empty, raw=True, display_id=True)
+    shown_figures = display(empty, raw=True, display_id=True)
+    said = ""
 
     def tell(tick: Tick) -> None:
-        shown = {"text/html": lines(tick), "text/plain": live.headline(tick), TICK_MIME: asdict(tick)}
-        handle.update(shown, raw=True)
+        nonlocal said
+        if (now := state(tick)) != said:
+            said = now
+            shown_state.update({"text/html": now, "text/plain": live.state_words(tick)}, raw=True)
+        shown = {"text/html": figures(tick), "text/plain": live.headline(tick), TICK_MIME: asdict(tick)}
+        shown_figures.update(shown, raw=True)
 
     return tell
 
 
-def lines(tick: Tick) -> str:
+def state(tick: Tick) -> str:
+    """State of a tick as HTML that screen readers read out by themselves; it holds no figures, so it seldom changes.
+
+    Examples
+    --------
+    >>> state(Tick("ingest", 1, 4, 2_000_000, 1e6)) == state(Tick("ingest", 2, 4, 9_000_000, 2e6))
+    True
+    """
+    return f'<div role="status">{html.escape(live.state_words(tick))}</div>'
+
+
+def figures(tick: Tick) -> str:
     """Tick as lines of HTML: the whole with its bar, sites, failures with reasons, files on their way.
 
     Examples
     --------
-    >>> said = lines(Tick("ingest", 1, 4, 2_000_000, 1e6, total_bytes=8_000_000, seconds=2.0))
+    >>> said = figures(Tick("ingest", 1, 4, 2_000_000, 1e6, total_bytes=8_000_000, seconds=2.0))
     >>> "ingest: 1 of 4 files, 2 MB of 8 MB" in said, "6 s left" in said
     (True, True)
     """
@@ -54,8 +73,7 @@ def lines(tick: Tick) -> str:
     if tick.failures:
         words = (f"<li>{html.escape(live.failure_words(failure))}</li>" for failure in tick.failures[-_FAILURES:])
         rows.append(f"<ul>{''.join(words)}</ul>")
-    # What changes with every byte stands outside of what a screen reader reads out by itself.
-    return f'<div role="status">{"".join(rows)}</div>{_moving(tick)}'
+    return f'<div role="group" aria-label="how far it is">{"".join(rows)}</div>{_moving(tick)}'
 
 
 def _moving(tick: Tick) -> str:

@@ -37,8 +37,10 @@ class Work:
 
     def __init__(self, title: str, do: Callable[[Sink], str], after: Callable[[], None] | None = None) -> None:
         self.title, self.error = title, ""
-        self.widget = ipywidgets.HTML(f'<div role="status">{html.escape(title)} …</div>')
-        self._last = ""
+        # What screen readers read out by themselves is apart from the figures, which change at every tick.
+        self.state = ipywidgets.HTML(f'<div role="status">{html.escape(title)} …</div>')
+        self.figures = ipywidgets.HTML()
+        self.widget = ipywidgets.VBox([self.state, self.figures])
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run, do, after), name="work", daemon=True)
         self._thread.start()
@@ -49,8 +51,7 @@ class Work:
         return not self._thread.is_alive()
 
     def _tell(self, tick: Tick) -> None:
-        self._last = ticks.lines(tick)
-        self.widget.value = f"<div>{html.escape(self.title)}</div>{self._last}"
+        self.figures.value = ticks.figures(tick)
 
     def _run(self, do: Callable[[Sink], str], after: Callable[[], None] | None) -> None:
         try:
@@ -60,9 +61,9 @@ class Work:
                 log.exception("%s", self.title)
                 error = RuntimeError(f"{type(error).__name__}: {error}")
             self.error = str(error)
-            self.widget.value = f"<div>{html.escape(self.title)}</div>{self._last}{describing.problem(error)}"
+            self.state.value = f"<div>{html.escape(self.title)}</div>{describing.problem(error)}"
             return
         line = f'<div role="status">{describing.mark("green")} {html.escape(f"{self.title}: {said}")}</div>'
-        self.widget.value = self._last + line
+        self.state.value = line
         if after is not None:
             after()

@@ -135,6 +135,32 @@ def test_a_run_is_stopped_and_a_form_made_meanwhile_finds_it(notebook_of, tmp_pa
     assert "run it again: what was finished is kept" in second.status.value
 
 
+MOVING = """\
+import time
+from lofarlake_nb.lake.progress import Progress
+from lofarlake_nb.widgets.ticks import show
+with Progress("ingest", 5, show(), total_bytes=5000) as progress:
+    for n in range(5):
+        list(progress.count([b"x" * 1000], "SARA"))
+        progress.finished("SARA")
+        time.sleep(1)
+"""
+
+
+def test_figures_change_while_what_is_read_out_by_itself_does_not(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    form = stage_form(str(notebook_of(PARAMETERS, MOVING)))
+    read_out, figures = [], []
+    form.status.observe(lambda change: read_out.append(change["new"]), "value")
+    form.figures.observe(lambda change: figures.append(change["new"]), "value")
+    form.start.click()
+    assert ended(form).state == "done"
+    assert len([text for text in figures if "of 5 files" in text]) >= 3
+    assert not any("files" in text or "kB" in text for text in read_out)
+    assert len(read_out) <= 4, read_out  # a kernel starts, two cells, done
+    assert form.figures.value == ""
+
+
 def test_no_button_is_disabled_so_that_none_loses_the_focus(form):
     form.stop.click()
     assert "nothing runs" in form.status.value

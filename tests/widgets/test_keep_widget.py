@@ -24,4 +24,4 @@ def test_what_is_not_there_is_said(lake_home):
     form = KeepForm(lake_home, "no_such.ipynb", "")
     form.button.click()
     assert form.work.wait(30)
-    assert "no_such.ipynb: no such file; save it first" in html.unescape(form.work.widget.value)
+    assert "no_such.ipynb: no such file; save it first" in html.unescape(form.work.state.value)

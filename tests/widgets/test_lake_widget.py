@@ -230,7 +230,7 @@ def test_retrieve_brings_it_here(clicked, tmp_path):
     clicked.actions.buttons["retrieve"].click()
     clicked.wait()
     assert (tmp_path / "here" / "widget_result.summary.json").read_text() == '{"rms": 0.25}'
-    assert "2 files are in" in words(clicked.actions.works[0].widget.value)
+    assert "2 files are in" in words(clicked.actions.works[0].state.value)
     assert line(clicked).endswith(f".retrieve({RESULT!r}, {str(tmp_path / 'here')!r})")
 
 
@@ -254,7 +254,7 @@ def test_replicate_waits_for_the_copy_and_shows_it(clicked):
     clicked.actions.site.value = "JUELICH"
     clicked.actions.buttons["replicate"].click()
     clicked.wait()
-    assert "2 files are at JUELICH" in words(clicked.actions.works[0].widget.value)
+    assert "2 files are at JUELICH" in words(clicked.actions.works[0].state.value)
     assert "JUELICH: green, has all 2 files" in words(clicked.shown.value)
 
 
@@ -262,7 +262,7 @@ def test_verify_counts_the_copies_that_are_right(clicked):
     choose(clicked, "lofar", RESULT)
     clicked.actions.buttons["verify"].click()
     clicked.wait()
-    assert "copies of 2 files are right" in words(clicked.actions.works[0].widget.value)
+    assert "copies of 2 files are right" in words(clicked.actions.works[0].state.value)
 
 
 def test_process_opens_the_form_of_stage_2_with_the_dataset(clicked):
@@ -289,8 +289,8 @@ def test_work_that_fails_says_what_to_do():
 
     work = Work("retrieve x", do)
     assert work.wait(5)
-    assert "no lake answers; start it: lofarlake lake start" in words(work.widget.value)
-    assert "1 of 2 files" in words(work.widget.value)
+    assert "no lake answers; start it: lofarlake lake start" in words(work.state.value)
+    assert "1 of 2 files" in words(work.figures.value)
 
 
 def test_work_that_fails_in_an_unknown_way_is_not_under_way_for_ever():
@@ -299,7 +299,7 @@ def test_work_that_fails_in_an_unknown_way_is_not_under_way_for_ever():
 
     work = Work("verify", do)
     assert work.wait(10)
-    assert (work.error, words(work.widget.value).split()[-2:]) == ("KeyError: 'adler32'", ["KeyError:", "'adler32'"])
+    assert (work.error, words(work.state.value).split()[-2:]) == ("KeyError: 'adler32'", ["KeyError:", "'adler32'"])
 
 
 def test_a_click_that_fails_in_an_unknown_way_says_so():
