@@ -35,15 +35,15 @@ def shots(page, name: str, show: Callable[[], object] | None = None) -> None:
             show()
 
 
-def sized(page, name: str, show: Callable[[], object] | None = None, end: str = "", *, full_page: bool = False) -> None:
-    """Pictures NAME_WIDTH.png of a page, at both sizes; the full one is all of it, also what is below the window."""
+def sized(page, name: str, show: Callable[[], object] | None = None, end: str = "") -> None:
+    """Pictures NAME_WIDTH.png of a page, at both sizes."""
     FOLDER.mkdir(exist_ok=True)
     for width, (x, y) in SIZES.items():
         page.set_viewport_size({"width": x, "height": y})
         if show is not None:
             show()
         page.wait_for_timeout(_DRAWN)
-        page.screenshot(path=FOLDER / f"{name}_{width}{end}.png", full_page=full_page)
+        page.screenshot(path=FOLDER / f"{name}_{width}{end}.png")
 
 
 def _choose(page, theme: str) -> None:

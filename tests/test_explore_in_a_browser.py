@@ -179,7 +179,10 @@ def test_gains_and_visibilities_are_looked_at(page, explored, running, tmp_path)
     page.evaluate(DRAW_ALL, "looked.ipynb")
     try:
         for name, source in (("gains", "gains.h5"), ("visibilities", "_uv.MS")):
-            cell(page, source).locator("canvas").last.wait_for(timeout=30_000)
+            output = cell(page, source)
+            output.locator("canvas").last.wait_for(timeout=30_000)
+            toolbar = output.locator(".jupyter-matplotlib-toolbar").bounding_box()
+            assert toolbar["y"] + toolbar["height"] <= output.locator("canvas").last.bounding_box()["y"]
             shots(page, name, lambda source=source: page.evaluate(SHOW_CELL, source))
         assert {name for name in names(page) if name.startswith("no name")} == set()
         assert any(name.startswith("plot: CS001HBA0 & CS003HBA0, XX") for name in pictures(page))

@@ -122,7 +122,7 @@ def test_bytes_and_files_grow_until_it_is_done_and_ends_in_links(filled, lake_ho
     with slow(lake_home):
         page.keyboard.press("Enter")  # on Run: the test before left the focus there
         running_to(page, rf"ingest: [1-9] of {FILES} files.* left")
-        shots(page, "ingest_running", page.locator(".jp-OutputArea [role=status]").first.scroll_into_view_if_needed)
+        shots(page, "ingest_running", page.locator(".jp-OutputArea summary").first.scroll_into_view_if_needed)
         running_to(page, "A copy elsewhere")
     readings = [tuple(map(float, one)) for one in heard(page, SENDING)]
     files, moved, whole = ([one[n] for one in readings] for n in (0, 2, 3))

@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 
 # ipympl takes no name for what gets the focus. A picture of one clear pixel in it can have one: CSS gives it words.
 _PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+# And its toolbar lies over the plot, where titles and colour bars are: it gets a line of its own.
 _CSS = """
-.%s .jupyter-matplotlib-canvas-div::before {
-  content: url("%s") / "%s"; position: absolute; width: 1px; height: 1px;
-}"""
+.{own} .jupyter-matplotlib-canvas-div::before {{
+  content: url("{pixel}") / "{words}"; position: absolute; width: 1px; height: 1px;
+}}
+.{own} .jupyter-matplotlib-toolbar {{ position: static; order: -1; align-self: flex-end; }}"""
 
 
 def canvas_of(figure: Figure) -> Any:
@@ -62,7 +64,8 @@ def named(canvas: Any) -> ipywidgets.Widget:
     canvas.add_class(own)
 
     def say(_event: object = None) -> None:
-        name.value = f"<style>{_CSS % (own, _PIXEL, _escaped(words(canvas.figure)))}</style>"
+        css = _CSS.format(own=own, pixel=_PIXEL, words=_escaped(words(canvas.figure)))
+        name.value = f"<style>{css}</style>"
 
     canvas.mpl_connect("draw_event", say)
     say()

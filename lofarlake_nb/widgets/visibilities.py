@@ -1,5 +1,6 @@
 """Visibilities of a Measurement Set: dynamic spectra of baselines with their flags, and coverage of the uv plane."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,13 +84,19 @@ def dynamic_spectrum(
     axes.imshow(flags, aspect="auto", interpolation="nearest", cmap=ListedColormap(["#D55E00"]), extent=extent)
     figure.colorbar(drawn, ax=axes, label=f"amplitude of {column}")
     axes.set_xlabel("frequency (MHz)")
-    axes.yaxis.set_major_formatter(lambda slot, _: f"{hours[int(np.clip(round(slot), 0, len(hours) - 1))]:.2f}")
+    axes.yaxis.set_major_formatter(lambda slot, _: _clock(hours, slot))
     gaps = np.flatnonzero(np.diff(hours) > 1.5 * step * layout.interval / 3600)
     for gap in gaps:
         axes.axhline(gap + 0.5, color="white", lw=0.8)
     axes.set_ylabel(f"hours since the start{', scans without their gaps' if len(gaps) else ''}")
     name = layout.correlations[polarization]
     axes.set_title(f"{_pair(layout, baseline)}, {name}: {100 * flag.mean():.1f} % flagged (orange)", fontsize=11)
+
+
+def _clock(hours: np.ndarray, slot: float) -> str:
+    """Hours of a slot; of a short observation with more digits, or neighbouring ticks would say the same."""
+    places = max(2, 2 - math.floor(math.log10(max(hours[-1], 1e-6))))
+    return f"{hours[int(np.clip(round(slot), 0, len(hours) - 1))]:.{places}f}"
 
 
 def uv_coverage(figure: Figure, layout: Layout) -> None:

@@ -220,7 +220,7 @@ def test_the_newest_six_works_are_shown(clicked):
     for n in range(8):
         clicked.actions._begin(f"work {n}", "work()", lambda sink: "done")
     clicked.wait()
-    assert [words(one.value).split(":")[0][-6:] for one in clicked.actions.log.children] == [
+    assert [words(one.children[0].value).split(":")[0][-6:] for one in clicked.actions.log.children] == [
         f"work {n}" for n in (7, 6, 5, 4, 3, 2)
     ]
 
@@ -317,7 +317,7 @@ def test_open_says_that_nothing_is_in_a_dataset():
     actions = Actions(browser, "", lambda: "lofar:empty", lambda line: None, lambda: None, "here")
     actions.buttons["open"].click()
     actions.wait()
-    assert "nothing is in it" in words(actions.log.children[0].value)
+    assert "nothing is in it" in words(actions.works[0].state.value)
 
 
 def test_no_page_is_turned_where_there_is_none():
