@@ -133,7 +133,6 @@ def test_the_panel_searches_the_lake(page):
     panel.get_by_text("lofar:lab_result", exact=True).click()
     panel.get_by_text("All files available").wait_for(timeout=20_000)
     panel.get_by_text("Add to Notebook").wait_for()
-    shots(page, "panel")
 
 
 def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
@@ -145,7 +144,7 @@ def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-NotebookPanel-toolbar", has_text="Ready").wait_for(
         timeout=60_000
     )
-    shots(page, "added")
+    shots(page, "panel")
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
     assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")
     assert fits.getheader(path)["OBJECT"] == "3C196"
@@ -209,7 +208,7 @@ def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_pat
         assert seen.locator(".jp-InputArea-editor").count() == 0
         assert seen.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
         assert seen.sent == []
-        sized(seen, "look", full_page=True)
+        sized(seen, "look")
         seen.close()
 
 
