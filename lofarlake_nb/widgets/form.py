@@ -224,11 +224,12 @@ class StageForm:
         while not (now := running.state()).ended:
             self.status.value, self.figures.value = _state(now), _figures(now)
             beat.wait(_LOOK)
-        self.status.value, self.figures.value = _state(now), ""
+        if self.run is running:  # else the next one has begun already, and these links would be taken for its own
+            self.status.value, self.figures.value = _state(now), ""
+            self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
         self._changed()
         for tell in self.ended:
             tell(now)
-        self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
 
     def _typed(self, field: Field) -> None:
         was_wrong = bool(self.wrong)

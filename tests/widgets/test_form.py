@@ -119,6 +119,17 @@ def test_a_run_ends_in_links_and_the_next_stage_takes_its_dataset(form, notebook
     assert after.fields["dataset"].control.value == "lofar:made"
 
 
+def test_links_of_a_run_do_not_stand_under_the_next_one(form):
+    """What looks at a run may come to its end when the next one has begun."""
+    form.start.click()
+    ended(form)
+    before = form.run
+    form.start.click()
+    form._look(before)
+    assert before.folder.name not in str(form.links.outputs)
+    ended(form)
+
+
 def test_a_run_is_stopped_and_a_form_made_meanwhile_finds_it(notebook_of, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = str(notebook_of(PARAMETERS, "import time; time.sleep(60)"))
