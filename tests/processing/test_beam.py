@@ -48,7 +48,7 @@ def test_what_a_beam_leaves_of_sources_is_told_of_the_middle_of_the_observation(
     path, layout, _, places = seen
     model = replace(calibrator("3C196"), ra=places[:4, 0], dec=places[:4, 1])
     time, frequency = float(layout.times[len(layout.times) // 2]), float(layout.frequencies.mean())
-    telescope = beam.open_telescope(path)
+    telescope = beam.open_telescope(path, layout)
     theirs = [telescope.station_response(time, 0, frequency, *map(float, place)) for place in places[:4]]
     power = (np.abs(np.stack(theirs)) ** 2).sum(axis=(1, 2))
     np.testing.assert_allclose(direction_plan.power(path, layout, model, True), power / power[0], rtol=1e-3)
