@@ -12,7 +12,7 @@ from lofarlake_nb.parameters import AverageParameters, FlagParameters
 from lofarlake_nb.processing import averaging, flagging
 from lofarlake_nb.processing.ateam.sources import ATEAM
 from lofarlake_nb.processing.gains import sensitivity
-from lofarlake_nb.processing.images import primary_beam
+from lofarlake_nb.processing.images import station_beams
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.predict import direction_cosines
@@ -131,7 +131,7 @@ def test_what_is_averaged_has_one_field_and_its_beams(averaged, expected, tmp_pa
         writer.add_column(path, "CORRECTED_DATA")
         layout = measurement_set.layout(path)
         size = Geometry(64, np.deg2rad(0.1), 0.0, np.inf, 0.0, (0.0, 0.8))
-        field = primary_beam.station_beams(path, layout, size, float(layout.frequencies.mean()))
+        field = station_beams.station_beams(path, layout, size, float(layout.frequencies.mean()))
         described = replace(measurement_set.describe(path), path=None)
         pairs.append((beams_of(path), field.jones, sensitivity.element_powers(path, [layout]), described))
         with measurement_set.opened(path) as ms:
