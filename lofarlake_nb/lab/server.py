@@ -110,6 +110,7 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     working_copies(notebooks_folder(), folder, lake)
     jupyter = home / "jupyter"
     jupyter.mkdir(mode=0o700, exist_ok=True)
+    jupyter.chmod(0o700)  # logins go there, and it may have been there
     settings = jupyter / "config" / "labconfig" / "default_setting_overrides.json"
     dashboard = _dashboard(settings)
     environment = _environment(home, dashboard)
