@@ -35,6 +35,11 @@ def shots(page, name: str, show: Callable[[], object] | None = None) -> None:
             show()
 
 
+def centred(locator) -> Callable[[], object]:
+    """What brings an element into the window; one that is drawn anew meanwhile, as status lines are, is no error."""
+    return lambda: locator.evaluate("element => element.scrollIntoView({block: 'center'})")
+
+
 def sized(page, name: str, show: Callable[[], object] | None = None, end: str = "") -> None:
     """Pictures NAME_WIDTH.png of a page, at both sizes."""
     FOLDER.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import small
 from by_keyboard import FOCUSED, tab_to
-from screens import shots
+from screens import centred, shots
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     lake_with_image,
@@ -122,7 +122,7 @@ def test_bytes_and_files_grow_until_it_is_done_and_ends_in_links(filled, lake_ho
     with slow(lake_home):
         page.keyboard.press("Enter")  # on Run: the test before left the focus there
         running_to(page, rf"ingest: [1-9] of {FILES} files.* left")
-        shots(page, "ingest_running", page.locator(".jp-OutputArea summary").first.scroll_into_view_if_needed)
+        shots(page, "ingest_running", centred(page.locator(".jp-OutputArea summary").first))
         running_to(page, "A copy elsewhere")
     readings = [tuple(map(float, one)) for one in heard(page, SENDING)]
     files, moved, whole = ([one[n] for one in readings] for n in (0, 2, 3))
@@ -139,5 +139,5 @@ def test_bytes_and_files_grow_until_it_is_done_and_ends_in_links(filled, lake_ho
     ended.locator("a", has_text="/1_ingest.ipynb").first.wait_for(timeout=20_000)
     ended.locator("li", has_text="in the lake: lofar:L990600").first.wait_for(timeout=20_000)
     assert ended.locator("[aria-label='files on their way']").count() == 0
-    shots(page, "ingest_done", ended.locator("li").first.scroll_into_view_if_needed)
+    shots(page, "ingest_done", centred(ended.locator("li").first))
     assert verify.verify(client.connect(lake_home), "lofar:L990600").ok

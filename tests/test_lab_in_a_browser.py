@@ -16,7 +16,7 @@ import small
 from astropy.io import fits
 from astropy.wcs import WCS
 from running_lab import Running
-from screens import shots, sized
+from screens import centred, shots, sized
 
 from lofarlake_nb.lake import client, ingest
 
@@ -169,10 +169,10 @@ def test_a_stage_runs_from_its_form_and_ends_in_links(page, running, tmp_path):
     page.locator(".jp-OutputArea button", has_text="Run").first.click()
     status = page.locator(".jp-OutputArea [role=status]").first
     status.filter(has_text="cell").wait_for()
-    shots(page, "form_running", status.scroll_into_view_if_needed)
+    shots(page, "form_running", centred(status))
     page.locator(".jp-OutputArea", has_text="done: all").first.wait_for(timeout=60_000)
     link = page.locator(".jp-OutputArea a", has_text="1_ingest.ipynb").last
-    shots(page, "form", link.scroll_into_view_if_needed)
+    shots(page, "form", centred(link))
     assert page.get_by_label("dataset", exact=True).last.input_value() == "lofar:L990001"
     link.click()
     page.wait_for_function("window.jupyterapp.shell.currentWidget?.context?.path.includes('/runs/1_ingest-')")

@@ -8,7 +8,7 @@ import nbformat
 import psutil
 import pytest
 from by_keyboard import FOCUSED, names, tab_to
-from screens import shots
+from screens import centred, shots
 from test_lab_in_a_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     lake_with_image,
@@ -88,12 +88,12 @@ def test_a_stage_is_stopped_while_workers_run_and_run_again(landing, running, tm
     assert len([process for process in processes if "spawn_main" in " ".join(process.cmdline())]) == 2
     assert list(running.scratch.glob("lofarlake-dask-*"))
     status = page.locator(".jp-OutputArea [role=status]").last
-    shots(page, "stage_2_running", status.scroll_into_view_if_needed)
+    shots(page, "stage_2_running", centred(status))
     tab_to(page, "Stop")
     page.keyboard.press("Enter")
     page.locator(".jp-OutputArea [role=status]", has_text="stopped:").wait_for(timeout=60_000)
     assert page.evaluate(FOCUSED)["name"] == "Stop"
-    shots(page, "stage_2_stopped", status.scroll_into_view_if_needed)
+    shots(page, "stage_2_stopped", centred(status))
 
     until(lambda: not any(process.is_running() for process in processes), 20, f"left over: {processes}")
     assert list(running.scratch.glob("lofarlake-dask-*")) == []
@@ -112,4 +112,4 @@ def test_a_stage_is_stopped_while_workers_run_and_run_again(landing, running, tm
     assert json.loads((products / "summary.json").read_text())["calibration"]["verdict"] == "good"
     until(lambda: not works(runs(running)[-1]), 20, "the second run did not end")
     assert list(running.scratch.glob("lofarlake-dask-*")) == []
-    shots(page, "stage_2_done", status.scroll_into_view_if_needed)
+    shots(page, "stage_2_done", centred(status))
