@@ -52,9 +52,8 @@ def flag(bench: Bench) -> None:
     mine, theirs = bench.turns(ours, peers)
     ours_found = [Path(p) for p in found["flag_files"]]
     for name in peers:
-        # No bound: a tenth of what is clean is flagged there and not here. The truth tells who is right.
         bench.row(
-            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, ""
+            f"flags that differ from {name}'s", float(1 - process_equal.flags(places[name], ours_found)), None, "", 0.05
         )
         told = process_equal.interference(bench.observation.truth, places[name], ours_found)
         for what, (here, there) in told.items():

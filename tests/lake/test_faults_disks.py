@@ -125,8 +125,7 @@ def test_a_disk_that_fills_up_under_what_is_retrieved(lake_home, dataset, files,
     to = tmp_path / "back"
     to.mkdir()
     with small_disk(to, SPARE + 12) as disk:
-        # Of a tar, where the disk is full before a member's first byte, that is said of the member.
-        with pytest.raises(NoSpace, match="no space left|member .* needs 3000000 bytes"):
+        with pytest.raises(NoSpace, match="no space left"):
             disk.do(disks.retrieved, lake_home, dataset, to, at)
         assert [name for name in disk.files() if ".json" not in name] == [f.name for f in files[:kept]]
         with pytest.raises(NoSpace, match="MB are free"):
