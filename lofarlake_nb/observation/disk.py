@@ -8,6 +8,7 @@ import errno
 import fcntl
 import mmap
 import os
+import random
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -182,16 +183,26 @@ class Source:
 
 
 def _is_cached(file: int, size: int) -> bool:
-    """Whether most of a file is in the cache, by a look at some of its pages."""
+    """Whether most of a file is in the cache, by a look at some of its pages.
+
+    A page that is missing is read on being asked for: so nothing around it may be, and others are asked for each time.
+    """
     page, there = bytearray(ALIGNMENT), 0
-    for n in range(_PROBES):
-        try:
-            there += os.preadv(file, [page], n * size // _PROBES, os.RWF_NOWAIT) > 0
-        except BlockingIOError:  # it is not there
-            continue
-        except OSError:  # a file system that can't say
-            return True
+    try:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+        for at in random.sample(range(size // ALIGNMENT), _PROBES):
+            there += _is_page_cached(file, at * ALIGNMENT, page)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_NORMAL)
+    except OSError:  # a file system that can't say
+        return True
     return there > _PROBES // 2
+
+
+def _is_page_cached(file: int, at: int, page: bytearray) -> bool:
+    try:
+        return os.preadv(file, [page], at, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
 
 
 def _write(file: int, block: memoryview) -> None:

@@ -1,6 +1,9 @@
+import ctypes
+import mmap
 import os
 from contextlib import closing
 
+import numpy as np
 import pytest
 
 from lofarlake_nb.observation import disk
@@ -36,12 +39,25 @@ def cold(path) -> None:
 
 
 def is_cached(path, at: int) -> bool:
-    """Whether the system has a page of a file; asking has it read more of them, so ask for another the next time."""
+    """Whether the system has a page of a file; asking has it read that page, so ask for another the next time."""
     with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         try:
             return os.preadv(file.fileno(), [bytearray(4096)], at, os.RWF_NOWAIT) > 0
         except BlockingIOError:
             return False
+
+
+def cached(path) -> int:
+    """Pages of a file that the system has (mincore(2)); asking changes nothing."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        view, found = np.frombuffer(mapped, np.uint8), np.zeros(-(-len(mapped) // 4096), np.uint8)
+        missing = ctypes.CDLL(None).mincore(
+            ctypes.c_void_p(view.ctypes.data), ctypes.c_size_t(len(view)), ctypes.c_void_p(found.ctypes.data)
+        )
+        del view
+    assert not missing
+    return int((found & 1).sum())
 
 
 def read(path, room: int = CHUNK, start: int = 0) -> bytes:
@@ -74,15 +90,32 @@ def test_blocks_that_lie_right_are_written_as_they_lie(folder, data):
     assert (folder / "file").read_bytes() == data[:LARGE] + b"and a rest"
 
 
-def test_large_files_on_a_disk_leave_the_cache_alone(tmp_path, data):
+@pytest.fixture
+def local(tmp_path):
+    """A folder on a disk that knows O_DIRECT."""
     with open(tmp_path / "probe", "wb") as probe:
         if not disk._is_local(probe.fileno()):
             pytest.skip("this folder is on no local disk that lofarlake knows")
-    with Written(tmp_path / "file", LARGE + 5) as file:
+    return tmp_path
+
+
+def test_large_files_on_a_disk_leave_the_cache_alone(local, data):
+    with Written(local / "file", LARGE + 5) as file:
         file.write(data[: LARGE + 5])
-    assert not is_cached(tmp_path / "file", CHUNK)
-    assert read(tmp_path / "file") == data[: LARGE + 5]
-    assert not is_cached(tmp_path / "file", 4 * CHUNK + 3 * CHUNK // 8)  # between the pages that were asked for
+    assert not is_cached(local / "file", CHUNK)
+    assert read(local / "file") == data[: LARGE + 5]
+    assert cached(local / "file") <= 2 + 16  # what was asked for above, the last bytes, and what reading looked at
+
+
+def test_a_look_at_the_cache_does_not_fill_it(local, data):
+    """Where a disk reads megabytes ahead, each look brought in what the next ones found."""
+    path = local / "file"
+    path.write_bytes(data)
+    cold(path)
+    for looks in range(1, 21):
+        with closing(Source(path)):
+            pass
+        assert cached(path) <= 16 * looks
 
 
 def test_a_file_that_is_there_stays(folder):
