@@ -70,6 +70,7 @@ def _plain_weights(ms: Any, rows: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _surely_finite(values: np.ndarray) -> bool:
-    """Whether all are finite numbers, or False when in doubt: their sum is not where one of them is not."""
+    """Whether all are finite numbers, or False when in doubt: the sum of squares is not where one of them is not."""
+    flat = values.reshape(-1)
     with np.errstate(all="ignore"):
-        return bool(np.isfinite(values.view(values.real.dtype).sum()))
+        return bool(np.isfinite(np.vdot(flat, flat)))

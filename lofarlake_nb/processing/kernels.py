@@ -64,6 +64,11 @@ def _predict() -> None:
     Predictor(sky_model.calibrator("3C48"), LAYOUT).visibilities(uvw, slice(None))
 
 
+def _beam() -> None:
+    """EveryBeam, without which gains have no scale."""
+    import everybeam  # noqa: F401 - after its environment is set
+
+
 def _calibrate() -> None:
     """Diagonal gains, as `gains.tasks` solves and applies them."""
     parameters = CalibrationParameters()
@@ -90,7 +95,7 @@ def _image() -> None:
     facet_cells.image_of(data, chunk, cells, facet, size, 1e-4)
 
 
-PIECES = (engines.prepare, _flag, _average, _predict, _calibrate, _image)
+PIECES = (engines.prepare, _flag, _average, _predict, _beam, _calibrate, _image)
 
 
 def _data() -> np.ndarray:

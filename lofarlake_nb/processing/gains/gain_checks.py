@@ -239,13 +239,15 @@ def _missing(gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray]) -> np.
 def median(values: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
     """Median along an axis without NaN; NaN, and no warning, where there is nothing else.
 
+    As `numpy.nanmedian`, which takes several times as long where there are many short rows.
+
     Examples
     --------
     >>> median(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]), axis=1).tolist()
     [2.0, nan]
     """
-    empty = np.isnan(values).all(axis=axis, keepdims=True)
-    filled = np.where(empty, 0, values)
-    median = np.nanmedian(filled, axis=axis, keepdims=True)
-    median = np.where(empty, np.nan, median)
-    return median if keepdims else median.squeeze(axis)
+    ordered = np.sort(values, axis=axis)  # NaN come last
+    count = (~np.isnan(values)).sum(axis=axis, keepdims=True)
+    low, high = (np.take_along_axis(ordered, at, axis) for at in ((count - 1) // 2, count // 2))
+    middle = 0.5 * (low + high)
+    return middle if keepdims else middle.squeeze(axis)

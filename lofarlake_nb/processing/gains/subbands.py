@@ -1,6 +1,6 @@
 """Gains of all Measurement Sets of an observation: solved on the workers, judged together, applied."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import distributed
@@ -21,7 +21,7 @@ from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
-from lofarlake_nb.processing.windows import blocks, groups
+from lofarlake_nb.processing.windows import BLOCK_BYTES, blocks, groups
 
 # A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
 # 0.96 of its power.
@@ -97,19 +97,22 @@ def solve(
         if not layouts:
             with_beam = _with_beam(path, layout, model, parameters)
         layouts.append(layout)
-        ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots))
+        # Visibilities are read in pieces: of a whole block a task keeps the model alone.
+        ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots), BLOCK_BYTES)
         tasks.append(
             [
                 client.submit(solve_window, path, part, model, parameters, with_beam, transferred, pure=False)
                 for part in ranges
             ]
         )
-    powers = _powers(paths[0], layouts, model, with_beam)  # while the workers solve
-    stations = [
-        Stations(sensitivity.expected(layout, measurement_set.antenna_set(path)), power)
-        for path, layout, power in zip(paths, layouts, powers, strict=True)
+    powers = _powers(paths[0], layouts, model, with_beam, client)
+    nominal = [
+        sensitivity.expected(layout, measurement_set.antenna_set(path))
+        for path, layout in zip(paths, layouts, strict=True)
     ]
-    solved = [solving.joined(parts) for parts in client.gather(tasks)]
+    parts, powers = client.gather((tasks, powers))
+    solved = [solving.joined(of) for of in parts]
+    stations = [Stations(*known) for known in zip(nominal, powers, strict=True)]
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
@@ -264,11 +267,16 @@ def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parame
     return known
 
 
-def _powers(path: Path, layouts: list[Layout], model: SkyModel | ModelColumn, with_beam: bool) -> list[float]:
+def _powers(
+    path: Path, layouts: list[Layout], model: SkyModel | ModelColumn, with_beam: bool, client: distributed.Client
+) -> list[float] | distributed.Future:
     """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
     if isinstance(model, ModelColumn):
         return [float("nan")] * len(layouts)  # whether beams are in it isn't known
-    return [1.0] * len(layouts) if with_beam else sensitivity.element_powers(path, layouts)
+    if with_beam:
+        return [1.0] * len(layouts)
+    brief = [replace(layout, rows=layout.rows[:0]) for layout in layouts]
+    return client.submit(sensitivity.element_powers, path, brief, pure=False)
 
 
 def _layout(path: Path, others: list[Layout]) -> Layout:

@@ -96,7 +96,8 @@ def _modelled(
     Returns
     -------
     callable
-        Takes slots, whole solution intervals, and returns their Block. A model is predicted once and kept.
+        Takes slots, whole solution intervals, and returns their Block. A model is predicted once and kept, as are the
+        flags: when the same slots are asked for again, visibilities and weights alone are read.
     """
     columns = ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"]
     if isinstance(model, ModelColumn):
@@ -107,14 +108,18 @@ def _modelled(
 
         return stored
     expected = predictor(path, layout, model, parameters, with_beam, times)
-    kept: dict[int, np.ndarray] = {}
+    kept: dict[int, Block] = {}
 
     def predicted(piece: slice) -> Block:
+        if piece.start in kept:
+            found = read(["DATA", "WEIGHT_SPECTRUM"], piece)
+            return replace(kept[piece.start], data=found["DATA"], weight=found["WEIGHT_SPECTRUM"])
         found = read(columns, piece)
-        if piece.start not in kept:
-            values = expected.visibilities(found["UVW"], piece)
-            kept[piece.start] = values[..., [0, -1]] if values.shape[-1] > found["DATA"].shape[-1] else values
-        return make(found, kept[piece.start], layout, piece, parameters)
+        values = expected.visibilities(found["UVW"], piece)
+        values = values[..., [0, -1]] if values.shape[-1] > found["DATA"].shape[-1] else values
+        block = make(found, values, layout, piece, parameters)
+        kept[piece.start] = replace(block, data=np.empty(0), weight=np.empty(0))
+        return block
 
     return predicted
 
