@@ -1,7 +1,5 @@
 """The calibrators' published fluxes, and LOFAR's sky model format with its dialects and its mistakes."""
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -118,7 +116,6 @@ def test_a_broken_line_is_named(tmp_path, line, what):
 
 
 def test_what_a_file_says_and_the_model_leaves_out_is_warned_of_once(tmp_path, caplog):
-    caplog.set_level(logging.WARNING)  # a Dask cluster of other tests silences pytest's handlers while it is up
     header = "FORMAT = Name, Type, Ra, Dec, I, Q, U, V, MajorAxis, MinorAxis, Orientation, OrientationIsAbsolute\n"
     plain = "a, POINT, 08:13:36, +48.13.03, 1, 0, 0.0, 0, , , , true"
     sky_model_file.read(
