@@ -1,8 +1,8 @@
 """All of stage 2 on an input six times as large as the workers' memory: ``make bench-memory``.
 
 Ten subbands of the simulator's preset ``benchmark`` (12 GB), two workers of 1 GB each. What a worker holds at most is
-the kernel's figure since it began, as it stood after each step; no worker may be killed by Dask, which would do its work
-again. The client's is told beside it, without a bound.
+the kernel's figure since it began, as it stood after each step. Dask may kill none, which would do its work again. The
+client's is told beside it, without a bound.
 """
 
 import argparse
