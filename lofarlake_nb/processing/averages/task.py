@@ -56,6 +56,7 @@ def average_one(
     (2, 4, True)
     """
     engines.prepare()
+    engines.trim()  # what flagging took is of other sizes, and would be kept beside this
     layout = source.layout()
     slots, channels = factors(layout, parameters)
     starts = groups(layout.times, layout.interval, slots)
