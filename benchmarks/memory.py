@@ -1,13 +1,18 @@
 """All of stage 2 on an input six times as large as the workers' memory: ``make bench-memory``.
 
 Ten subbands of the simulator's preset ``benchmark`` (12 GB), two workers of 1 GB each. What a worker holds at most is
-the kernel's figure for the process since it began; the client's is told beside it, without a bound.
+the kernel's figure since it began, as it stood after each step. Dask may kill none, which would do its work again. The
+client's is told beside it, without a bound.
 """
 
 import argparse
-import resource
+import os
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from benchmarks.rows import HEADER, Row, compared, in_words, write
 from lofarlake_nb.parameters import SimulationParameters
@@ -19,24 +24,63 @@ WORKERS, MEMORY_MB = 2, 1000
 IMAGE = {"field": "4 deg", "npix": 1024, "cell": "14 arcsec", "resolution": "42 arcsec", "more": ("interval=5 s",)}
 
 
-def peak() -> float:
-    """MB that this process held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+class Watch(threading.Thread):
+    """What this process and the workers that it started hold at most, the kernel's figure, while they live.
+
+    Not ``ru_maxrss``: a worker that is started later inherits it from this process.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.found: dict[int, float] = {}  # MB, of each process
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Look ten times a second."""
+        me = psutil.Process()
+        while not self._stopped.wait(0.1):
+            self._look(me)
+            for one in me.children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if one.cmdline() != me.cmdline():  # else it is a copy of this process that starts another program
+                        self._look(one)
+
+    def _look(self, one: psutil.Process) -> None:
+        self.found[one.pid] = max(self.found.get(one.pid, 0.0), peak(one.pid))
+
+    def stop(self) -> None:
+        """End."""
+        self._stopped.set()
+        self.join()
+
+
+def peak(pid: int) -> float:
+    """MB that a process held at most; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return max((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")), default=0.0)
 
 
 def measured(paths: list[Path], work: Path) -> list[Row]:
     """Rows of the steps, one after the other on the same workers."""
-    chosen, rows = settings.of(IMAGE), []
+    chosen, rows, watch = settings.of(IMAGE), [], Watch()
 
     def told(step: str) -> None:
-        for who, most, bound in (
-            ("a worker", max(client.run(peak).values()), MEMORY_MB),
-            ("the client", peak(), None),
+        alive = list(client.run(os.getpid).values())
+        others = max(most for pid, most in watch.found.items() if pid != os.getpid())
+        for name, most, unit, bound in (
+            ("a worker, at most", others, "MB", MEMORY_MB),
+            ("workers that were killed", WORKERS - len(set(first) & set(alive)), "", 0),
+            ("the client, at most", watch.found[os.getpid()], "MB", None),
         ):
-            rows.append(compared(f"{step}: {who}, at most", most, None, "MB", bound, faster=False))
+            rows.append(compared(f"{step}: {name}", most, None, unit, bound, faster=False))
             print(in_words(rows[-1]), flush=True)
 
     with cluster.start(WORKERS, memory=f"{MEMORY_MB} MB") as client:
+        first = list(client.run(os.getpid).values())
+        watch.start()
         flagged = flagging.flag(paths, chosen.flag, work=work, client=client)
         told("flag")
         averaged = averaging.average(flagged, chosen.average, work=work, client=client)
@@ -46,6 +90,7 @@ def measured(paths: list[Path], work: Path) -> list[Row]:
         told("calibrate")
         imaging.image(calibrated, chosen.image, work=work, client=client)
         told("image")
+        watch.stop()
     return rows
 
 

@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -45,6 +46,22 @@ def remote_lake(lake_home, tmp_path_factory) -> client.Lake:
     configuration.write_text(told)
     configuration.chmod(0o600)
     return client.connect(configuration)
+
+
+@pytest.fixture
+def caplog(caplog, monkeypatch):
+    """pytest's, which hears what is logged whatever earlier tests left behind.
+
+    The command sets levels of loggers, and a Dask cluster those of handlers: pytest's own too, as long as it is up.
+    """
+    monkeypatch.setattr(logging.root.manager, "disable", logging.NOTSET)
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.partition(".")[0] in ("lofarlake_nb", "rucio", "urllib3") and isinstance(logger, logging.Logger):
+            caplog.set_level(logging.NOTSET, name)
+            monkeypatch.setattr(logger, "disabled", False)
+            monkeypatch.setattr(logger, "propagate", True)
+    caplog.set_level(logging.WARNING)
+    return caplog
 
 
 @pytest.fixture

@@ -19,11 +19,22 @@ _PLAIN_PAUSE = 10.0  # seconds between two lines where they can't be replaced
 
 
 def headline(tick: Tick) -> str:
-    """The whole stage in one line.
+    """The whole stage in one line, and how it ended.
 
     Examples
     --------
-    >>> headline(Tick("ingest", 3, 8, 15 * 10**8, 2e8, total_bytes=4 * 10**9, rate_now=2.5e8, seconds=7.5))
+    >>> headline(Tick("ingest", 8, 8, 15 * 10**8, 2e8, "done"))
+    'ingest: 8 of 8 files, 1.5 GB, 200 MB/s in the mean (done)'
+    """
+    return figures_words(tick) + ("" if tick.state == "running" else f" ({tick.state})")
+
+
+def figures_words(tick: Tick) -> str:
+    """Figures of the whole stage in one line, where its state is said beside them.
+
+    Examples
+    --------
+    >>> figures_words(Tick("ingest", 3, 8, 15 * 10**8, 2e8, total_bytes=4 * 10**9, rate_now=2.5e8, seconds=7.5))
     'ingest: 3 of 8 files, 1.5 GB of 4 GB, 250 MB/s now, 200 MB/s in the mean, 12 s left'
     """
     done = f"{tick.done} of {counted(tick.total, 'file')}" if tick.total else "all was there"
@@ -38,7 +49,7 @@ def headline(tick: Tick) -> str:
         words.append(f"{duration(tick.left)} left")
     elif is_running and tick.seconds >= 1:
         words.append(f"{duration(tick.seconds)} so far, time left unknown")
-    return ", ".join(words) + ("" if is_running else f" ({tick.state})")
+    return ", ".join(words)
 
 
 def state_words(tick: Tick) -> str:

@@ -36,6 +36,12 @@ def entry(lake: Lake, path: str) -> Entry:
     'lofar:example.image.fits'
     """
     scope, *parts = path.split("/")
+    if not all(parts):
+        whole = "/".join([scope, *filter(None, parts)])
+        raise NotInTheLake(
+            f"rucio://{path} has nothing between two slashes, expected scope/dataset/file",
+            f"leave one out: rucio://{whole}; a slash in a name is written %2F",
+        )
     try:
         found = tree.entry(lake, DID(scope, unquote(parts[0])))
         for part in parts[1:]:

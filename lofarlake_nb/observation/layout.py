@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lofarlake_nb.errors import NotAMeasurementSet
-from lofarlake_nb.observation.rows import baselines, one_interval, row_of, slots
+from lofarlake_nb.observation.rows import in_any_order, in_order
 from lofarlake_nb.observation.tables import Selection, ask, text_of
 
 # Stokes codes of casacore.
@@ -92,31 +92,23 @@ def layout_of(ms: Any, path: Path, chosen: Selection) -> Layout:
     ...     layout_of(ms, path, selected(ms)).rows[:2].tolist()
     [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
     """
-    interval, antenna1, antenna2, time = (
-        np.asarray(ms.getcol(c)) if chosen.rows is None else np.asarray(ms.getcol(c))[chosen.rows]
-        for c in ("INTERVAL", "ANTENNA1", "ANTENNA2", "TIME")
-    )
-    usual = one_interval(interval, path)
-    stations, positions = _stations(ms, int(max(antenna1.max(), antenna2.max())))
-    if min(antenna1.min(), antenna2.min()) < 0:
+    found = in_order(ms, path) if chosen.rows is None else None
+    found = found or in_any_order(ms, chosen.rows, path)
+    if min(found.antenna1.min(), found.antenna2.min()) < 0:
         raise NotAMeasurementSet(f"{path}: a row names a station below 0")
-    times, slot = slots(time, usual, path)
-    first, baseline = baselines(antenna1.astype(np.int64) * len(stations) + antenna2)
-    rows = row_of(slot, baseline, (len(times), len(first)), path)
-    if chosen.rows is not None:
-        rows = np.where(rows >= 0, chosen.rows[rows], -1)
+    stations, positions = _stations(ms, int(max(found.antenna1.max(), found.antenna2.max())))
     frequencies, width = _frequencies(ms, chosen.window)
     centre = np.asarray(ask(ms, "FIELD", lambda t: t.getcell("PHASE_DIR", chosen.field))).reshape(-1, 2)[0]
     return Layout(
-        times=times,
-        antenna1=antenna1[first].astype(np.int64),
-        antenna2=antenna2[first].astype(np.int64),
-        rows=rows,
+        times=found.times,
+        antenna1=found.antenna1.astype(np.int64),
+        antenna2=found.antenna2.astype(np.int64),
+        rows=found.rows,
         frequencies=frequencies,
         stations=stations,
         positions=positions,
         phase_centre=(float(centre[0]), float(centre[1])),
-        interval=usual,
+        interval=found.interval,
         channel_width=width,
         correlations=_correlations(ms, chosen.description),
         window=chosen.window,

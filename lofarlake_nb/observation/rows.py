@@ -1,6 +1,8 @@
 """Which row of a Measurement Set is which time slot and baseline, in whatever order the rows are stored."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,92 @@ SAME_INTERVAL = 0.1
 MOST_OTHERS = 0.1
 # Slots and baselines that have no row are held as well: they may outnumber the rows so many times.
 SPARSEST = 100
+# Rows that are looked at together.
+PIECE = 1 << 17
+COLUMNS = ("INTERVAL", "ANTENNA1", "ANTENNA2", "TIME")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Slots and baselines, and their rows; see `layout.Layout`.
+
+    Examples
+    --------
+    >>> Rows(np.array([1.0]), np.array([0, 0]), np.array([1, 2]), np.array([[0, -1]]), 1.0).rows.shape
+    (1, 2)
+    """
+
+    times: np.ndarray  # (time,)
+    antenna1: np.ndarray  # (baseline,)
+    antenna2: np.ndarray
+    rows: np.ndarray  # (time, baseline), -1 where there is none
+    interval: float  # s
+
+
+def in_order(ms: Any, path: Path) -> Rows | None:
+    """Rows that repeat all baselines in one order, slot by slot, as nearly all do; None where any does not.
+
+    They are read in pieces: whole columns of a long observation, with what is made of them, take a hundred times what
+    is kept.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation.tables import opened
+    >>> path = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> with opened(path) as ms:
+    ...     in_order(ms, path).rows.shape
+    (4, 6)
+    """
+    count = ms.nrows()
+    usual, first, second, _ = (np.asarray(ms.getcol(name, 0, min(count, PIECE))) for name in COLUMNS)
+    code = (first.astype(np.int64) << 32) + second
+    size = _first_again(code)
+    if count % size or len(np.unique(code[:size])) < size:
+        return None
+    first, second, times = first[:size], second[:size], []
+    step = size * max(1, PIECE // size)
+    for start in range(0, count, step):
+        its = (np.asarray(ms.getcol(name, start, min(step, count - start))).reshape(-1, size) for name in COLUMNS)
+        interval, antenna1, antenna2, time = its
+        same = (interval == usual[0]).all() and (antenna1 == first).all() and (antenna2 == second).all()
+        if not (same and (time == time[:, :1]).all()):
+            return None
+        times.append(time[:, 0])
+    found = np.concatenate(times)
+    width = one_interval(usual[:1], path)
+    if not (np.isfinite(found).all() and (np.diff(found) > SAME_TIME * width).all()):
+        return None
+    return Rows(found, first, second, np.arange(count).reshape(-1, size), width)
+
+
+def in_any_order(ms: Any, chosen: np.ndarray | None, path: Path) -> Rows:
+    """As `in_order`, of a choice of rows (row,), or of all, in whatever order they are stored.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When times or intervals make no sense.
+    ObservationError
+        When a baseline is twice in one slot, or baselines have different intervals.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation.tables import opened
+    >>> path = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> with opened(path) as ms:
+    ...     in_any_order(ms, np.array([13, 8]), path).rows.tolist()
+    [[-1, 8], [13, -1]]
+    """
+    interval, antenna1, antenna2, time = (
+        np.asarray(ms.getcol(name)) if chosen is None else np.asarray(ms.getcol(name))[chosen] for name in COLUMNS
+    )
+    usual = one_interval(interval, path)
+    times, slot = slots(time, usual, path)
+    first, baseline = baselines((antenna1.astype(np.int64) << 32) + antenna2)
+    rows = row_of(slot, baseline, (len(times), len(first)), path)
+    if chosen is not None:
+        rows = np.where(rows >= 0, chosen[rows], -1)
+    return Rows(times, antenna1[first], antenna2[first], rows, usual)
 
 
 def one_interval(intervals: np.ndarray, path: Path) -> float:
@@ -112,8 +200,13 @@ def _distinct(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _period(code: np.ndarray) -> int:
     """Number of baselines, where the rows repeat them all in one order, as they nearly always do; else 0."""
-    again = np.flatnonzero(code[1:] == code[0])
-    count = int(again[0]) + 1 if len(again) else len(code)
+    count = _first_again(code)
     if len(code) % count or len(np.unique(code[:count])) < count:
         return 0
     return count if (code.reshape(-1, count) == code[:count]).all() else 0
+
+
+def _first_again(code: np.ndarray) -> int:
+    """Row where the first baseline appears again; the number of rows where it doesn't."""
+    again = np.flatnonzero(code[1:] == code[0])
+    return int(again[0]) + 1 if len(again) else len(code)

@@ -134,6 +134,7 @@ def calibrator(name: str) -> SkyModel:
         major=np.array([c.major for c in components]) * ARCSEC,
         minor=np.array([c.minor for c in components]) * ARCSEC,
         position_angle=np.deg2rad([c.position_angle for c in components]),
+        absolute=np.ones(len(components), bool),
     )
 
 

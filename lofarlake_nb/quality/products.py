@@ -1,5 +1,6 @@
 """The folder of a run's products: what goes into it, and the summary that says what it is worth."""
 
+import json
 import os
 import re
 import shutil
@@ -229,11 +230,21 @@ def files(place: Path) -> list[Path]:
 
 
 def _bring_solutions(place: Path, calibrated: Calibrated) -> None:
-    """Copy the solutions; those of directions, of an earlier run that had some, go."""
+    """Copy the solutions; an earlier run's go, also of another input, unless somebody has changed them since."""
+    record = place / "work" / "solutions.json"
+    for name, stamp in (json.loads(record.read_text()) if record.is_file() else {}).items():
+        if (place / name).is_file() and _stamp(place / name) == stamp:
+            (place / name).unlink()
     for source in calibrated.solution_files:
         (place / f"{source.stem}_directions.h5").unlink(missing_ok=True)
-    for source in (*calibrated.solution_files, *calibrated.direction_files):
-        _copy(source, place / source.name)
+    brought = {source.name: source for source in (*calibrated.solution_files, *calibrated.direction_files)}
+    for name, source in brought.items():
+        _copy(source, place / name)
+    steps.write_json(record, {name: _stamp(place / name) for name in brought})
+
+
+def _stamp(path: Path) -> list[int]:
+    return [path.stat().st_size, path.stat().st_mtime_ns]
 
 
 def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calibrated) -> dict[str, Any]:

@@ -166,4 +166,5 @@ def with_sources(model: SkyModel, found: SourceList, frequency: float) -> SkyMod
         major=np.concatenate([model.major, nothing]),
         minor=np.concatenate([model.minor, nothing]),
         position_angle=np.concatenate([model.position_angle, nothing]),
+        absolute=np.concatenate([model.absolute, np.ones(count, bool)]),
     )

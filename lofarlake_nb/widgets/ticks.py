@@ -42,7 +42,7 @@ def show() -> Sink:
         if (now := state(tick)) != said:
             said = now
             shown_state.update({"text/html": now, "text/plain": live.state_words(tick)}, raw=True)
-        shown = {"text/html": figures(tick), "text/plain": live.headline(tick), TICK_MIME: asdict(tick)}
+        shown = {"text/html": figures(tick), "text/plain": live.figures_words(tick), TICK_MIME: asdict(tick)}
         shown_figures.update(shown, raw=True)
 
     return tell
@@ -60,7 +60,7 @@ def state(tick: Tick) -> str:
 
 
 def figures(tick: Tick) -> str:
-    """Tick as lines of HTML: the whole with its bar, sites, failures with reasons, files on their way.
+    """Figures of a tick as lines of HTML: the whole with its bar, sites, failures with reasons, files on their way.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def figures(tick: Tick) -> str:
     (True, True)
     """
     whole = bar(*((tick.bytes, tick.total_bytes) if tick.total_bytes else (tick.done, tick.total)))
-    rows = [f"<div>{whole} {html.escape(live.headline(tick))}</div>", *map(_site, tick.sites)]
+    rows = [f"<div>{whole} {html.escape(live.figures_words(tick))}</div>", *map(_site, tick.sites)]
     if tick.failures:
         words = (f"<li>{html.escape(live.failure_words(failure))}</li>" for failure in tick.failures[-_FAILURES:])
         rows.append(f"<ul>{''.join(words)}</ul>")

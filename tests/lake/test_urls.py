@@ -1,5 +1,8 @@
 """How paths of the lake are written; what they lead to is in `test_filesystem`."""
 
+import pytest
+
+from lofarlake_nb.errors import NotInTheLake
 from lofarlake_nb.lake import urls
 from lofarlake_nb.lake.did import DID
 
@@ -25,3 +28,10 @@ def test_a_file_of_another_scope_is_written_with_it():
 
 def test_slashes_in_a_name_are_no_parts_of_the_path():
     assert written("lofar:a/b") == written("lofar:a/b", parent=None) == ["a%2Fb"]
+
+
+@pytest.mark.parametrize("path", ["lofar//x", "lofar/x//y"])
+def test_two_slashes_in_a_row_are_named_and_how_to_write_it(path):
+    with pytest.raises(NotInTheLake, match=f"rucio://{path} has nothing between two slashes") as caught:
+        urls.entry(None, path)
+    assert caught.value.hint == f"leave one out: rucio://{path.replace('//', '/')}; a slash in a name is written %2F"

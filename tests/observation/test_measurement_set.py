@@ -7,8 +7,9 @@ import pytest
 from casacore.tables import table
 
 from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
-from lofarlake_nb.observation import measurement_set, uvw
+from lofarlake_nb.observation import measurement_set, rows, uvw
 from lofarlake_nb.observation.archive import blocks_of
+from lofarlake_nb.observation.tables import opened
 from lofarlake_nb.observation.unpacking import unpack
 
 READ = ("DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW")
@@ -259,3 +260,22 @@ def test_the_horizon_is_that_of_the_flattened_earth(small_layout):
     towards = uvw.directions(time, place, centre, ra, dec)[0, 0]
     found = uvw.elevations(time, place, centre)[0]
     assert np.rad2deg(found) == pytest.approx(np.rad2deg(np.arcsin(towards @ up)), abs=0.02)
+
+
+def test_rows_in_order_are_found_as_those_in_any_order_are(small_set, monkeypatch):
+    monkeypatch.setattr(rows, "PIECE", 50)  # of 126, so that slots are in several pieces
+    with opened(small_set) as ms:
+        quick, general = rows.in_order(ms, small_set), rows.in_any_order(ms, None, small_set)
+    for name in ("times", "antenna1", "antenna2", "rows"):
+        np.testing.assert_array_equal(getattr(quick, name), getattr(general, name))
+    assert quick.interval == general.interval
+
+
+@pytest.mark.parametrize("column", ["TIME", "ANTENNA1", "ANTENNA2", "INTERVAL"])
+def test_rows_that_are_not_in_order_are_told(small_set, tmp_path, column):
+    path = tmp_path / "other.MS"
+    shutil.copytree(small_set, path)
+    with table(str(path), readonly=False, ack=False) as ms:
+        ms.putcell(column, 125, ms.getcell(column, 125 if column == "TIME" else 0) + 1)
+    with opened(path) as ms:
+        assert rows.in_order(ms, path) is None

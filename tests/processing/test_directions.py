@@ -136,7 +136,18 @@ def model_of(flux, away):
     one = calibrator("3C196")
     many = {
         name: np.concatenate([getattr(one, name)[:1]] * len(flux))
-        for name in ("ra", "dec", "flux", "reference", "index", "logarithmic", "major", "minor", "position_angle")
+        for name in (
+            "ra",
+            "dec",
+            "flux",
+            "reference",
+            "index",
+            "logarithmic",
+            "major",
+            "minor",
+            "position_angle",
+            "absolute",
+        )
     }
     return type(one)("test", "test", **many | {"dec": many["dec"] + np.deg2rad(away), "flux": np.array(flux)})
 

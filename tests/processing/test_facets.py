@@ -153,3 +153,14 @@ def test_a_patch_takes_the_phases_of_its_direction():
     np.testing.assert_allclose(facet.phases[:, 3], phases, atol=0.05)
     assert np.abs(facet.phases[:, 5]).max() < 1e-6
     np.testing.assert_array_equal(facet.jones[0], [[1, 0, 0, 1]] * STATIONS)
+
+
+def test_a_brighter_source_takes_a_patch_as_far_on_each_side():
+    """Also where the reach is an odd number of pixels: 25 here, of which half is 12."""
+    beam = 3.1 * CELL
+    for offset, patches in ((12, 0), (13, 1)):
+        for dx, dy in ((offset, 0), (-offset, 0), (0, offset), (0, -offset)):
+            smooth = np.zeros((NPIX, NPIX), np.float32)
+            smooth[256, 256], smooth[256 + dy, 256 + dx] = 9, 3
+            found = facets.choose(smooth, SIZE, beam, least=1.0, most=5, apart=5 * CELL)
+            assert len(found) == patches, (dx, dy)

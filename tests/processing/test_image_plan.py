@@ -14,7 +14,17 @@ from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import imaging
-from lofarlake_nb.processing.images import chunks, fits_image, memory, parts, primary_beam, station_beams
+from lofarlake_nb.processing.images import (
+    chunks,
+    facet_tasks,
+    fits_image,
+    held,
+    loading,
+    memory,
+    parts,
+    primary_beam,
+    station_beams,
+)
 from lofarlake_nb.processing.images.bands import Bands, bands
 from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
 from lofarlake_nb.processing.images.image_figures import direction
@@ -62,6 +72,32 @@ def test_a_wide_band_gets_several_images_and_their_mean_is_weighted():
     assert len(bands(ImageParameters(), wide)) > 2
     images = np.stack([np.zeros((4, 4)), np.ones((4, 4))]).astype(np.float32)
     np.testing.assert_allclose(Bands(np.array([1.0, 2, 3]), np.array([1.0, 3])).mean(images), 0.75)
+
+
+def test_a_cutout_without_weight_in_one_band_has_the_wide_image_s_chunks(tmp_path, monkeypatch):
+    """As where it is tapered, so that all that is left of the band is too long for it."""
+    client = SimpleNamespace(submit=lambda task, *given, pure: task(*given), gather=list)
+    layouts = [layout(130e6), layout(135e6), layout(140e6)]
+    asked = ImageParameters(channels=3)
+    edges = bands(asked, layouts)
+
+    def load(name, weights):
+        monkeypatch.setattr(loading, "_weighed", lambda parts, *given: (list(parts), None))
+        weight = dict(zip("abc", weights, strict=True))
+        monkeypatch.setattr(chunks, "sums", lambda part: np.array([sum(weight[p.name] for p in part.paths), 1, 1, 1.0]))
+        where = {"need": memory.Need(10**6, False, 0, 0), "folder": tmp_path / name, "edges": edges}
+        return loading.load([Path(n) for n in "abc"], layouts, asked, SIZE, client, **where)
+
+    wide, fine = load("wide", [1.0, 2.0, 3.0]), load("fine", [0.0, 2.0, 3.0])
+    assert np.unique([part.band for part in wide.parts]).tolist() == edges.tolist()
+    assert (wide.groups, fine.groups) == ([0, 1, 2], [0, 0, 1])
+    np.testing.assert_allclose(fine.bands.edges, edges[[0, 2, 3]])
+    assert fine.bands.weights.tolist() == [2.0, 3.0]
+    assert load("last", [1.0, 2.0, 0.0]).groups == [0, 1, 1]
+    assert load("alone", [0.0, 0.0, 4.0]).groups == [0, 0, 0]
+    monkeypatch.setattr(facet_tasks, "less", lambda part, *given: (part.paths[0].name, given[-1]))
+    monkeypatch.setattr(held.distributed, "wait", list)
+    assert fine.less(wide, np.zeros((3, 1, 1))).chunks == [("a", 0), ("b", 1), ("c", 2)]
 
 
 def test_chunks_are_few_where_transforms_cost_much():

@@ -1,9 +1,12 @@
 from dataclasses import replace
 
+import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.gains import outside
 from lofarlake_nb.processing.sky import predict, sky_model_file
 from lofarlake_nb.processing.sky.beam import Beam
 
@@ -38,6 +41,38 @@ def test_a_gaussian_falls_along_its_major_axis(tmp_path):
     uvw = np.array([[half, 0, 0], [0, half, 0]])
     found = predict.visibilities(eastwards, uvw, np.array([150e6]), CENTRE)[:, 0]
     np.testing.assert_allclose(found, [0.5, 1], rtol=1e-5)
+
+
+def test_a_gaussian_far_away_is_the_sum_of_points_along_it(tmp_path):
+    """With its north, not the phase centre's, and foreshortened: at 40 degrees both are tens of per cent."""
+    header = "FORMAT = Name, Type, Ra, Dec, I, MajorAxis, MinorAxis, Orientation, OrientationIsAbsolute\n"
+    path = tmp_path / "m.skymodel"
+    path.write_text(f"{header}a, GAUSSIAN, 185deg, 70deg, 1.0, 600, 0, 30, true\n")
+    gaussian = sky_model_file.read(path)
+    offsets = np.linspace(-1500, 1500, 301)
+    weight = np.exp(-4 * np.log(2) * (offsets / 600) ** 2)
+    along = SkyCoord(185 * u.deg, 70 * u.deg).directional_offset_by(30 * u.deg, offsets * u.arcsec)
+    lines = (
+        f"p, POINT, {at.ra.deg:.9f}deg, {at.dec.deg:.9f}deg, {x:.9e}, , , , "
+        for at, x in zip(along, weight / weight.sum(), strict=True)
+    )
+    path.write_text(header + "\n".join(lines))
+    uvw = np.random.default_rng(1).normal(0, 60 * WAVE, (30, 3))
+    expected = predict.visibilities(sky_model_file.read(path), uvw, np.array([150e6]), CENTRE)
+    assert np.abs(expected).min() < 0.8
+    np.testing.assert_allclose(predict.visibilities(gaussian, uvw, np.array([150e6]), CENTRE), expected, atol=2e-3)
+    one = np.broadcast_to(np.eye(2, dtype=np.complex64), (1, 2, 1, 2, 2))
+    here = replace(
+        layout(),
+        antenna1=np.zeros(30, int),
+        antenna2=np.ones(30, int),
+        frequencies=np.array([150e6]),
+        interval=0.0,
+        channel_width=0.0,
+        correlations=("XX", "XY", "YX", "YY"),
+    )
+    found = outside.Seen(gaussian, here, one, None).visibilities(uvw[None], slice(0, 1))
+    np.testing.assert_allclose(found[0, ..., 0], expected, atol=2e-3)
 
 
 def test_the_sum_of_sources_at_any_shape(tmp_path):

@@ -29,3 +29,20 @@ def test_solutions_of_directions_from_an_earlier_run_do_not_stay(tmp_path):
     assert {path.name for path in products.files(place)} == {"000_a.h5", "000_a_directions.h5", "mine_directions.h5"}
     products._bring_solutions(place, SimpleNamespace(solution_files=first.solution_files, direction_files=()))
     assert {path.name for path in products.files(place)} == {"000_a.h5", "mine_directions.h5"}
+
+
+def test_solutions_of_another_input_s_run_do_not_stay_but_what_others_made_of_them_does(tmp_path):
+    def bring(*names):
+        for name in names:
+            (tmp_path / name).write_text(name)
+        files = tuple(tmp_path / name for name in names)
+        products._bring_solutions(place, SimpleNamespace(solution_files=files, direction_files=()))
+
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "mine.h5").write_text("of somebody else")
+    bring("000_a.h5", "001_b.h5", "002_c.h5")
+    (place / "001_b.h5").write_text("smoothed by LoSoTo")
+    bring("000_a.h5", "001_d.h5")
+    assert {path.name for path in products.files(place)} == {"000_a.h5", "001_b.h5", "001_d.h5", "mine.h5"}
+    assert (place / "001_b.h5").read_text() == "smoothed by LoSoTo"

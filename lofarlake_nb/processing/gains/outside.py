@@ -19,7 +19,7 @@ from lofarlake_nb.processing.gains.correcting import corrected, missing, of_hand
 from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
 from lofarlake_nb.processing.sky.extended import ENVELOPE
-from lofarlake_nb.processing.sky.predict import LIGHT_M_S, direction_cosines
+from lofarlake_nb.processing.sky.predict import LIGHT_M_S, axes, direction_cosines
 
 # Turn of the Earth, rad / s.
 EARTH = 7.292115e-5
@@ -133,7 +133,7 @@ class Seen:
         """Visibilities (time, baseline, frequency, 2 or 4) complex64, Jy; parameters as of `subtract`."""
         model, layout = self.model, self.layout
         lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
-        shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
+        shape = axes(model, layout.phase_centre)
         result = np.zeros((*uvw.shape[:2], len(layout.frequencies), 4), np.complex64)
         flux = model.fluxes(layout.frequencies).astype(np.float32)
         waves, width = layout.frequencies / LIGHT_M_S, layout.channel_width / LIGHT_M_S
@@ -211,14 +211,13 @@ def _sinc(x: float) -> float:
 def _add(uvw, turn, lmn, flux, shape, jones, waves, width, antenna1, antenna2, out):  # type: ignore[no-untyped-def]
     """Add components (baseline, frequency, 4) in one slot."""
     n_frequency = len(waves)
-    sines, cosines = np.sin(shape[:, 2]), np.cos(shape[:, 2])
     for b in range(len(uvw)):
         u_, v, w = uvw[b]
         for c in range(len(lmn)):
             path = u_ * lmn[c, 0] + v * lmn[c, 1] + w * lmn[c, 2]
             drift = turn[b, 0] * lmn[c, 0] + turn[b, 1] * lmn[c, 1] + turn[b, 2] * lmn[c, 2]
-            along = (u_ * sines[c] + v * cosines[c]) * shape[c, 0]
-            across = (u_ * cosines[c] - v * sines[c]) * shape[c, 1]
+            along = u_ * shape[c, 0, 0] + v * shape[c, 0, 1] + w * shape[c, 0, 2]
+            across = u_ * shape[c, 1, 0] + v * shape[c, 1, 1] + w * shape[c, 1, 2]
             middle = waves[n_frequency // 2]
             left = _sinc(path * width) * _sinc(drift * middle)
             left *= np.exp(-ENVELOPE * (along * along + across * across) * middle * middle)

@@ -188,7 +188,7 @@ def cut_out(
         wide.client,
         need=needed,
         folder=wide.folder / "cutout",
-        edges=wide.bands.edges,
+        edges=np.unique([part.band for part in wide.parts]),  # as the wide image's chunks were cut
         beams=beams,
     )
     held = loaded.less(wide, around)

@@ -137,7 +137,9 @@ def choose(
     """
     reach = max(LEAST_REACH, int(np.ceil(BEAMS_REACH * beam / geometry.cell)))
     size = min(2 * int(ducc0.fft.good_size(reach)), geometry.npix)
-    rows, columns = np.nonzero((smooth >= least) & (smooth == scipy.ndimage.maximum_filter(smooth, 2 * reach // 2 + 1)))
+    rows, columns = np.nonzero(
+        (smooth >= least) & (smooth == scipy.ndimage.maximum_filter(smooth, 2 * (reach // 2) + 1))
+    )
     order = np.argsort(-smooth[rows, columns])
     places: list[Place] = []
     for row, column in zip(rows[order], columns[order], strict=True):

@@ -173,7 +173,10 @@ class Held:
         return replace(self, facets=known)
 
     def less(self, wide: "Held", model: np.ndarray) -> "Held":
-        """These visibilities less the model (group, npix, npix), Jy / pixel, of another image of the same chunks."""
+        """These visibilities less the model (group, npix, npix), Jy / pixel, of another image of the same chunks.
+
+        Groups are the other image's: one of them may be without weight, and so not be, in one of the two only.
+        """
         file = wide.folder / "around.npy"
         np.save(file, model)
         if not wide.facets:
@@ -181,7 +184,7 @@ class Held:
         common = (file, wide.geometry, wide.accuracy, wide.folder / facets.FILE)
         left = [
             self.client.submit(facet_tasks.less, chunk, beam, *common, group, pure=False)
-            for chunk, beam, group in zip(self.chunks, wide.beams, self.groups, strict=True)
+            for chunk, beam, group in zip(self.chunks, wide.beams, wide.groups, strict=True)
         ]
         distributed.wait(left)
         return replace(self, chunks=left)

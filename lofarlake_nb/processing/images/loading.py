@@ -89,27 +89,34 @@ def load(
         edges=edges,
     )
     weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)
-    groups = [part.group for part in parts for _ in part.pairs]
+    groups = np.array([part.group for part in parts for _ in part.pairs])
     each = client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed])
-    sums = np.zeros((len(edges) - 1, 4))
-    np.add.at(sums, groups, each)
-    if not sums[:, 0].sum() > 0:
+    weights = np.bincount(groups, [one[0] for one in each], len(edges) - 1)
+    if not weights.sum() > 0:
         shutil.rmtree(folder, ignore_errors=True)
         raise ProcessingError(
             "no visibility is left to image: all are flagged, or outside of the range of baselines",
             "look at the flagged fractions, or ask for another resolution, minimum_uv or maximum_uv",
         )
+    kept, into = _joined(edges, weights)
+    groups = into[groups]
+    sums = np.zeros((len(kept) - 1, 4))
+    np.add.at(sums, groups, each)
     alike: list[ChunkBeam | None] = [None] * len(weighed)
-    bands = Bands(edges, sums[:, 0])
+    bands, its = Bands(kept, sums[:, 0]), groups.tolist()
     held = Held(
-        weighed, groups, alike, None, parts, cells, geometry, parameters, client, folder, sums, bands, gridding.COARSE
+        weighed, its, alike, None, parts, cells, geometry, parameters, client, folder, sums, bands, gridding.COARSE
     )
-    if len(empty := np.flatnonzero(sums[:, 0] == 0)):  # a group whose channels are all flagged joins its neighbour
-        held.close()
-        kept = np.delete(held.bands.edges, np.maximum(empty, 1))
-        return load(paths, layouts, parameters, geometry, client, need=need, folder=folder, edges=kept, beams=beams)
     total, _, flux, _ = sums.sum(axis=0)
     return replace(held, accuracy=gridding.accuracy(flux / total, held.thermal))
+
+
+def _joined(edges: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges where a group without weight has joined its neighbour, and which group each became."""
+    used = np.flatnonzero(weights)
+    kept = np.append(edges[used], edges[-1])
+    kept[0] = edges[0]
+    return kept, np.maximum(np.searchsorted(used, np.arange(len(weights)), side="right") - 1, 0)
 
 
 def _weighed(

@@ -33,6 +33,8 @@ class SkyModel:
         FWHM, rad; 0 for points.
     position_angle : (component,) float64
         Rad, north to east.
+    absolute : (component,) bool
+        Whether the shape is in the plane of the sky where it is, else in that of the phase centre, with its north.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class SkyModel:
     major: np.ndarray
     minor: np.ndarray
     position_angle: np.ndarray
+    absolute: np.ndarray
 
     def fluxes(self, frequencies: np.ndarray) -> np.ndarray:
         """Flux densities.

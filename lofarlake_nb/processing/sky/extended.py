@@ -33,8 +33,8 @@ def add_extended(
     flux : (component, frequency) float64, Jy
     jones : (station, component, hand, hand) complex64
         Responses: of one hand, which are taken to be 1, or of two.
-    shape : (component, 3) float64, rad
-        Major and minor FWHM, position angle.
+    shape : (component, 2, 3) float64, rad
+        Major and minor axis, as `predict.axes` has them.
     wave : (frequency,) float64, 1/m
     antenna1, antenna2 : (baseline,) int
     out : (baseline, frequency, 1 or 4) complex64, Jy
@@ -45,7 +45,7 @@ def add_extended(
     >>> one, here = np.ones((1, 1, 1, 1), np.complex64), np.zeros(1, np.int64)
     >>> arcmin, wave = np.deg2rad(1 / 60), np.array([2 * np.pi / 2.0])  # of 2 m
     >>> out, half = np.zeros((1, 1, 1), np.complex64), 2 * np.log(2) / np.pi / arcmin * 2.0  # half of it is left there
-    >>> uvw, shape = np.array([[0.0, half, 0.0]]), np.array([[arcmin, 0.0, 0.0]])  # the long axis to the north
+    >>> uvw, shape = np.array([[0.0, half, 0.0]]), np.array([[[0, arcmin, 0], [0, 0, 0.0]]])  # north-south
     >>> add_extended(uvw, np.zeros((1, 3)), np.array([[3.0]]), one, shape, wave, here, here, out)
     >>> round(float(out[0, 0, 0].real), 4)
     1.5
@@ -97,14 +97,12 @@ def _waves(
     fall: np.ndarray,
 ) -> None:
     """Phase and envelope of a component on some baselines at one wave number, and their change with it."""
-    sine, cosine = np.sin(shape[2]), np.cos(shape[2])
     path, width = np.empty(len(uvw)), np.empty(len(uvw))
     for b in range(len(uvw)):
         u, v, w = uvw[b, 0], uvw[b, 1], uvw[b, 2]
         path[b] = u * lmn[0] + v * lmn[1] + w * lmn[2]
-        # The major axis points from north towards east.
-        along = (u * sine + v * cosine) * shape[0]
-        across = (u * cosine - v * sine) * shape[1]
+        along = u * shape[0, 0] + v * shape[0, 1] + w * shape[0, 2]
+        across = u * shape[1, 0] + v * shape[1, 1] + w * shape[1, 2]
         width[b] = ENVELOPE * (along * along + across * across) / (4 * np.pi**2)
     _rotations(path, wave, now)
     _rotations(path, step, turn)

@@ -41,6 +41,45 @@ def direction_cosines(
     return l, m, n - 1.0
 
 
+def axes(model: SkyModel, phase_centre: tuple[float, float]) -> np.ndarray:
+    """Axes of Gaussians, as vectors along u, v and w: what a baseline sees of one is its product with the baseline.
+
+    As DP3's `Simulator` turns the baselines towards a source whose orientation is absolute.
+
+    Parameters
+    ----------
+    model : SkyModel
+    phase_centre : tuple of float
+        Right ascension and declination, rad.
+
+    Returns
+    -------
+    (component, 2, 3) float64
+        Major and minor, as long as the FWHM, rad.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> one = replace(model.chosen(np.array([0])), ra=np.array([0.0]), dec=np.array([np.pi / 2]), major=np.array([2.0]))
+    >>> axes(replace(one, position_angle=np.zeros(1)), (0.0, 0.0))[0, 0].round(6).tolist()  # north is away from us
+    [0.0, 0.0, -2.0]
+    """
+    turn = np.where(model.absolute, model.ra - phase_centre[0], 0.0)
+    dec, dec0 = np.where(model.absolute, model.dec, phase_centre[1]), phase_centre[1]
+    # Change of l, m, n to the east and to the north of the source.
+    east = np.stack([np.cos(turn), np.sin(dec0) * np.sin(turn), -np.cos(dec0) * np.sin(turn)])
+    north = np.stack(
+        [
+            -np.sin(dec) * np.sin(turn),
+            np.cos(dec) * np.cos(dec0) + np.sin(dec) * np.sin(dec0) * np.cos(turn),
+            np.cos(dec) * np.sin(dec0) - np.sin(dec) * np.cos(dec0) * np.cos(turn),
+        ]
+    )
+    sine, cosine = np.sin(model.position_angle), np.cos(model.position_angle)
+    major, minor = model.major * (sine * east + cosine * north), model.minor * (cosine * east - sine * north)
+    return np.stack([major.T, minor.T], axis=1)
+
+
 @dataclass(frozen=True)
 class Predictor:
     """A sky model as one Measurement Set sees it.
@@ -90,7 +129,7 @@ class Predictor:
         lmn = np.stack(direction_cosines(model.ra, model.dec, layout.phase_centre), axis=-1)
         flux = model.fluxes(layout.frequencies)
         large = (model.major > 0) | (model.minor > 0)
-        shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)[large]
+        shape = axes(model.chosen(large), layout.phase_centre)
         wave = 2 * np.pi * layout.frequencies / LIGHT_M_S
         one = np.ones((len(layout.stations), len(flux), 1, 1), np.complex64)
         hands = 1 if self.beam is None else 2
@@ -141,7 +180,7 @@ def visibilities(
     """
     flat = np.ascontiguousarray(uvw.reshape(-1, 3), dtype=np.float64)
     lmn = np.stack(direction_cosines(model.ra, model.dec, phase_centre), axis=-1)
-    shape = np.stack([model.major, model.minor, model.position_angle], axis=-1)
+    shape = axes(model, phase_centre)
     result = np.zeros((len(flat), len(frequencies), 1), np.complex64)
     here = np.zeros(len(flat), np.int64)
     one = np.ones((1, len(lmn), 1, 1), np.complex64)

@@ -41,6 +41,7 @@ class _Source:
     major: float  # rad
     minor: float  # rad
     position_angle: float  # rad
+    absolute: bool
 
 
 def read(path: Path) -> SkyModel:
@@ -62,7 +63,8 @@ def read(path: Path) -> SkyModel:
 
     Notes
     -----
-    The model is of Stokes I, with orientations from the north of the phase centre; a file that says more is warned of.
+    The model is of Stokes I; a file that says more is warned of. Orientations are from the north of the phase centre,
+    but where OrientationIsAbsolute: from the north of the source, as DP3 has it since 5.3.
 
     Examples
     --------
@@ -228,6 +230,7 @@ def _source(values: dict[str, str]) -> _Source | None:
         major=major * ARCSEC,
         minor=minor * ARCSEC,
         position_angle=float(np.deg2rad(orientation)),
+        absolute=(values.get("orientationisabsolute") or "false").lower() in ("true", "t", "1", "yes", "y"),
     )
 
 
@@ -236,11 +239,7 @@ def _ignored(values: dict[str, str]) -> list[str]:
     polarised = [
         name for name in ("Q", "U", "V", "PolarizedFraction") if _number(name, values.get(name.lower()) or "0")
     ]
-    found = ["polarised flux (Q, U, V or PolarizedFraction) is left out"] if polarised else []
-    is_absolute = (values.get("orientationisabsolute") or "false").lower() in ("true", "t", "1", "yes", "y")
-    if is_absolute and values["type"].upper() == "GAUSSIAN" and values.get("majoraxis") != values.get("minoraxis"):
-        found.append("OrientationIsAbsolute is left out, and Orientation taken from the north of the phase centre")
-    return found
+    return ["polarised flux (Q, U, V or PolarizedFraction) is left out"] if polarised else []
 
 
 def _number(name: str, text: str) -> float:
@@ -262,7 +261,7 @@ def _model(path: Path, sources: list[_Source]) -> SkyModel:
     terms = max(1, max(len(s.index) for s in sources))
     column = {
         name: np.array([getattr(s, name) for s in sources])
-        for name in ("ra", "dec", "flux", "reference", "logarithmic", "major", "minor", "position_angle")
+        for name in ("ra", "dec", "flux", "reference", "logarithmic", "major", "minor", "position_angle", "absolute")
     }
     index = np.array([[*s.index, *[0.0] * (terms - len(s.index))] for s in sources])
     return SkyModel(name=path.name, source=str(path), index=index, **column)
