@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(not FOLDER, reason="LOFARLAKE_JUPYTER_FSSPEC names no folder with jupyter-fsspec"),
 ]
 
-OPEN_PANEL = "() => window.jupyterapp.shell.activateById('jp-fsspec-widget')"
+OPEN_PANEL = "() => window.jupyterapp.shell.activateById('jupyterFsspec:widget')"
 LAST_CELL = "() => window.jupyterapp.shell.currentWidget.content.widgets.at(-1).model.sharedModel.source"
 INSERTED = LAST_CELL + ".includes('fsspec.open')"
 
@@ -43,7 +43,7 @@ def panel(page):
 
 def test_the_lake_is_there_and_what_is_in_it(page, panel):
     panel.get_by_text("the lake", exact=True).first.click()
-    panel.get_by_text("lab_result", exact=True).click()
+    panel.locator("jp-tree-item", has_text="lab_result").click()
     panel.get_by_text("image.fits", exact=True).wait_for()
     shots(page, "jupyter_fsspec")
 
