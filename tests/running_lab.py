@@ -17,7 +17,7 @@ LAB = "import sys; from pathlib import Path; from lofarlake_nb import lab; sys.e
 class Running:
     """A JupyterLab that was started for a lake, in a HOME of its own; what an earlier one left open is not opened."""
 
-    def __init__(self, home: Path, folder: Path, **arguments):
+    def __init__(self, home: Path, folder: Path, environment: dict[str, str] | None = None, **arguments):
         self.home, self.folder = home, folder
         self.user, self.scratch = folder / "user", folder / "scratch"
         self.root = folder / "root"
@@ -34,7 +34,7 @@ class Running:
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", LAB.format(arguments=words)],
-                env={"PATH": os.environ["PATH"], "HOME": str(self.user), "TMPDIR": str(self.scratch), **misleading},
+                env={"PATH": os.environ["PATH"], "HOME": str(self.user), "TMPDIR": str(self.scratch), **misleading, **(environment or {})},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

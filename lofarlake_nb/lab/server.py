@@ -18,6 +18,7 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lab import programs, shortcuts
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
+from lofarlake_nb.lake.embedded.configuration import USER
 from lofarlake_nb.run import notebooks_folder
 
 _log = logging.getLogger(__name__)
@@ -237,6 +238,11 @@ def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
         f'c.ServerApp.tornado_settings = {{"headers": {{"Content-Security-Policy": {CONTENT_SECURITY_POLICY!r}}}}}\n'
     )
     (config / "jupyter_server_config.py").write_text(text)
+    sources = config / "jupyter-fsspec.yaml"
+    if not sources.exists():
+        # That extension takes its source's name out of paths wherever it finds it: no path has a space.
+        lake = {"name": "the lake", "path": f"rucio://{USER}", "kwargs": {"lake": str(home)}}
+        sources.write_text(f"# Yours to add to.\n{json.dumps({'sources': [lake]}, indent=2)}\n")
     custom = config / "custom"
     custom.mkdir(exist_ok=True)
     for asset in (Path(__file__).parent / "assets").iterdir():
