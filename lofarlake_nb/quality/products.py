@@ -230,11 +230,13 @@ def files(place: Path) -> list[Path]:
 
 
 def _bring_solutions(place: Path, calibrated: Calibrated) -> None:
-    """Copy the solutions; an earlier run's go, also of another input, unless somebody has changed them since."""
-    record = place / "work" / "solutions.json"
+    """Copy the solutions; an earlier run's go to ``work/earlier``, but for those that somebody has changed since."""
+    record, earlier = place / "work" / "solutions.json", place / "work" / "earlier"
+    earlier.mkdir(parents=True, exist_ok=True)
     for name, stamp in (json.loads(record.read_text()) if record.is_file() else {}).items():
-        if (place / name).is_file() and _stamp(place / name) == stamp:
-            (place / name).unlink()
+        path = place / Path(name).name
+        if path.is_file() and _stamp(path) == stamp:
+            path.replace(earlier / path.name)
     for source in calibrated.solution_files:
         (place / f"{source.stem}_directions.h5").unlink(missing_ok=True)
     brought = {source.name: source for source in (*calibrated.solution_files, *calibrated.direction_files)}

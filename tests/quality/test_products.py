@@ -46,3 +46,4 @@ def test_solutions_of_another_input_s_run_do_not_stay_but_what_others_made_of_th
     bring("000_a.h5", "001_d.h5")
     assert {path.name for path in products.files(place)} == {"000_a.h5", "001_b.h5", "001_d.h5", "mine.h5"}
     assert (place / "001_b.h5").read_text() == "smoothed by LoSoTo"
+    assert (place / "work" / "earlier" / "002_c.h5").read_text() == "002_c.h5"
