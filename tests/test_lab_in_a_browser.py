@@ -16,7 +16,7 @@ import small
 from astropy.io import fits
 from astropy.wcs import WCS
 from running_lab import Running
-from screens import centred, shots, sized
+from screens import THEMES, centred, shots, sized
 
 from lofarlake_nb.lake import client, ingest
 
@@ -202,13 +202,14 @@ def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_pat
         seen.sent = []
         seen.on("request", lambda request: _other(request.url) and seen.sent.append(request.url))
         seen.on("requestfailed", lambda request: request.failure == "csp" and seen.sent.remove(request.url))
-        seen.goto(url, timeout=90_000)
-        seen.locator(".jp-OutputArea img").first.wait_for(timeout=60_000)
-        seen.get_by_text("lofar:lab_result.image.fits").first.wait_for()
-        assert seen.locator(".jp-InputArea-editor").count() == 0
-        assert seen.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
+        for theme in THEMES:
+            seen.goto(f"{url}&theme={theme}", timeout=90_000)
+            seen.locator(".jp-OutputArea img").first.wait_for(timeout=60_000)
+            seen.get_by_text("lofar:lab_result.image.fits").first.wait_for()
+            assert seen.locator(".jp-InputArea-editor").count() == 0
+            assert seen.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
+            sized(seen, "look", end=f"_{theme}")
         assert seen.sent == []
-        sized(seen, "look")
         seen.close()
 
 
