@@ -29,12 +29,12 @@ class Running:
         words = ", ".join([f"Path({str(home)!r})", *(f"{name}={value!r}" for name, value in given.items())])
         words = words.replace(f"root_dir={str(self.root)!r}", f"root_dir=Path({str(self.root)!r})")
         # What must not reach the server: another lake's configuration, and a token that would open it to all.
-        misleading = {"RUCIO_CONFIG": "/no/such/rucio.cfg", "JUPYTER_TOKEN": ""}
+        misleading = {"RUCIO_CONFIG": "/no/such/rucio.cfg", "JUPYTER_TOKEN": "", **(environment or {})}
         self.log = folder / "lab.log"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", LAB.format(arguments=words)],
-                env={"PATH": os.environ["PATH"], "HOME": str(self.user), "TMPDIR": str(self.scratch), **misleading, **(environment or {})},
+                env={"PATH": os.environ["PATH"], "HOME": str(self.user), "TMPDIR": str(self.scratch), **misleading},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

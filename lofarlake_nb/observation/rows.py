@@ -40,7 +40,7 @@ class Rows:
 def in_order(ms: Any, path: Path) -> Rows | None:
     """Rows that repeat all baselines in one order, slot by slot, as nearly all do; None where any does not.
 
-    They are read in pieces: whole columns of a long observation, with what is made of them, take ten times what is kept.
+    They are read in pieces: whole columns of a long observation, and what is made of them, are ten times what is kept.
 
     Examples
     --------

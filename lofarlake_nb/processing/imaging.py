@@ -294,6 +294,7 @@ def _held(
     copies = 3 if parameters.cutout else 1
     fine = cutout(parameters, layouts) if parameters.cutout else None
     needed = need(size, layouts, client, copies=copies, cutout=fine)
+    engines.trim()
     beams = None
     if parameters.primary_beam:
         frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))

@@ -10,14 +10,15 @@ import numpy as np
 
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images import weighting
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.stokes import stokes
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
-# Visibilities (of all polarizations together) that are read at once.
-BLOCK = 2_000_000
+# Visibilities (of all polarizations together) that are read at once: 50 bytes each, and as much for Stokes parameters.
+BLOCK = 300_000
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def load(part: Part, geometry: Geometry, parameter: str = "I") -> list[Chunk]:
     >>> bool((np.hypot(*chunk.uvw.T[:2]) * chunk.waves.min()).max() < 3000)  # longer baselines are dropped
     True
     """
+    engines.trim()  # what the part before took is of other sizes
     layouts = [measurement_set.layout(path) for path in part.paths]
     uvw, frequencies, values, natural = _read(part, layouts, parameter)
     first, shape = layouts[0], uvw.shape[:2]
@@ -199,7 +201,8 @@ def _read(
             block = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], times)
             there = block["UVW"].any(axis=2)  # a row that one lacks, another may have
             uvw[a:b][there] = block["UVW"][there]
-            data, flag, weight = (block[n][:, :, channels] for n in ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM"))
+            its = slice(None) if channels.all() else channels  # without a copy
+            data, flag, weight = (block[n][:, :, its] for n in ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM"))
             values[a:b, :, columns], natural[a:b, :, columns] = stokes(
                 parameter, data, flag, weight, layout.correlations
             )
@@ -215,6 +218,7 @@ def density(loaded: Sequence[Chunk], geometry: Geometry) -> np.ndarray:
     >>> float(density([chunk, chunk], Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))).max())  # in one cell
     2.0
     """
+    engines.trim()
     cells = weighting.empty(geometry)
     for chunk in loaded:
         cells += weighting.density(chunk.uvw, chunk.waves, chunk.weight, geometry)
@@ -243,6 +247,7 @@ def weigh_one(loaded: Sequence[Chunk], i: int, cells: np.ndarray | None, robust:
     >>> weigh_one([chunk, strong], 1, None, 0.0, Geometry(64, 1e-4, 0.0, 3000.0, 0.0, (0.0, 0.8))).sums[0].tolist()
     4.0
     """
+    engines.trim()
     return weigh(loaded[i], cells, robust, geometry)
 
 

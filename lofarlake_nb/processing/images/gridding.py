@@ -273,7 +273,7 @@ def tree_sum(
     Parameters
     ----------
     futures : sequence of Future
-        Of arrays of one shape.
+        Of arrays of one shape; the caller's own references keep each on its worker until they go.
     client : distributed.Client
     add : callable
         Sum of two of them.

@@ -105,8 +105,10 @@ class Held:
     def preview(self) -> Beam:
         """Main lobe of the point spread function, from a small image of it."""
         small = replace(self.geometry, npix=min(PREVIEW_PIXELS, self.geometry.npix))
-        futures = [self.client.submit(gridding.psf, c, small, gridding.COARSE, pure=False) for c in self.chunks]
-        return fit_beam(tree_sum(futures, self.client).result() / self.sums[:, 0].sum(), small.cell)
+        total = tree_sum(
+            [self.client.submit(gridding.psf, c, small, gridding.COARSE, pure=False) for c in self.chunks], self.client
+        )
+        return fit_beam(total.result() / self.sums[:, 0].sum(), small.cell)
 
     def dirty_and_psf(self) -> tuple[np.ndarray, np.ndarray]:
         """Dirty images and point spread functions, each (group, npix, npix) float32, Jy / beam."""
@@ -202,21 +204,19 @@ class Held:
         """
         if self.cells is not None:
             self.client.replicate([self.cells])  # else the parts wait for the one worker that has it
-        futures = [
-            self.client.submit(
-                gridding.image_of_part, part, "V", self.cells, self.parameters.robust, self.geometry, pure=False
-            )
-            for part in self.parts
-        ]
-        image, sums = tree_sum(futures, self.client, gridding.add_pairs).result()
+        arguments = "V", self.cells, self.parameters.robust, self.geometry
+        futures = [self.client.submit(gridding.image_of_part, part, *arguments, pure=False) for part in self.parts]
+        total = tree_sum(futures, self.client, gridding.add_pairs)
+        del futures  # with a future's last reference its result goes, once it is summed
+        image, sums = total.result()
         if not sums[0] > 0:
             return None
         return image / image.dtype.type(sums[0]), float(np.sqrt(sums[1]) / sums[0])
 
     def _give_back(self) -> None:
         """Give what nobody uses any more back to the system, here and on the workers: now the other one needs it."""
-        self.client.run(engines.give_back, on_error="ignore", wait=False)
-        engines.give_back()
+        self.client.run(engines.trim, on_error="ignore")
+        engines.trim()
 
     def _even(self, images: np.ndarray) -> np.ndarray:
         """Images (group, npix, npix) that were seen twice through the chunks' beams, now in the flux that all see."""

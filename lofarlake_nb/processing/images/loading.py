@@ -11,6 +11,7 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
+from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images import chunks, gridding, station_beams
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
@@ -91,6 +92,7 @@ def load(
     weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)
     groups = np.array([part.group for part in parts for _ in part.pairs])
     each = client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed])
+    client.run(engines.trim, on_error="ignore")  # what reading took, before the gridder takes as much
     weights = np.bincount(groups, [one[0] for one in each], len(edges) - 1)
     if not weights.sum() > 0:
         shutil.rmtree(folder, ignore_errors=True)
@@ -132,6 +134,7 @@ def _weighed(
         loaded = [client.submit(chunks.load, part, geometry, pure=False) for part in parts]
         densities = [client.submit(chunks.density, one, geometry, pure=False) for one in loaded if briggs]
         cells = tree_sum(densities, client) if briggs else None
+        del densities  # with a future's last reference its result goes, once it is summed
         return [
             client.submit(chunks.weigh_one, one, i, cells, robust, geometry, pure=False)
             for one, part in zip(loaded, parts, strict=True)
@@ -139,6 +142,7 @@ def _weighed(
         ], cells
     densities = [client.submit(chunks.density_of_part, part, geometry, pure=False) for part in parts if briggs]
     cells = tree_sum(densities, client) if briggs else None
+    del densities
     kept = []
     for n, part in enumerate(parts):
         places = [folder / f"chunk{n:05d}-{i}" for i in range(len(part.pairs))]
