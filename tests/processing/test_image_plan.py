@@ -76,7 +76,7 @@ def test_a_wide_band_gets_several_images_and_their_mean_is_weighted():
 
 def test_a_cutout_without_weight_in_one_band_has_the_wide_image_s_chunks(tmp_path, monkeypatch):
     """As where it is tapered, so that all that is left of the band is too long for it."""
-    client = SimpleNamespace(submit=lambda task, *given, pure: task(*given), gather=list, run=lambda *_, **__: None)
+    client = SimpleNamespace(submit=lambda task, *given, pure: task(*given), gather=list)
     layouts = [layout(130e6), layout(135e6), layout(140e6)]
     asked = ImageParameters(channels=3)
     edges = bands(asked, layouts)

@@ -112,6 +112,7 @@ class Held:
 
     def dirty_and_psf(self) -> tuple[np.ndarray, np.ndarray]:
         """Dirty images and point spread functions, each (group, npix, npix) float32, Jy / beam."""
+        self._give_back()  # what loading and the preview took
         images = self._images(gridding.dirty_and_psf, self.geometry, self.accuracy)
         # Of one image over frequency, parts of what has come: neither is there twice.
         dirty, psf = (np.ascontiguousarray(each) for each in np.moveaxis(images, 1, 0))

@@ -11,7 +11,6 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images import chunks, gridding, station_beams
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
@@ -92,7 +91,6 @@ def load(
     weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)
     groups = np.array([part.group for part in parts for _ in part.pairs])
     each = client.gather([client.submit(chunks.sums, chunk, pure=False) for chunk in weighed])
-    client.run(engines.trim, on_error="ignore")  # what reading took, before the gridder takes as much
     weights = np.bincount(groups, [one[0] for one in each], len(edges) - 1)
     if not weights.sum() > 0:
         shutil.rmtree(folder, ignore_errors=True)
