@@ -1,10 +1,12 @@
 """What the steps of an image hold at once, against what they would hold if they were written as they are thought of."""
 
+import time
 import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import distributed
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -124,3 +126,31 @@ def test_memory_is_given_back_before_the_clean_goes_on(tmp_path, monkeypatch):
     one = Held([], [], [], None, [], None, SIZE, None, client, tmp_path, np.ones((1, 4)), None, 1e-4)
     one.subtract(image)
     assert sorted(gave) == ["client", "workers"]
+
+
+class Alive:
+    """A partial image, which counts how many of them there are."""
+
+    now = most = 0
+
+    def __init__(self):
+        Alive.now += 1
+        Alive.most = max(Alive.most, Alive.now)
+
+    def __del__(self):
+        Alive.now -= 1
+
+
+def _made(chunk, beam):
+    time.sleep(0.05)  # many wait by the time that the first is done
+    return Alive()
+
+
+def test_partial_images_do_not_pile_up_on_a_worker(tmp_path):
+    with distributed.Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as client:
+        chunks = client.scatter(list(range(12)))
+        what = {"chunks": chunks, "groups": [0] * 12, "beams": [None] * 12, "sums": np.ones((1, 4)), "client": client}
+        one = SimpleNamespace(**what)
+        sums = [gridding.tree_sum(f, client, lambda *_: Alive()) for f in Held._submit(one, _made, grouped=False)]
+        distributed.wait(sums)
+    assert Alive.most <= 5  # two that are summed, their sum, that of a group before, and one that was begun

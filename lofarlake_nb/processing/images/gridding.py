@@ -273,7 +273,8 @@ def tree_sum(
     Parameters
     ----------
     futures : sequence of Future
-        Of arrays of one shape; the caller's own references keep each on its worker until they go.
+        Of arrays of one shape. The caller's own references keep each on its worker until they go; and tasks that were
+        submitted together run in any order, but for their ``priority``: let it fall from one to the next.
     client : distributed.Client
     add : callable
         Sum of two of them.

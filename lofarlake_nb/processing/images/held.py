@@ -106,7 +106,11 @@ class Held:
         """Main lobe of the point spread function, from a small image of it."""
         small = replace(self.geometry, npix=min(PREVIEW_PIXELS, self.geometry.npix))
         total = tree_sum(
-            [self.client.submit(gridding.psf, c, small, gridding.COARSE, pure=False) for c in self.chunks], self.client
+            [
+                self.client.submit(gridding.psf, chunk, small, gridding.COARSE, pure=False, priority=-n)
+                for n, chunk in enumerate(self.chunks)
+            ],
+            self.client,
         )
         return fit_beam(total.result() / self.sums[:, 0].sum(), small.cell)
 
@@ -206,7 +210,10 @@ class Held:
         if self.cells is not None:
             self.client.replicate([self.cells])  # else the parts wait for the one worker that has it
         arguments = "V", self.cells, self.parameters.robust, self.geometry
-        futures = [self.client.submit(gridding.image_of_part, part, *arguments, pure=False) for part in self.parts]
+        futures = [
+            self.client.submit(gridding.image_of_part, part, *arguments, pure=False, priority=-n)
+            for n, part in enumerate(self.parts)
+        ]
         total = tree_sum(futures, self.client, gridding.add_pairs)
         del futures  # with a future's last reference its result goes, once it is summed
         image, sums = total.result()
@@ -235,11 +242,13 @@ class Held:
         return images[0][None] if len(images) == 1 else np.stack(images)
 
     def _submit(self, task, *arguments, grouped: bool) -> list[list[distributed.Future]]:  # type: ignore[no-untyped-def]
-        """A task on each chunk, by image over frequency."""
+        """A task on each chunk, by image over frequency; they run in the order in which they are summed."""
         return [
             [
-                self.client.submit(task, chunk, beam, *arguments, *([group] if grouped else []), pure=False)
-                for chunk, beam, its_group in zip(self.chunks, self.beams, self.groups, strict=True)
+                self.client.submit(
+                    task, chunk, beam, *arguments, *([group] if grouped else []), pure=False, priority=-n
+                )
+                for n, (chunk, beam, its_group) in enumerate(zip(self.chunks, self.beams, self.groups, strict=True))
                 if its_group == group
             ]
             for group in range(len(self.sums))

@@ -129,8 +129,12 @@ def _weighed(
     """Weighed chunks, in memory or in a folder, and the density of the natural weights where it is wanted."""
     robust, briggs = parameters.robust, parameters.weighting == "briggs"
     if folder is None:
-        loaded = [client.submit(chunks.load, part, geometry, pure=False) for part in parts]
-        densities = [client.submit(chunks.density, one, geometry, pure=False) for one in loaded if briggs]
+        loaded = [client.submit(chunks.load, part, geometry, pure=False, priority=-n) for n, part in enumerate(parts)]
+        densities = [
+            client.submit(chunks.density, one, geometry, pure=False, priority=-n)
+            for n, one in enumerate(loaded)
+            if briggs
+        ]
         cells = tree_sum(densities, client) if briggs else None
         del densities  # with a future's last reference its result goes, once it is summed
         return [
@@ -138,7 +142,11 @@ def _weighed(
             for one, part in zip(loaded, parts, strict=True)
             for i in range(len(part.pairs))
         ], cells
-    densities = [client.submit(chunks.density_of_part, part, geometry, pure=False) for part in parts if briggs]
+    densities = [
+        client.submit(chunks.density_of_part, part, geometry, pure=False, priority=-n)
+        for n, part in enumerate(parts)
+        if briggs
+    ]
     cells = tree_sum(densities, client) if briggs else None
     del densities
     kept = []
