@@ -232,17 +232,21 @@ def files(place: Path) -> list[Path]:
 def _bring_solutions(place: Path, calibrated: Calibrated) -> None:
     """Copy the solutions; an earlier run's go to ``work/earlier``, but for those that somebody has changed since."""
     record, earlier = place / "work" / "solutions.json", place / "work" / "earlier"
-    earlier.mkdir(parents=True, exist_ok=True)
-    for name, stamp in (json.loads(record.read_text()) if record.is_file() else {}).items():
+    brought = {source.name: source for source in (*calibrated.solution_files, *calibrated.direction_files)}
+    before = json.loads(record.read_text()) if record.is_file() else {}
+    for name, stamp in before.items():
         path = place / Path(name).name
-        if path.is_file() and _stamp(path) == stamp:
+        if path.name not in brought and path.is_file() and _stamp(path) == stamp:
+            earlier.mkdir(parents=True, exist_ok=True)
             path.replace(earlier / path.name)
     for source in calibrated.solution_files:
-        (place / f"{source.stem}_directions.h5").unlink(missing_ok=True)
-    brought = {source.name: source for source in (*calibrated.solution_files, *calibrated.direction_files)}
+        if (stale := place / f"{source.stem}_directions.h5").name not in brought:
+            stale.unlink(missing_ok=True)
     for name, source in brought.items():
         _copy(source, place / name)
-    steps.write_json(record, {name: _stamp(place / name) for name in brought})
+        os.utime(place / name, ns=2 * (source.stat().st_mtime_ns,))  # the same whenever it is copied
+    if (now := {name: _stamp(place / name) for name in brought}) != before:
+        steps.write_json(record, now)
 
 
 def _stamp(path: Path) -> list[int]:
