@@ -1,5 +1,7 @@
 """Phases that were put in towards several directions come out; they are joined over subbands as an ionosphere's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,23 +135,8 @@ def test_subbands_are_joined_as_one_ionosphere(rng):
 
 def model_of(flux, away):
     """Sources of some fluxes (Jy), so many degrees north of 3C196."""
-    one = calibrator("3C196")
-    many = {
-        name: np.concatenate([getattr(one, name)[:1]] * len(flux))
-        for name in (
-            "ra",
-            "dec",
-            "flux",
-            "reference",
-            "index",
-            "logarithmic",
-            "major",
-            "minor",
-            "position_angle",
-            "absolute",
-        )
-    }
-    return type(one)("test", "test", **many | {"dec": many["dec"] + np.deg2rad(away), "flux": np.array(flux)})
+    one = calibrator("3C196").chosen(np.zeros(len(flux), int))
+    return replace(one, dec=one.dec + np.deg2rad(away), flux=np.array(flux))
 
 
 def test_groups_hold_every_component_and_the_brightest_come_first():

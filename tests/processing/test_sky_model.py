@@ -1,5 +1,7 @@
 """The calibrators' published fluxes, and LOFAR's sky model format with its dialects and its mistakes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,23 +153,9 @@ def test_a_model_may_be_in_the_data():
 def test_the_a_team_says_nothing_of_where_a_model_is_meant_for():
     one = sky_model.calibrator("3C196")
     centre = (float(one.ra[0]), float(one.dec[0]))
-    values = {
-        name: np.repeat(getattr(one, name)[:1], 2, axis=0)
-        for name in (
-            "ra",
-            "dec",
-            "flux",
-            "reference",
-            "index",
-            "logarithmic",
-            "major",
-            "minor",
-            "position_angle",
-            "absolute",
-        )
-    }
-    values["ra"], values["flux"] = np.array([one.ra[0], one.ra[0] + 2.5]), np.array([80.0, 10_000.0])
-    both = sky_model.SkyModel("both", "test", **values)
+    both = replace(
+        one.chosen(np.zeros(2, int)), ra=np.array([one.ra[0], one.ra[0] + 2.5]), flux=np.array([80.0, 10_000.0])
+    )
     assert np.rad2deg(both.distance(centre)) < 0.01
     assert np.rad2deg(both.reach(centre)) > 60
     assert np.rad2deg(both.chosen(np.array([1])).distance(centre)) > 60
