@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -60,34 +61,25 @@ def average_one(
     layout = source.layout()
     slots, channels = factors(layout, parameters)
     starts = groups(layout.times, layout.interval, slots)
-    ends = np.append(starts[1:], len(layout.times))
     target = averaged_layout(layout, starts, slots, channels)
-    cross = layout.cross
     clip = deciding.clipped_samples(source, target, clipped, deciding.level(parameters, target))
-    bad = np.logical_or(*_of_stations(layout, bad_stations))[cross]
-    swap = _of_stations(layout, swapped_stations)[:, cross]
-    ascending = slice(None, None, 1 if _ascending(layout) else -1)
     model = {"MODEL_DATA": parameters.model_column} if parameters.model_column else {}
-    read = {"DATA": source.column, **model}
+    work = _Averaging(
+        source=source,
+        layout=layout,
+        flag_file=flag_file,
+        columns={"DATA": source.column, **model},
+        starts=starts,
+        channels=channels,
+        bad=np.logical_or(*_of_stations(layout, bad_stations))[layout.cross],
+        swap=_of_stations(layout, swapped_stations)[:, layout.cross],
+    )
     samples = unflagged = 0
     shutil.rmtree(output, ignore_errors=True)  # a worker that died may have written it, and its result is lost
-    with writer.create(output, target, like=source.path, columns=(*read, "FLAG", "WEIGHT_SPECTRUM")) as new:
+    written = (*work.columns, "FLAG", "WEIGHT_SPECTRUM")
+    with writer.create(output, target, like=source.path, columns=written) as new:
         for first, last in blocks(layout, starts):
-            times = slice(int(starts[first]), int(ends[last - 1]))
-            inner = starts[first:last] - times.start
-            block = measurement_set.read(source.path, layout, [*read.values(), "WEIGHT_SPECTRUM", "UVW"], times)
-            flag = flag_store.get(flag_file, times, len(layout.frequencies))[:, cross]
-            flag |= bad[:, None]
-            weight = swapped.exchanged(block["WEIGHT_SPECTRUM"][:, cross], *swap)
-            means = {}
-            # The model is as the sky is: its dipoles were never exchanged.
-            for name, column in read.items():
-                values = block[column][:, cross].astype(np.complex64, copy=False)
-                values = swapped.exchanged(values, *swap) if name == "DATA" else values
-                means[name], empty, total = weighted_mean(
-                    values[:, :, ascending], flag[:, :, ascending], weight[:, :, ascending], inner, channels
-                )
-            uvw = _mean_uvw(block["UVW"][:, cross], layout.rows[times][:, cross] >= 0, inner)
+            uvw, means, empty, total = work.block(first, last)
             empty |= clip[first:last, :, None]
             total[empty] = 0
             for mean in means.values():
@@ -104,6 +96,42 @@ def average_one(
         "samples": samples,
         "unflagged": unflagged,
     }
+
+
+@dataclass(frozen=True)
+class _Averaging:
+    """What a Measurement Set's blocks of time are averaged from, and how."""
+
+    source: Source
+    layout: Layout
+    flag_file: Path
+    columns: dict[str, str]  # name in the new one: name in the source
+    starts: np.ndarray  # first slot of each group of slots
+    channels: int  # how many become one
+    bad: np.ndarray  # (baseline,) bool, of a station to flag
+    swap: np.ndarray  # (2, baseline) bool, of a station whose dipoles are exchanged back
+
+    def block(self, first: int, last: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """UVW (m), mean of each column, whether a mean has no samples, and weights, of groups of slots."""
+        ends = np.append(self.starts[1:], len(self.layout.times))
+        times = slice(int(self.starts[first]), int(ends[last - 1]))
+        inner = self.starts[first:last] - times.start
+        cross = self.layout.cross
+        names = [*self.columns.values(), "WEIGHT_SPECTRUM", "UVW"]
+        block = measurement_set.read(self.source.path, self.layout, names, times)
+        flag = flag_store.get(self.flag_file, times, len(self.layout.frequencies))[:, cross]
+        flag |= self.bad[:, None]
+        weight = swapped.exchanged(block["WEIGHT_SPECTRUM"][:, cross], *self.swap)
+        ascending = slice(None, None, 1 if _ascending(self.layout) else -1)
+        means = {}
+        # The model is as the sky is: its dipoles were never exchanged.
+        for name, column in self.columns.items():
+            values = block[column][:, cross].astype(np.complex64, copy=False)
+            values = swapped.exchanged(values, *self.swap) if name == "DATA" else values
+            means[name], empty, total = weighted_mean(
+                values[:, :, ascending], flag[:, :, ascending], weight[:, :, ascending], inner, self.channels
+            )
+        return _mean_uvw(block["UVW"][:, cross], self.layout.rows[times][:, cross] >= 0, inner), means, empty, total
 
 
 def _ascending(layout: Layout) -> bool:
