@@ -7,6 +7,7 @@ from typing import Any
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
+from lofarlake_nb.observation.layout import require_one_direction
 from lofarlake_nb.processing import settings, sky_model
 from lofarlake_nb.quality import known, summary
 from lofarlake_nb.stages import check_place, prepare
@@ -96,10 +97,13 @@ def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) 
     known.references(values.get("truth", ""), values.get("catalogue", ""))
     if model:
         sky_model.load(model, (0.0, 0.0))
+    found = []
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
         if path.is_dir():
-            for one in inventory.observation(path).paths:
+            for one in inventory.measurement_sets(path):
                 layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
                 sky_model.load(model, layout.phase_centre)
+                found.append((one, layout))
+    require_one_direction(found)

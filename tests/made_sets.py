@@ -114,6 +114,13 @@ def doubled(path: Path, column: str, subtable: str) -> None:
     change(path, subtable, lambda t: t.copyrows(t))
 
 
+def two_windows(path: Path) -> None:
+    """`doubled`, the second rows of another spectral window."""
+    doubled(path, "DATA_DESC_ID", "DATA_DESCRIPTION")
+    change(path, "DATA_DESCRIPTION", lambda t: t.putcell("SPECTRAL_WINDOW_ID", 1, 1))
+    change(path, "SPECTRAL_WINDOW", lambda t: t.copyrows(t))
+
+
 def averages(averaged, index: int = 0) -> dict[str, np.ndarray]:
     """Columns of an averaged Measurement Set, and its layout, baselines sorted by the numbers of their stations."""
     path = averaged.measurement_sets[index]

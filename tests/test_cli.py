@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import made_sets
 import pytest
 
 from lofarlake_nb import cli
@@ -117,6 +118,18 @@ def test_process_keeps_a_folder_that_is_there(command, tmp_path):
 def test_process_says_what_is_no_measurement_set(command, tmp_path):
     (tmp_path / "a.MS").mkdir()
     assert "a.MS" in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out", status=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_process_takes_the_window_that_is_chosen_and_one_pointing(command, tmp_path):
+    """The refusal of two pointings comes after that of two windows."""
+    for name, dec in (("a.MS", 0.8415), ("b.MS", 0.8715)):
+        path = made_sets.plain(tmp_path / "two" / name, shape=(4, 3, 8), phase_centre=(2.1537, dec))
+        made_sets.two_windows(path)
+    words = ("process", tmp_path / "two", "--sky-model", "3C196", "--output", tmp_path / "out")
+    assert "choose by spectral_window: 0, 1" in refused(command, *words, status=1)
+    line = refused(command, *words, "-p", "spectral_window", "1", status=1)
+    assert "b.MS has its phase centre at 123.3979° +49.9333°, 1.72° from a.MS's" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -89,12 +89,28 @@ def observation(folder: str | Path) -> Observation:
     >>> [path.name for path in observation("observation").paths]
     ['L990100_SAP000_SB000_uv.MS']
     """
+    return Observation(tuple(measurement_set.describe(path) for path in measurement_sets(folder)))
+
+
+def measurement_sets(folder: Path | str) -> list[Path]:
+    """Measurement Sets of a folder, or the folder itself where it is one.
+
+    Raises
+    ------
+    NotAMeasurementSet
+        When there is none.
+
+    Examples
+    --------
+    >>> [path.name for path in measurement_sets("observation")]
+    ['L990100_SAP000_SB000_uv.MS']
+    """
     found = measurement_set.find(Path(folder).expanduser())
     if not found:
         raise NotAMeasurementSet(
             f"{folder}: no Measurement Set is there", "give a folder with some; `lofarlake simulate DIR` makes them"
         )
-    return Observation(tuple(measurement_set.describe(path) for path in found))
+    return found
 
 
 def _allowed(name: str) -> str:

@@ -1,12 +1,13 @@
 """How the rows of a Measurement Set map to time and baseline, and what its axes are."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lofarlake_nb.errors import NotAMeasurementSet
+from lofarlake_nb.errors import NotAMeasurementSet, ObservationError
 from lofarlake_nb.observation.rows import in_any_order, in_order
 from lofarlake_nb.observation.tables import Selection, ask, text_of
 
@@ -25,6 +26,8 @@ CORRELATIONS = {
     11: "YX",
     12: "YY",
 }
+# Phase centres so near each other are one.
+SAME_ARCSEC = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,42 @@ class Layout:
     def cross(self) -> np.ndarray:
         """(baseline,) bool, True where the two stations differ."""
         return self.antenna1 != self.antenna2
+
+    def distance(self, direction: tuple[float, float]) -> float:
+        """Angle between a direction (rad, J2000) and the phase centre, in deg."""
+        (ra, dec), (ra0, dec0) = direction, self.phase_centre
+        half = np.sin((dec - dec0) / 2) ** 2 + np.cos(dec) * np.cos(dec0) * np.sin((ra - ra0) / 2) ** 2
+        return float(np.rad2deg(2 * np.arcsin(np.sqrt(half))))
+
+
+def require_one_direction(found: Iterable[tuple[Path, Layout]]) -> None:
+    """Refuse Measurement Sets of several pointings, as two beams of one observation, for one image.
+
+    Parameters
+    ----------
+    found : iterable of (Path, Layout)
+
+    Raises
+    ------
+    ObservationError
+        When two phase centres are more than an arcsecond apart.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> path = Path("observation/L990100_SAP000_SB000_uv.MS")
+    >>> require_one_direction([(path, measurement_set.layout(path))] * 2)
+    """
+    first: tuple[Path, Layout] | None = None
+    for path, layout in found:
+        first = first or (path, layout)
+        if (away := first[1].distance(layout.phase_centre)) > SAME_ARCSEC / 3600:
+            here, there = (np.rad2deg(one.phase_centre) for one in (first[1], layout))
+            raise ObservationError(
+                f"{path.name} has its phase centre at {there[0]:.4f}° {there[1]:+.4f}°, {away:.3g}° from "
+                f"{first[0].name}'s at {here[0]:.4f}° {here[1]:+.4f}°, expected one pointing",
+                "process them apart",
+            )
 
 
 def layout_of(ms: Any, path: Path, chosen: Selection) -> Layout:

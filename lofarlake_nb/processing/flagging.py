@@ -11,6 +11,7 @@ import numpy as np
 from lofarlake_nb import steps
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation.layout import require_one_direction
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
 from lofarlake_nb.processing import cluster, disk, results
@@ -144,6 +145,7 @@ def _flag(
     layouts = [source.layout() for source in sources]
     for source, layout in zip(sources, layouts, strict=True):
         _check(source, layout)
+    require_one_direction(zip(paths, layouts, strict=True))
     disk.require(folder, sum(flag_store.size(_shape(layout)) for layout in layouts), "the flags")
     files, futures, notes = [], [], []
     for i, (source, layout) in enumerate(zip(sources, layouts, strict=True)):

@@ -231,17 +231,14 @@ def test_what_is_no_number_or_nothing_never_gets_into_an_average(plain, run):
 
 
 @pytest.mark.parametrize(
-    ("column", "subtable", "option", "named"),
+    ("doubled", "option", "named"),
     [
-        ("FIELD_ID", "FIELD", "field_id", "2 fields"),
-        ("DATA_DESC_ID", "DATA_DESCRIPTION", "spectral_window", "2 spectral"),
+        (lambda path: made.doubled(path, "FIELD_ID", "FIELD"), "field_id", "2 fields"),
+        (made.two_windows, "spectral_window", "2 spectral"),
     ],
 )
-def test_several_windows_or_fields_are_chosen_by_option(plain, run, expected, column, subtable, option, named):
-    made.doubled(plain, column, subtable)
-    if subtable == "DATA_DESCRIPTION":
-        made.change(plain, subtable, lambda t: t.putcell("SPECTRAL_WINDOW_ID", 1, 1))
-        made.change(plain, "SPECTRAL_WINDOW", lambda t: t.copyrows(t))
+def test_several_windows_or_fields_are_chosen_by_option(plain, run, expected, doubled, option, named):
+    doubled(plain)
     with pytest.raises(ObservationError, match=f"{named}.* choose by {option}: 0, 1"):
         run(plain)
     same(made.averages(run(plain, flag=FlagParameters(**{option: 0}))[1]), expected)
@@ -309,3 +306,22 @@ def test_flag_row_follows_the_flags(plain, run):
 def test_impossible_choices(wrong):
     with pytest.raises(UsageError):
         FlagParameters(**wrong)
+
+
+def test_subbands_whose_rows_lie_otherwise_become_alike(plain, tmp_path, run, expected):
+    """One lacks a row, one has each slot's rows the other way round."""
+    slot = made.STATIONS * (made.STATIONS + 1) // 2
+    rows = np.arange(made.SLOTS * slot)
+    less = made.chosen_rows(plain, tmp_path / "less.MS", np.delete(rows, 5))
+    turned = made.chosen_rows(plain, tmp_path / "turned.MS", rows.reshape(-1, slot)[:, ::-1].ravel())
+    averaged = run(plain, less, turned)[1]
+    first, *others = map(measurement_set.layout, averaged.measurement_sets)
+    for other in others:
+        np.testing.assert_array_equal((other.antenna1, other.antenna2), (first.antenna1, first.antenna2))
+    same(made.averages(averaged, 2), expected)
+
+
+def test_two_pointings_are_not_one_observation(plain, tmp_path, run):
+    other = made.plain(tmp_path / "L123456_SAP001.MS", phase_centre=(2.1537, 0.8715))
+    with pytest.raises(ObservationError, match=r"SAP001.MS .* \+49.9333°, 1.72° from .*; process them apart"):
+        run(plain, other)

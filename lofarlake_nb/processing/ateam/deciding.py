@@ -104,7 +104,12 @@ def decide(
     verdicts = []
     for bright in asked:
         elevation = float(np.rad2deg(uvw.elevations(times, target.positions[0], bright.direction).max()))
-        seen = (bright.name, elevation, _distance(bright, target), bright.flux(float(target.frequencies.mean())))
+        seen = (
+            bright.name,
+            elevation,
+            target.distance(bright.direction),
+            bright.flux(float(target.frequencies.mean())),
+        )
         if elevation <= 0:
             verdicts.append(AteamVerdict(*seen, None, None, NOTHING, "below the horizon"))
         elif seen[2] < radius:
@@ -195,10 +200,3 @@ def _judged(
     if parameters.ateam == "auto" and above > MOST_CLIPPED:
         return AteamVerdict(*seen, apparent, above, LEFT, f"{told}: too many to clip, it should be demixed")
     return AteamVerdict(*seen, apparent, above, CLIPPED, told)
-
-
-def _distance(bright: Bright, layout: Layout) -> float:
-    """From the phase centre, deg."""
-    (ra, dec), (ra0, dec0) = bright.direction, layout.phase_centre
-    half = np.sin((dec - dec0) / 2) ** 2 + np.cos(dec) * np.cos(dec0) * np.sin((ra - ra0) / 2) ** 2
-    return float(np.rad2deg(2 * np.arcsin(np.sqrt(half))))

@@ -89,7 +89,7 @@ def limited(layout: Layout, parameters: AverageParameters) -> list[str]:
 
 
 def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: int) -> Layout:
-    """Layout after averaging: cross-correlations only, frequencies ascending.
+    """Layout after averaging: cross-correlations only, sorted by their stations, frequencies ascending.
 
     Parameters
     ----------
@@ -113,18 +113,31 @@ def averaged_layout(layout: Layout, starts: np.ndarray, slots: int, channels: in
     """
     size = np.diff(np.append(starts, len(layout.times)))
     times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
-    cross = layout.cross
-    n_baseline = int(cross.sum())
+    kept = baselines(layout)
     return replace(
         layout,
         times=times,
-        antenna1=layout.antenna1[cross],
-        antenna2=layout.antenna2[cross],
-        rows=np.arange(len(times) * n_baseline, dtype=np.int64).reshape(len(times), n_baseline),
+        antenna1=layout.antenna1[kept],
+        antenna2=layout.antenna2[kept],
+        rows=np.arange(len(times) * len(kept), dtype=np.int64).reshape(len(times), len(kept)),
         frequencies=np.sort(layout.frequencies.reshape(-1, channels).mean(axis=1)),
         interval=layout.interval * min(slots, int(size.max())),
         channel_width=layout.channel_width * channels,
     )
+
+
+def baselines(layout: Layout) -> np.ndarray:
+    """Cross-correlations (baseline,) int, sorted by their stations: subbands whose rows lie otherwise are alike then.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> swapped = replace(layout, antenna1=layout.antenna1[::-1], antenna2=layout.antenna2[::-1])
+    >>> baselines(layout)[:3].tolist(), baselines(swapped)[:3].tolist() == (209 - baselines(layout)[:3]).tolist()
+    ([1, 2, 3], True)
+    """
+    kept = np.flatnonzero(layout.cross)
+    return kept[np.lexsort((layout.antenna2[kept], layout.antenna1[kept]))]
 
 
 def target(layout: Layout, parameters: AverageParameters) -> Layout:

@@ -13,7 +13,7 @@ from lofarlake_nb.parameters import AverageParameters
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.ateam import deciding
 from lofarlake_nb.processing.averages.mean import weighted_mean
-from lofarlake_nb.processing.averages.resolution import averaged_layout, factors
+from lofarlake_nb.processing.averages.resolution import averaged_layout, baselines, factors
 from lofarlake_nb.processing.flags import flag_store, swapped
 from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.windows import blocks, groups
@@ -64,6 +64,7 @@ def average_one(
     target = averaged_layout(layout, starts, slots, channels)
     clip = deciding.clipped_samples(source, target, clipped, deciding.level(parameters, target))
     model = {"MODEL_DATA": parameters.model_column} if parameters.model_column else {}
+    kept = baselines(layout)
     work = _Averaging(
         source=source,
         layout=layout,
@@ -71,8 +72,9 @@ def average_one(
         columns={"DATA": source.column, **model},
         starts=starts,
         channels=channels,
-        bad=np.logical_or(*_of_stations(layout, bad_stations))[layout.cross],
-        swap=_of_stations(layout, swapped_stations)[:, layout.cross],
+        baselines=kept,
+        bad=np.logical_or(*_of_stations(layout, bad_stations))[kept],
+        swap=_of_stations(layout, swapped_stations)[:, kept],
     )
     samples = unflagged = 0
     shutil.rmtree(output, ignore_errors=True)  # a worker that died may have written it, and its result is lost
@@ -108,6 +110,7 @@ class _Averaging:
     columns: dict[str, str]  # name in the new one: name in the source
     starts: np.ndarray  # first slot of each group of slots
     channels: int  # how many become one
+    baselines: np.ndarray  # (baseline,) int, of the source's, in the new one's order
     bad: np.ndarray  # (baseline,) bool, of a station to flag
     swap: np.ndarray  # (2, baseline) bool, of a station whose dipoles are exchanged back
 
@@ -116,22 +119,22 @@ class _Averaging:
         ends = np.append(self.starts[1:], len(self.layout.times))
         times = slice(int(self.starts[first]), int(ends[last - 1]))
         inner = self.starts[first:last] - times.start
-        cross = self.layout.cross
+        its = self.baselines
         names = [*self.columns.values(), "WEIGHT_SPECTRUM", "UVW"]
         block = measurement_set.read(self.source.path, self.layout, names, times)
-        flag = flag_store.get(self.flag_file, times, len(self.layout.frequencies))[:, cross]
+        flag = flag_store.get(self.flag_file, times, len(self.layout.frequencies))[:, its]
         flag |= self.bad[:, None]
-        weight = swapped.exchanged(block["WEIGHT_SPECTRUM"][:, cross], *self.swap)
+        weight = swapped.exchanged(block["WEIGHT_SPECTRUM"][:, its], *self.swap)
         ascending = slice(None, None, 1 if _ascending(self.layout) else -1)
         means = {}
         # The model is as the sky is: its dipoles were never exchanged.
         for name, column in self.columns.items():
-            values = block[column][:, cross].astype(np.complex64, copy=False)
+            values = block[column][:, its].astype(np.complex64, copy=False)
             values = swapped.exchanged(values, *self.swap) if name == "DATA" else values
             means[name], empty, total = weighted_mean(
                 values[:, :, ascending], flag[:, :, ascending], weight[:, :, ascending], inner, self.channels
             )
-        return _mean_uvw(block["UVW"][:, cross], self.layout.rows[times][:, cross] >= 0, inner), means, empty, total
+        return _mean_uvw(block["UVW"][:, its], self.layout.rows[times][:, its] >= 0, inner), means, empty, total
 
 
 def _ascending(layout: Layout) -> bool:
