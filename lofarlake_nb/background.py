@@ -19,6 +19,7 @@ from lofarlake_nb.recording import State, stop_file
 
 PLACE = Path("runs")  # of the folders of runs, in the folder that one works in
 _RUN, _PROCESS, _STATE, _LOG = "run.json", "process.json", "state.json", "run.log"
+_TIME = "%Y%m%dT%H%M%S"  # UTC, in the name of a run's folder
 _LOOK = 0.2  # seconds between two looks at a run that is waited for
 
 
@@ -47,6 +48,11 @@ class Run:
     def notebook(self) -> str:
         """Name of the notebook."""
         return str(self._asked()["notebook"])
+
+    @property
+    def began(self) -> str:
+        """When it was started, by its folder's name."""
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.strptime(self.folder.name.split("-")[-2], _TIME))
 
     @property
     def executed(self) -> Path:
@@ -203,7 +209,7 @@ def _made(place: Path, stem: str) -> Path:
     try:
         place.mkdir(parents=True, exist_ok=True)
         for n in range(1, 1000):
-            folder = place / f"{stem}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{n:03d}"
+            folder = place / f"{stem}-{time.strftime(_TIME, time.gmtime())}-{n:03d}"
             try:
                 folder.mkdir()
             except FileExistsError:

@@ -160,8 +160,10 @@ class StageForm:
         self._changed()
         if follows is not None and "dataset" in self.fields:
             follows.ended.append(self._take)
-        if (earlier := background.newest(notebook)) and not earlier.state().ended:
-            self._watch(earlier)  # of a kernel that is gone: it goes on
+            if follows.run is not None and (before := follows.run.state()).ended:
+                self._take(before, earlier=True)
+        if before_this := background.newest(notebook):
+            self._watch(before_this)  # of a kernel that is gone: it goes on, or ended meanwhile
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -215,17 +217,18 @@ class StageForm:
         self.run = running
         self.links.outputs = ()
         self._changed()
+        when = f"the last run, of {running.began}, " if running.state().ended else ""
         # With our context, so that what is shown goes to the cell of this form.
         look = contextvars.copy_context().run
-        threading.Thread(target=look, args=(self._look, running), name="form", daemon=True).start()
+        threading.Thread(target=look, args=(self._look, running, when), name="form", daemon=True).start()
 
-    def _look(self, running: background.Run) -> None:
+    def _look(self, running: background.Run, when: str = "") -> None:
         beat = threading.Event()
         while not (now := running.state()).ended:
             self.status.value, self.figures.value = _state(now), _figures(now)
             beat.wait(_LOOK)
         if self.run is running:  # else the next one has begun already, and these links would be taken for its own
-            self.status.value, self.figures.value = _state(now), ""
+            self.status.value, self.figures.value = _state(now, when), ""
             self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
         self._changed()
         for tell in self.ended:
@@ -248,12 +251,13 @@ class StageForm:
         code = "<br>".join(f"<code>{html.escape(line)}</code>" for line in lines)
         self.code.value = f"<details><summary>The same from Python, or in a terminal</summary>{code}</details>"
 
-    def _take(self, before: State) -> None:
-        """Take the dataset of the stage before, unless a person chose one meanwhile."""
+    def _take(self, before: State, *, earlier: bool = False) -> None:
+        """Take the dataset of the stage before, unless a person chose one meanwhile; an earlier one if it is there."""
         field = self.fields["dataset"]
         field.control.options = _datasets(self.fields["lake"].value) if "lake" in self.fields else ()
-        if before.state == "done" and before.datasets and field.is_default:
-            field.control.value = before.datasets[-1]
+        made = before.datasets[-1:] if before.state == "done" and field.is_default else ()
+        if made and (made[0] in field.control.options or not earlier):
+            field.control.value = made[0]
 
     def _laid_out(self) -> ipywidgets.Widget:
         # The lake is the notebook's own parameter already: it is not what one looks for first.
@@ -288,10 +292,10 @@ def _marked(colour: str, words: str) -> str:
     return f'<div role="status">{mark} {html.escape(words)}</div>'
 
 
-def _state(now: State) -> str:
+def _state(now: State, when: str = "") -> str:
     """The cell that a run is at, or how it ended, as HTML."""
     if now.ended:
-        return _marked(_COLOURS[now.state], f"{now.state}: {now.said}")
+        return _marked(_COLOURS[now.state], f"{when}{now.state}: {now.said}")
     bar = ticks.bar(now.cell - 1 if now.cell else 0, now.cells or 1)
     where = f"cell {now.cell} of {now.cells}: {now.heading}" if now.cell else "a kernel starts"
     return f'<div role="status">{bar} {html.escape(f"{now.state}, {where}")}</div>'

@@ -2,6 +2,7 @@
 
 import html
 import shlex
+import shutil
 import time
 
 import pytest
@@ -179,3 +180,23 @@ def test_no_button_is_disabled_so_that_none_loses_the_focus(form):
     assert [form.start.disabled, form.stop.disabled] == [False, False]
     assert ended(form).state == "done"
     assert [form.start.disabled, form.stop.disabled] == [False, False]
+
+
+def test_a_form_made_after_a_run_has_ended_shows_how(form, notebook_of, lake_home, tmp_path):
+    """As when the kernel was restarted, or the server, while a long run went on."""
+    made = tmp_path / "kept.dat"
+    made.write_bytes(b"kept")
+    ingest.ingest_products(client.connect(lake_home), [made], "lofar:form_before", {}, replicate_to="", close=True)
+    form.start.click()
+    before = ended(form)
+    record = form.run.folder / "state.json"
+    record.write_text(record.read_text().replace("lofar:made", "lofar:form_before"))
+    again = stage_form(form.notebook)
+    assert ended(again).state == before.state == "done"
+    assert "the last run, of 20" in again.status.value
+    assert "done: all 3 cells ran" in again.status.value
+    assert again.run.folder.name in str(again.links.outputs)
+    assert again.can_begin
+    other = shutil.copy(notebook_of(PARAMETERS, MADE), tmp_path / "other.ipynb")
+    assert stage_form(str(other), follows=again, lake=str(lake_home)).values["dataset"] == "lofar:form_before"
+    assert "dataset" not in stage_form(str(other), follows=again, lake=str(tmp_path / "none")).values
