@@ -54,6 +54,12 @@ OPEN = """async (path) => {
   await widget.context.ready;
   window.jupyterapp.shell.activateById(widget.id);
 }"""
+TYPE = """async (line) => {
+  const terminal = window.terminal = await window.jupyterapp.commands.execute('terminal:create-new');
+  const session = terminal.content.session;
+  while (session.connectionStatus !== 'connected') await new Promise(resolve => setTimeout(resolve, 100));
+  session.send({type: 'stdin', content: [line + '\\r']});
+}"""
 SHOW_TOP = "() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0, 'start')"
 OPEN_DASK = "() => window.jupyterapp.shell.activateById('dask-dashboard-launcher')"
 OPEN_PANEL = "() => window.jupyterapp.shell.activateById('rucio-jupyterlab:panel')"
@@ -122,6 +128,18 @@ def test_it_opens_on_the_landing_notebook_which_runs(page):
     assert "your account is lofar" in shown
     assert "lofar:lab_result" in shown
     shots(page, "landing", lambda: page.evaluate(SHOW_TOP))
+
+
+def test_a_terminal_has_the_command_and_opens_above_the_notebooks(page, tmp_path):
+    page.evaluate(TYPE, f"lofarlake simulate --help > {tmp_path}/said; pwd > {tmp_path}/where; touch {tmp_path}/done")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "done").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    page.evaluate("() => window.terminal.dispose()")
+    assert "usage: lofarlake simulate" in (tmp_path / "said").read_text()
+    assert (
+        len(list(Path((tmp_path / "where").read_text().strip()).glob("lofarlake-notebooks*/0_start_here.ipynb"))) == 1
+    )
 
 
 def test_the_panel_searches_the_lake(page):

@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +195,12 @@ def start(
     if programs.is_root():
         words.append("--allow-root")
     _log.info("JupyterLab opens %s", configured.notebook)
-    return programs.run("jupyterlab", [*words, *arguments], configured.root, configured.environment, configured.unset)
+    # Where Python is, the commands are: lofarlake in a terminal of the page, also where no environment is activated.
+    # No login shell, which Jupyter takes where it is not in a terminal itself: it sets PATH anew.
+    words.append(f"--ServerApp.terminado_settings=shell_command={[os.environ.get('SHELL') or '/bin/sh']}")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = {**configured.environment, "PATH": path}
+    return programs.run("jupyterlab", [*words, *arguments], configured.root, environment, configured.unset)
 
 
 def _environment(home: Path, dashboard: int) -> dict[str, str]:

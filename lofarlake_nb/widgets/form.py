@@ -183,7 +183,13 @@ class StageForm:
     @property
     def shell(self) -> str:
         """The line for a shell that does the same."""
-        return background.shell(self.notebook, self.values)
+        return background.shell(self.notebook, self._told)
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """Values, and the lake: the notebook may say it only in the copy that lies here."""
+        lake = self.fields["lake"].value if "lake" in self.fields else ""
+        return {"lake": lake, **self.values} if lake else self.values
 
     @property
     def is_running(self) -> bool:
@@ -247,9 +253,12 @@ class StageForm:
         self.start.button_style = "primary" if self.can_begin else ""
         self.start.style.text_color = None if self.can_begin else _DIM
         self.stop.style.text_color = None if self.is_running else _DIM
-        lines = ["from lofarlake_nb import background", background.python(self.notebook, self.values), self.shell]
+        lines = ["from lofarlake_nb import background", background.python(self.notebook, self._told), self.shell]
         code = "<br>".join(f"<code>{html.escape(line)}</code>" for line in lines)
-        self.code.value = f"<details><summary>The same from Python, or in a terminal</summary>{code}</details>"
+        here = html.escape(str(Path.cwd()))
+        self.code.value = (
+            f"<details><summary>The same from Python, or in a terminal in {here}</summary>{code}</details>"
+        )
 
     def _take(self, before: State, *, earlier: bool = False) -> None:
         """Take the dataset of the stage before, unless a person chose one meanwhile; an earlier one if it is there."""
