@@ -1,8 +1,10 @@
-"""From an observation to its results: by the sky, and by a search."""
+"""From an observation to its results: by the sky, by a search, and by the lineage."""
+
+import time
 
 import pytest
 
-from lofarlake_nb.lake import metadata, results, search
+from lofarlake_nb.lake import holdings, ingest, lineage, metadata, results, search
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.observations import observations
 from lofarlake_nb.lake.query import Query
@@ -75,3 +77,43 @@ def test_the_sky_shows_observations_and_not_their_results_at_the_same_place(lake
     found = [one.did for one in observations(lake, "lofar")]
     assert observed in found
     assert result not in found
+
+
+def test_of_an_observation_the_newest_image_that_was_made_from_it_is_shown(lake, observed, keep):
+    first = keep(observed)
+    assert holdings.newest_product(lake, observed).dataset == first
+    time.sleep(1.1)  # the lake tells when something was made in whole seconds
+    second = keep(observed, content="better")
+    keep(observed, "summary.json")  # of a calibration that failed there is no image
+    keep(f"{observed}1", content="of another")
+    found = holdings.newest_product(lake, observed)
+    assert (found.dataset, found.file) == (second, f"{second}.image.fits")
+    assert f"the newest that was made from {observed}" in found._repr_html_()
+    assert found.file in found._repr_html_()
+
+
+def test_of_an_observation_without_an_image_it_is_said(lake, observed, tmp_path):
+    found = holdings.newest_product(lake, observed)
+    assert (found.dataset, found.file) == ("", "")
+    assert f"no image.fits of {observed} yet; stage 2" in found._repr_html_()
+    assert holdings.retrieved(lake, found, tmp_path) == ""
+    assert holdings.lineage(lake, found) == {}
+
+
+@pytest.mark.parametrize("middle", ["_", ".true.", "/a-"])
+def test_results_are_found_whatever_the_inputs_name(lake, unique, tmp_path, middle):
+    (image := tmp_path / "image.fits").write_text(unique)
+    observed = f"lofar:{unique}{middle}b"
+    for name, one in (("made", observed), ("other", f"{observed}c"), ("odd", [observed])):
+        ingest.ingest_products(lake, [image], f"lofar:{unique}_{name}", {"inputs": [one]}, replicate_to="")
+    assert [str(one) for one in lineage.made_from(lake, observed)] == [f"lofar:{unique}_made"]
+
+
+def test_few_calls_find_them_among_many(lake, observed, keep, unique):
+    names = [f"{unique}_{n}" for n in range(1200)]
+    for some in (names[:600], names[600:]):
+        lake.call("add_datasets", [DID("lofar", name).parts for name in some])
+    metadata.write(lake, {DID("lofar", name): {"target": "other"} for name in names})
+    result, before = keep(observed), lake.calls
+    assert [str(one) for one in lineage.made_from(lake, observed)] == [result]
+    assert lake.calls - before == 3
