@@ -193,6 +193,7 @@ def test_gains_and_visibilities_are_looked_at(page, explored, running, tmp_path)
 def test_the_notebook_is_kept_in_the_lake(page, explored, lake_with_image):
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     output = cell(page, "keep.keep_form(lake")
+    output.get_by_text("; press Ctrl+S first").wait_for(timeout=20_000)
     output.get_by_role("button", name="Keep in the lake").click()
     output.get_by_text("it is in the lake as lofar:kept_3_explore").wait_for(timeout=20_000)
     shots(page, "keep", lambda: page.evaluate(SHOW_CELL, "keep.keep_form(lake"))

@@ -12,7 +12,7 @@ from running_lab import Running
 from lofarlake_nb import lab, run
 from lofarlake_nb.errors import LakeNotRunning, PortTaken, UsageError
 from lofarlake_nb.lab.notebooks import working_copies
-from lofarlake_nb.lake import browse, extension
+from lofarlake_nb.lake import browse, client, extension
 from lofarlake_nb.lake.embedded import supervisor
 
 
@@ -116,6 +116,13 @@ def test_notebooks_run_without_a_browser_on_an_empty_lake(empty_lake, tmp_path, 
     run.run(run.find_notebook(name), {"lake": str(empty_lake)}, tmp_path / "executed.ipynb")
     text = (tmp_path / "executed.ipynb").read_text()
     assert "1_ingest" in text or "2_process" in text  # what to do about it
+
+
+def test_an_observation_without_an_image_is_explored_to_the_end(lake_home, tmp_path):
+    client.connect(lake_home).call("add_dataset", "lofar", "explored_without_image")
+    given = {"lake": str(lake_home), "dataset": "lofar:explored_without_image", "folder": str(tmp_path / "explore")}
+    run.run(run.find_notebook("3_explore"), given, tmp_path / "executed.ipynb")
+    assert "of lofar:explored_without_image yet; stage 2" in (tmp_path / "executed.ipynb").read_text()
 
 
 @pytest.mark.parametrize("name", ["0_start_here", "3_explore"])

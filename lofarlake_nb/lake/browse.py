@@ -25,7 +25,7 @@ from lofarlake_nb.lake.rows import Rows
 from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.lake.tree import Entry
 
-_NOTHING_CHOSEN = "no dataset is chosen"
+_NOTHING_CHOSEN = "there is no dataset to list"
 
 KINDS = ("collection", "dataset", "container", "file", "all")
 

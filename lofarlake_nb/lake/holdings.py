@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb.errors import DIDNotFound
 from lofarlake_nb.lake import metadata, retrieve
 from lofarlake_nb.lake.client import Lake, batches
 from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.lineage import made_from
 from lofarlake_nb.lake.rows import Rows
 
 _NONE_YET = "the lake holds nothing yet: notebook 1_ingest brings an observation, 2_process its images"
@@ -34,7 +34,7 @@ class Holding:
 
 @dataclass(frozen=True)
 class Product:
-    """A file of a dataset; both empty when there is none.
+    """A file of a dataset; both empty when there is none, with a word why.
 
     Parameters
     ----------
@@ -42,19 +42,26 @@ class Product:
         DID of the dataset.
     file : str
         DID of the file.
+    note : str
+        What to say of it.
 
     Examples
     --------
     >>> newest_product(lake, "lofar:example")
-    Product(dataset='lofar:example', file='lofar:example.image.fits')
+    Product(dataset='lofar:example', file='lofar:example.image.fits', note='')
+    >>> Product("", "", "no image yet")._repr_html_()
+    '<p>no image yet</p>'
     """
 
     dataset: str
     file: str
+    note: str = ""
 
     def _repr_html_(self) -> str:
+        if not self.file:
+            return f"<p>{html.escape(self.note or 'No such product is in the lake yet: run 2_process first.')}</p>"
         said = f"<code>{html.escape(self.file)}</code> of dataset <code>{html.escape(self.dataset)}</code>"
-        return f"<p>{said if self.file else 'No such product is in the lake yet: run 2_process first.'}</p>"
+        return f"<p>{said}{html.escape(f', {self.note}' if self.note else '')}</p>"
 
 
 def newest(lake: Lake, scope: str = "lofar", pattern: str = "*", kind: str = "collection") -> Rows[Holding]:
@@ -94,14 +101,17 @@ def newest(lake: Lake, scope: str = "lofar", pattern: str = "*", kind: str = "co
 
 
 def newest_product(lake: Lake, dataset: str = "", scope: str = "lofar", ending: str = "image.fits") -> Product:
-    """The newest file of a kind, or the first by name of one dataset, and the dataset that it belongs to.
+    """The newest file of a kind, or the one of a dataset or of what was made from it; with its own dataset.
+
+    Of a dataset that has several the first by name is taken; one that has none, as an observation has no image, is
+    looked up in lineages, and the newest result that has one is taken.
 
     Parameters
     ----------
     lake : Lake
         Where to look.
     dataset : str
-        DID of the dataset to look in; empty for all of the scope.
+        DID of an observation or of a result; empty for all of the scope.
     scope : str
         Where to look when no dataset is given.
     ending : str
@@ -110,31 +120,46 @@ def newest_product(lake: Lake, dataset: str = "", scope: str = "lofar", ending: 
     Returns
     -------
     Product
-        Empty when the lake holds none.
+        Empty when the lake holds none; of a dataset it says which.
 
     Raises
     ------
     DIDNotFound
-        When there is no such dataset, or it has no such file.
+        When there is no such dataset.
 
     Examples
     --------
     >>> newest_product(lake, "lofar:example").file
     'lofar:example.image.fits'
+    >>> newest_product(lake, "lofar:L990100").note
+    'the newest that was made from lofar:L990100'
+    >>> newest_product(lake, "lofar:L990100", ending="cube.fits").note
+    'no cube.fits of lofar:L990100 yet; stage 2 (2_process) makes images of an observation'
     """
     if dataset:
-        did = DID.parse(dataset)
-        lake.get(did)
-        files = [f"{f['scope']}:{f['name']}" for f in lake.call("list_files", did.scope, did.name)]
-        found = sorted(f for f in files if f.endswith(ending))
-        if not found:
-            raise DIDNotFound(f"{did} has no file that ends in {ending}", f"it has {len(files)} others")
-        return Product(str(did), found[0])
+        return _product_of(lake, DID.parse(dataset), ending)
     for file in newest(lake, scope, f"*{ending}", "file"):
         did = DID.parse(file.did)
         for parent in lake.call("list_parent_dids", did.scope, did.name):
             return Product(f"{parent['scope']}:{parent['name']}", file.did)
     return Product("", "")
+
+
+def _product_of(lake: Lake, did: DID, ending: str) -> Product:
+    """Of a dataset itself, or else of the newest result that was made from it."""
+    lake.get(did)
+    if file := _first(lake, did, ending):
+        return Product(str(did), file)
+    for result in made_from(lake, did):
+        if file := _first(lake, result, ending):
+            return Product(str(result), file, f"the newest that was made from {did}")
+    return Product("", "", f"no {ending} of {did} yet; stage 2 (2_process) makes images of an observation")
+
+
+def _first(lake: Lake, did: DID, ending: str) -> str:
+    """The first file by name that ends so; empty where there is none."""
+    files = (f"{row['scope']}:{row['name']}" for row in lake.stream("list_files", did.scope, did.name))
+    return min((file for file in files if file.endswith(ending)), default="")
 
 
 def retrieved(lake: Lake, product: Product, folder: str | Path) -> str:

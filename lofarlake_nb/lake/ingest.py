@@ -148,6 +148,7 @@ def ingest_products(
     dataset: DID | str,
     lineage: Mapping[str, Any],
     *,
+    about: Mapping[str, Any] | None = None,
     rse: str = "SARA",
     replicate_to: str = "JUELICH",
     container: str = "",
@@ -167,6 +168,8 @@ def ingest_products(
         Unique to the run and its parameters, the same when it is run again.
     lineage : mapping
         Inputs, parameters, versions, notebook: on each file and on the dataset, under the key ``lofarlake``.
+    about : mapping, optional
+        Further metadata of each file and of the dataset: of what was observed, see `metadata.of_results`.
     rse, replicate_to, container, streams
         As in `IngestParameters`.
     close : bool
@@ -194,10 +197,10 @@ def ingest_products(
     parameters = IngestParameters(
         dataset=str(did), container=container, rse=rse, replicate_to=replicate_to, streams=streams
     )
-    about = {"lofarlake": dict(lineage)}
-    items = plan.products(files, did, about)
+    told = {**(about or {}), "lofarlake": dict(lineage)}
+    items = plan.products(files, did, told)
     inside = DID.parse(container) if container else None
-    done = _ingest(lake, Order(items, parameters, did, inside, about), progress)
+    done = _ingest(lake, Order(items, parameters, did, inside, told), progress)
     if close:
         registration.close(lake, did)
     return done

@@ -1,14 +1,14 @@
 """Keep any files in the lake, with where they come from; and share them by a line that someone else can run."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb.errors import UsageError
-from lofarlake_nb.lake import ingest, names, results, urls
+from lofarlake_nb.errors import DIDNotFound, UsageError
+from lofarlake_nb.lake import ingest, metadata, names, registration, results, urls
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink
@@ -25,6 +25,8 @@ class Shared:
         DID of their dataset; empty where there is none.
     urls : tuple of str
         Of each file, as `lofarlake_nb.lake.filesystem` and fsspec take them.
+    already : str
+        Of files that are kept again, what was there before and what is added, in words; empty of new ones.
 
     Examples
     --------
@@ -34,6 +36,7 @@ class Shared:
 
     dataset: str
     urls: tuple[str, ...]
+    already: str = field(default="", compare=False)
 
     @property
     def line(self) -> str:
@@ -49,6 +52,7 @@ class Shared:
             return {"text/plain": f"{self.dataset} has no files yet"}
         files = counted(len(self.urls), "file is")
         said = f"{files} in the lake as {self.dataset}; someone else opens the first with\n{self.line}"
+        said += f"\n{self.already}" if self.already else ""
         return {"text/plain": said}
 
 
@@ -63,7 +67,7 @@ def keep(
     replicate_to: str = "",
     progress: Sink | None = None,
 ) -> Shared:
-    """Bring files into the lake, with their lineage.
+    """Bring files into the lake, with their lineage; what is there already keeps its own, and new inputs are added.
 
     Parameters
     ----------
@@ -73,11 +77,11 @@ def keep(
         As `client.connect` takes it.
     dataset : str
         DID of the new dataset; empty to name it after the first file and the content of all, in the scope ``lofar``:
-        the same files are the same dataset.
+        the same files are the same dataset, whatever they are said to be made from.
     inputs : sequence of str
         DIDs that they were made from; each must be in the lake.
     note : str
-        What they are, in words.
+        What they are, in words; another note than the first is added below it.
     rse, replicate_to : str
         Site that receives them; RSE expression for a copy, or empty.
     progress : callable, optional
@@ -101,6 +105,8 @@ def keep(
     --------
     >>> keep("image.fits", lake=home, dataset="lofar:mine", inputs=["lofar:example"]).dataset
     'lofar:mine'
+    >>> keep("image.fits", lake=home, dataset="lofar:mine").already
+    'it was there already, made from lofar:example'
     """
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     for file in files:
@@ -121,10 +127,44 @@ def keep(
         "by": connected.account,
         "versions": {package: version(package) for package in ("lofarlake", "rucio-clients")},
     }
+    first, whole = _lineage(connected, name), registration.closed(connected, name)
+    both = merged(first, lineage)
     ingest.ingest_products(
-        connected, files, name, lineage, rse=rse, replicate_to=replicate_to, close=True, progress=progress
+        connected, files, name, both, rse=rse, replicate_to=replicate_to, close=True, progress=progress
     )
-    return shared(connected, name)
+    return replace(shared(connected, name), already=_already(first, both) if whole else "")
+
+
+def merged(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Lineage of what is kept again: the first one, with the inputs and the note that the later one adds.
+
+    Examples
+    --------
+    >>> first = {"inputs": ["lofar:a"], "note": "a plot", "by": "me"}
+    >>> merged(first, {"inputs": ["lofar:b", "lofar:a"], "note": "", "by": "you"})
+    {'inputs': ['lofar:a', 'lofar:b'], 'note': 'a plot', 'by': 'me'}
+    """
+    inputs = dict.fromkeys([*first.get("inputs", ()), *later.get("inputs", ())])
+    note = first.get("note", "")
+    more = [line for line in later.get("note", "").splitlines() if line not in note.splitlines()]
+    return {**later, **first, "inputs": list(inputs), "note": "\n".join([note, *more] if note else more)}
+
+
+def _lineage(lake: Lake, did: DID) -> dict[str, Any]:
+    """What the lake has of a dataset; empty where that is new."""
+    try:
+        return metadata.read(lake, did).get("lofarlake", {})
+    except DIDNotFound:
+        return {}
+
+
+def _already(first: Mapping[str, Any], both: Mapping[str, Any]) -> str:
+    """That it was there, and what is new of its lineage, in words."""
+    before = first.get("inputs", [])
+    said = "it was there already" + (f", made from {', '.join(before)}" if before else "")
+    new = [f"input {one}" for one in both["inputs"] if one not in before]
+    new += ["the note"] if both["note"] != first.get("note", "") else []
+    return f"{said}; added: {', '.join(new)}" if new else said
 
 
 def shared(lake: Lake, did: DID | str) -> Shared:

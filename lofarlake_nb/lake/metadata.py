@@ -15,6 +15,22 @@ from lofarlake_nb.observation.measurement_set import Description
 _LOWEST = ("min_frequency_hz", "start")
 _HIGHEST = ("max_frequency_hz", "duration_s", "exposure_s")
 _SUMMED = ("n_channels", "n_rows")
+# What holds for results as well: channels, rows, stations and integrations are a run's to choose from or to average.
+_LASTING = (
+    "telescope",
+    "project_name",
+    "observation_id",
+    "target",
+    "antenna_set",
+    "ra_deg",
+    "dec_deg",
+    "start",
+    "duration_s",
+    "min_frequency_hz",
+    "max_frequency_hz",
+    "sap",
+    "subbands",
+)
 
 
 def of_measurement_set(described: Description) -> dict[str, Any]:
@@ -118,6 +134,31 @@ def of_dataset(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**shared, **({"subbands": subbands} if subbands else {})}
 
 
+def of_results(inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metadata of results, from those of the datasets that they were made from: target, place, frequencies, times.
+
+    Parameters
+    ----------
+    inputs : sequence of mappings
+        Metadata of each.
+
+    Returns
+    -------
+    dict
+        Under the same keys, where all agree.
+
+    Examples
+    --------
+    >>> night = {"target": "3C196", "start": "2018-09-01T10:00:00", "n_rows": 12}
+    >>> of_results([night]), of_results([night, {**night, "start": "2018-09-02T10:00:00"}])
+    ({'target': '3C196', 'start': '2018-09-01T10:00:00'}, {'target': '3C196'})
+    """
+    if not inputs:
+        return {}
+    said = {key: inputs[0][key] for key in _LASTING if key in inputs[0]}
+    return {key: value for key, value in said.items() if all(about.get(key) == value for about in inputs)}
+
+
 def _span(files: Sequence[Mapping[str, Any]]) -> float | None:
     """Seconds from the first beginning to the last end, of those that say both; None where none does."""
     told = []
@@ -164,7 +205,7 @@ def forget(lake: Lake, did: DID, keys: Iterable[str]) -> None:
 
 
 def of_files(lake: Lake, files: Sequence[DID]) -> list[dict[str, Any]]:
-    """Metadata of each of some files, as `write` wrote it.
+    """Metadata of each of some files, or datasets, as `write` wrote it; of those that are in the lake.
 
     Examples
     --------

@@ -60,7 +60,7 @@ class Observation:
 
 
 def observations(lake: Lake, scope: str = "") -> Rows[Observation]:
-    """Datasets of a lake that say where they were observed.
+    """Datasets of a lake that say where they were observed; what was made from them says so too, and is left out.
 
     Parameters
     ----------
@@ -99,6 +99,8 @@ def _metadata(lake: Lake, scope: str) -> Iterator[dict[str, Any]]:
 
 
 def _is_placed(about: dict[str, Any]) -> bool:
+    if "lofarlake" in about:  # the lineage of a result, which lies where its observation does
+        return False
     return number(about, "dec_deg") == number(about, "dec_deg") and number(about, "ra_deg") == number(about, "ra_deg")
 
 

@@ -84,6 +84,7 @@ def keep(
 
     The results dataset is called after the input and the content of the products, so the same products are the same
     dataset. It stays open for the executed notebook: `add_notebook`. Of a long name of an input it has the beginning.
+    They are found by the target, place, frequencies and time of the input: see `metadata.of_results`.
 
     Parameters
     ----------
@@ -127,7 +128,9 @@ def keep(
         "parameters": dict(parameters),
         "versions": {package: version(package) for package in ENGINES},
     }
-    done = ingest.ingest_products(connect(lake), products, name, lineage, rse=rse, replicate_to=replicate_to)
+    connected = connect(lake)
+    about = _observed(connected, lineage)
+    done = ingest.ingest_products(connected, products, name, lineage, about=about, rse=rse, replicate_to=replicate_to)
     return Kept(str(name), lake, rse, notebook, done)
 
 
@@ -176,8 +179,16 @@ def add_notebook(lake: Lake, executed: Path, dataset: str, *, rse: str, notebook
     lineage = metadata.read(lake, did).get("lofarlake", {})
     with tempfile.TemporaryDirectory(prefix="lofarlake-") as folder:
         named = Path(shutil.copyfile(executed, Path(folder) / notebook))
-        ingest.ingest_products(lake, [named], did, lineage, rse=rse, replicate_to="", close=True)
+        about = _observed(lake, lineage)
+        ingest.ingest_products(lake, [named], did, lineage, about=about, rse=rse, replicate_to="", close=True)
     return True
+
+
+def _observed(lake: Lake, lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """What the inputs say of the sky, of frequencies and times; nothing where one of them is not in the lake."""
+    inputs = [DID.parse(one) for one in lineage.get("inputs", ())]
+    known = metadata.of_files(lake, inputs)
+    return metadata.of_results(known) if len(known) == len(inputs) else {}
 
 
 def _cut(name: str, longest: int) -> str:

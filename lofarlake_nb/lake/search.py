@@ -98,7 +98,7 @@ def each(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") ->
         raise UsageError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")
     tests, clauses = tests_of(query), narrowing.clauses(query)
     for one in [scope] if scope else sorted(lake.call("list_scopes")):
-        names = _narrowed(lake, one, clauses)
+        names = narrowed(lake, one, clauses)
         # Of collections all are listed sooner than many narrowed names, which are mostly files', are looked up.
         listed = _columns(lake, one, kind) if names is None or (len(names) > BULK and kind != "file") else None
         left = sorted(names or ()) if listed is None else [n for n in listed if names is None or n in names]
@@ -108,8 +108,14 @@ def each(lake: Lake, query: Query, *, kind: str = "dataset", scope: str = "") ->
             yield from (_found(about, kind, *columns[about["name"]]) for about in fits if about["name"] in columns)
 
 
-def _narrowed(lake: Lake, scope: str, clauses: Sequence[Clause]) -> set[str] | None:
-    """All of a scope that may fit, of any kind; None where Rucio's filters can't tell."""
+def narrowed(lake: Lake, scope: str, clauses: Sequence[Clause]) -> set[str] | None:
+    """All of a scope that may fit, of any kind; None where Rucio's filters can't tell.
+
+    Examples
+    --------
+    >>> "L990100" in narrowed(lake, "lofar", [Clause(({"target": "3C196*"},), numbers=False)])
+    True
+    """
     without_numbers = [clause for clause in clauses if not clause.numbers]
     for some in (clauses, without_numbers):
         filters = narrowing.filters(some)

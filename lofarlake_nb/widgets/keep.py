@@ -2,6 +2,7 @@
 
 import html
 import os
+from datetime import datetime
 from pathlib import Path
 
 import ipywidgets
@@ -57,13 +58,18 @@ class KeepForm:
         self.work: Work | None = None
         self.shared: keeping.Shared | None = None
         self.file = _text("File", file, "path of a file; save a notebook before")
+        self.file.continuous_update = False  # a path that is half typed is not looked for
         self.inputs = _text("Made from", inputs, "lofar:L667520")
         self.note = _text("Note", "", "what it is, in words")
         self.button = ipywidgets.Button(description="Keep in the lake", button_style="primary", icon="save")
         self.button.layout.width = "auto"
         self.button.on_click(lambda _: self.keep())
+        self.saved = ipywidgets.HTML()
+        self.file.observe(lambda _: self._tell_saved(), "value")
+        self._tell_saved()
         self.code, self.log, self.said = ipywidgets.HTML(), ipywidgets.VBox(), ipywidgets.HTML()
-        fields = ipywidgets.HBox([self.file, self.inputs, self.note, self.button], layout={"flex_flow": "row wrap"})
+        shown = [self.file, self.inputs, self.note, self.button, self.saved]
+        fields = ipywidgets.HBox(shown, layout={"flex_flow": "row wrap"})
         self.widget = ipywidgets.VBox([fields, self.code, self.log, self.said])
 
     def keep(self) -> None:
@@ -74,15 +80,46 @@ class KeepForm:
         )
         self.code.value = f"<code>{html.escape(f'keeping.keep({file!r}{given})')}</code>"
         self.said.value = ""
+        when = self._tell_saved()
 
         def do(sink: Sink) -> str:
             self.shared = keeping.keep(file, lake=self.lake, inputs=inputs, note=note, progress=sink)
             line = f"<code>{html.escape(self.shared.line)}</code>"
             self.said.value = f"Someone else, with a <code>rucio.cfg</code> of this lake, opens it with<br>{line}"
-            return f"it is in the lake as {self.shared.dataset}"
+            already = f"; {self.shared.already}" if self.shared.already else ""
+            return f"it is in the lake as {self.shared.dataset}, as last saved at {when}{already}"
 
         self.work = Work(f"keep {file or 'nothing'}", do)
         self.log.children = [self.work.widget]
+
+    def _tell_saved(self) -> str:
+        """Say beside the button what would be kept: the file, without what was changed in the page since; when."""
+        file = self.file.value.strip()
+        when = saved_at(file)
+        since = "; press Ctrl+S first to keep what you changed since" if file.endswith(".ipynb") else ""
+        none = "there is no such file yet: save it first" if file else ""
+        self.saved.value = html.escape(f"as last saved at {when}{since}" if when else none)
+        return when
+
+
+def saved_at(file: str) -> str:
+    """Time of day at which a file was last saved, with its date where that is not today; empty where there is none.
+
+    Examples
+    --------
+    >>> path = Path("table.csv")
+    >>> size, time = path.write_text("name,flux"), os.utime(path, (1e9, 1e9))
+    >>> saved_at("table.csv")[:8], saved_at("no such file")
+    ('2001-09-', '')
+    """
+    try:
+        written = datetime.fromtimestamp(Path(file).stat().st_mtime).astimezone()
+    except (OSError, ValueError):
+        return ""
+    if not Path(file).is_file():
+        return ""
+    day = "" if written.date() == datetime.now().date() else f"{written:%Y-%m-%d} "
+    return f"{day}{written:%H:%M:%S %Z}"
 
 
 def notebook() -> str:

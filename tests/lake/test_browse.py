@@ -146,8 +146,11 @@ def test_the_newest_product_is_found_with_its_dataset(lake):
     found = holdings.newest_product(lake, RESULT)
     assert (found.dataset, found.file) == (RESULT, f"{RESULT}.image.fits")
     assert holdings.newest_product(lake, ending="no_such.fits") == holdings.Product("", "")
-    with pytest.raises(DIDNotFound, match="no_such"):
-        holdings.newest_product(lake, RESULT, ending="no_such.fits")
+    none = holdings.newest_product(lake, RESULT, ending="no_such.fits")
+    assert (none.dataset, none.file) == ("", "")
+    assert f"no no_such.fits of {RESULT} yet; stage 2" in none._repr_html_()
+    with pytest.raises(DIDNotFound, match="no_such_dataset"):
+        holdings.newest_product(lake, "lofar:no_such_dataset")
 
 
 def test_newest_comes_first(lake, tmp_path):

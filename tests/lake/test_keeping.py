@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound, UsageError
-from lofarlake_nb.lake import keeping, metadata
+from lofarlake_nb.lake import ingest, keeping, metadata
 
 
 @pytest.fixture
@@ -36,6 +36,34 @@ def test_it_says_where_it_comes_from(lake, files):
 
 def test_the_same_files_are_the_same_dataset(lake, files):
     assert keeping.keep(files, lake=lake.home) == keeping.keep(files, lake=lake.home)
+
+
+def test_what_is_kept_again_keeps_its_first_lineage(lake, files, unique):
+    for name in (f"{unique}a", f"{unique}b"):
+        lake.call("add_dataset", "lofar", name)
+    a, b = f"lofar:{unique}a", f"lofar:{unique}b"
+    first = keeping.keep(files, lake=lake.home, inputs=[a], note="looked at")
+    before = metadata.read(lake, first.dataset)
+    assert first.already == ""
+    again = keeping.keep(files, lake=lake.home)
+    assert metadata.read(lake, again.dataset) == before
+    assert again.already == f"it was there already, made from {a}"
+    assert again.already in again._repr_mimebundle_()["text/plain"]
+    more = keeping.keep(files, lake=lake.home, inputs=[b, a], note="of both")
+    assert more.already == f"it was there already, made from {a}; added: input {b}, the note"
+    wanted = {**before["lofarlake"], "inputs": [a, b], "note": "looked at\nof both"}
+    assert metadata.read(lake, more.dataset)["lofarlake"] == wanted
+    assert metadata.read(lake, f"{more.dataset}.plot.png")["lofarlake"] == wanted
+    assert keeping.keep(files, lake=lake.home, inputs=[b], note="of both").already.endswith(f"made from {a}, {b}")
+
+
+def test_a_result_of_stage_2_that_is_kept_by_hand_keeps_its_parameters(lake, files, unique):
+    lineage = {"inputs": [], "notebook": "lofar:x", "parameters": {"cell": "4 arcsec"}, "versions": {"ducc0": "1"}}
+    ingest.ingest_products(lake, files, f"lofar:{unique}", lineage, replicate_to="", close=True)
+    keeping.keep(files[1], lake=lake.home, dataset=f"lofar:{unique}", note="a good one")
+    kept = metadata.read(lake, f"lofar:{unique}")["lofarlake"]
+    assert {key: kept[key] for key in lineage} == lineage
+    assert kept["note"] == "a good one"
 
 
 def test_what_can_not_be_kept_is_named(lake, files, tmp_path):
