@@ -13,6 +13,8 @@ from lofarlake_nb.processing.sky import beam
 
 # Between evaluations, s: in this time a field's elevation changes by 2.5 degrees at the most.
 INTERVAL = 600.0
+# So many at the most: an attribute of an HDF5 file takes 64 kB.
+MOST_MOMENTS = 64
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ def towards_centre(path: Path, layout: Layout) -> Response | None:
     ((4, 20, 2), 1.0)
     """
     engines.prepare()
+    interval = max(INTERVAL, float(np.ptp(layout.times)) / (MOST_MOMENTS - 1))
     try:
-        seen = beam.towards_centre(path, layout, INTERVAL, slice(None))
+        seen = beam.towards_centre(path, layout, interval, slice(None))
     except ProcessingError:
         return None
     return Response(seen.times, of_hands(seen.jones[:, :, 0].reshape(len(seen.times), -1, 4)).astype(float))

@@ -4,8 +4,8 @@ Gains of directions are what is left towards them once the gains of all directio
 ``CORRECTED_DATA`` is the sum over directions d of ``g_pd M_pqd conj(g_qd)``, so that an image of direction d alone is
 made of ``CORRECTED_DATA / (g_pd conj(g_qd))``.
 
-What amplitudes hold of the stations' beams towards the phase centre is beside them, as ``response`` (moment, station,
-X and Y) at ``response_time``, which other programs leave alone. Where these are not there, nobody knows.
+What amplitudes hold of the stations' beams towards the phase centre is in attributes of their table, which other
+programs leave alone: ``RESPONSE`` (moment, station, X and Y) at ``RESPONSE_TIME``. Without these nobody knows.
 """
 
 from dataclasses import dataclass
@@ -146,8 +146,8 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
             for dataset in ("val", "weight"):
                 table[dataset].attrs["AXES"] = np.bytes_(axes)
         if gains.response is not None:
-            solutions["amplitude000/response"] = gains.response.amplitude.astype(np.float32)
-            solutions["amplitude000/response_time"] = gains.response.times
+            solutions["amplitude000"].attrs["RESPONSE"] = gains.response.amplitude.astype(np.float32)
+            solutions["amplitude000"].attrs["RESPONSE_TIME"] = gains.response.times
     return path
 
 
@@ -190,9 +190,10 @@ def read(path: Path) -> Gains:
 
 
 def _response(amplitude: h5py.Group) -> Response | None:
-    if "response" not in amplitude or amplitude["response"].shape[1:] != (len(amplitude["ant"]), 2):
-        return None  # another program's, or of stations that one has taken out since
-    return Response(amplitude["response_time"][:], amplitude["response"][:].astype(float))
+    held = amplitude.attrs.get("RESPONSE")
+    if held is None or held.shape[1:] != (len(amplitude["ant"]), 2):
+        return None  # another program's, or one has taken stations out since
+    return Response(amplitude.attrs["RESPONSE_TIME"], held.astype(float))
 
 
 def _ordered(table: h5py.Group, name: str) -> np.ndarray:
