@@ -1,6 +1,7 @@
 """A calibrator near the zenith and a target far from it, or the other way: fluxes are right though dipoles see half."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import made_sets as made
@@ -13,6 +14,7 @@ from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.simulate import simulate
 from lofarlake_nb.processing.sky.predict import visibilities
+from lofarlake_nb.quality import qa
 
 CALIBRATOR = sky_model.calibrator("3C196")
 
@@ -70,6 +72,10 @@ def test_it_is_said_where_nobody_knows_what_a_calibrator_gains_hold(scans, tmp_p
     other = CalibrationParameters(solve="phase", directions=0, solutions=str(first.solution_files[0]))
     found = calibration.calibrate(low, field, other, work=tmp_path / "target", client=client)
     assert "as LINC does" in found.notes[0]
+    came = SimpleNamespace(observation={}, dataset="", inputs=(), command=str, parameters=dict, versions={})
+    nothing = SimpleNamespace(bad_stations=(), station_fractions={})
+    figures = qa.of_calibration(nothing, low, found, came)["metrics"]["lofarlake"]
+    assert figures["calibration_notes"] == list(found.notes)
     assert flux(found) == pytest.approx(1, rel=0.03)
 
 
