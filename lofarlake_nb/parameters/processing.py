@@ -142,7 +142,8 @@ class CalibrationParameters:
         Time between two evaluations of the beam; it is interpolated between them.
     solutions : str
         h5parm of a calibrator's scan, or a folder with one for each of its subbands: its bandpass, polarisation
-        alignment and clocks are applied before the solve. Empty for none.
+        alignment and clocks are applied before the solve, without what its dipoles saw at its elevation. Empty for
+        none.
     directions : int
         Most groups of sources that get gains of their own, where the model has them; 0 for none.
     direction_interval : str

@@ -12,7 +12,7 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import cluster, results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains import subbands, verdict
+from lofarlake_nb.processing.gains import subbands, transfer, verdict
 from lofarlake_nb.processing.gains.assessment import Assessment
 from lofarlake_nb.processing.gains.directions import Judged
 from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
@@ -64,6 +64,8 @@ class Calibrated:
         Of the calibrated samples.
     weights_are_noise : bool
         Whether weights are 1 / σ² with σ the measured noise of the real part, Jy; else relative only.
+    notes : tuple of str
+        What was assumed of another scan's gains.
     key : str
         Of this result.
 
@@ -93,6 +95,7 @@ class Calibrated:
     iterations: float
     flagged_fraction: float
     weights_are_noise: bool
+    notes: tuple[str, ...]
     key: str
 
 
@@ -267,6 +270,7 @@ def _finish(
         iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in found.solved]))),
         flagged_fraction=flagged_fraction,
         weights_are_noise=all(np.isfinite(s.noise).any() for s in found.solved),
+        notes=transfer.notes(found.transferred[0]),
         key=step_key,
     )
 

@@ -84,6 +84,7 @@ def of_calibration(
         "averaging": _averaging(averaged),
         "verdict": calibrated.verdict,
         "verdict_reasons": list(calibrated.reasons),
+        "calibration_notes": list(calibrated.notes),
         "held_out_phase_rms_deg": calibrated.held_out_phase_rms_deg,
         "thermal_phase_rms_deg": calibrated.thermal_phase_rms_deg,
         "observation": dict(provenance.observation),

@@ -8,7 +8,8 @@ import pytest
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.processing.gains import solutions, transfer
+from lofarlake_nb.processing.gains import response, solutions, transfer
+from lofarlake_nb.processing.gains.response import Response
 from lofarlake_nb.processing.gains.solutions import Direction, Gains
 
 N = 6
@@ -136,3 +137,62 @@ def test_a_direction_axis_of_one_is_all_directions(parts, tmp_path):
         solutions.write(tmp_path / f"{name}.h5", Gains(values, one.times, one.frequencies, directions), layout(150e6))
     amplitudes = [transfer.load(str(tmp_path / f"{name}.h5")).amplitude for name in ("all", "one")]
     np.testing.assert_array_equal(*amplitudes)
+
+
+def rising(n_station=N):
+    """What stations see of a field that rises: the first and the last of twelve slots, each station a little other."""
+    start = 0.5 + 0.02 * np.arange(n_station)[:, None] + np.array([0.0, 0.05])
+    return Response(np.array([0.0, 11.0]), np.stack([start, start + 0.3]))
+
+
+def test_what_the_calibrator_saw_is_not_the_receivers_own(parts, tmp_path):
+    seen = rising()
+    for i, one in enumerate(calibrator(parts)):
+        whole = Gains(one.values * seen.at(one.times)[:, None], one.times, one.frequencies, response=seen)
+        solutions.write(tmp_path / f"{i}.h5", whole, layout(150e6))
+    found = transfer.load(str(tmp_path))
+    assert found.beams_known
+    assert transfer.notes(found) == ()
+    np.testing.assert_allclose(np.abs(found.at(layout(150e6)))[0], parts[3], rtol=0.02)
+
+
+def test_gains_of_an_observation_without_beams_in_its_model_hold_what_it_sees(parts):
+    wanted, seen = layout(150e6), rising()
+    receivers = transfer.separate(calibrator(parts), NAMES)
+    times = np.array([0.0, 5.5, 11.0])
+    through = transfer.through(receivers, seen).during(wanted, times)
+    expected = receivers.at(wanted) * (seen.amplitude[0] + np.array([0, 0.15, 0.3])[:, None, None])[:, None]
+    np.testing.assert_allclose(through, expected)
+    for nothing in (None, response.of_receivers(wanted)):
+        same = transfer.through(receivers, nothing).during(wanted, times)
+        np.testing.assert_array_equal(same, np.broadcast_to(receivers.at(wanted), same.shape))
+    solved = np.full((3, 1, N, 4), 2.0)  # Jones matrices: rows are X and Y
+    both = transfer.together(transfer.through(receivers, seen), solved, wanted, np.zeros(1, int), times)
+    np.testing.assert_allclose(both, 2 * expected[..., [0, 0, 1, 1]])
+
+
+def test_solutions_of_other_programs_are_taken_as_corrected_for_the_beam(parts, tmp_path, caplog):
+    one = calibrator(parts)[0]
+    file = solutions.write(tmp_path / "foreign.h5", one, layout(150e6))
+    found = transfer.load(str(file))
+    assert not found.beams_known
+    assert "as LINC does" in transfer.notes(found)[0]
+    assert "as LINC does" in caplog.text
+    np.testing.assert_allclose(found.amplitude[0], parts[3], rtol=0.02)
+
+
+def test_what_gains_hold_is_not_known_once_stations_were_taken_out(parts, tmp_path):
+    one = calibrator(parts)[0]
+    whole = Gains(one.values, one.times, one.frequencies, response=rising())
+    file = solutions.write(tmp_path / "gains.h5", whole, layout(150e6))
+    again = solutions.read(file).response
+    np.testing.assert_allclose(again.amplitude, rising().amplitude, rtol=1e-6)
+    np.testing.assert_array_equal(again.times, rising().times)
+    with h5py.File(file, "a") as opened:
+        opened["sol000/amplitude000"].attrs["RESPONSE"] = rising(N - 1).amplitude
+    assert solutions.read(file).response is None
+
+
+def test_what_is_below_the_horizon_gives_no_gains():
+    setting = Response(np.array([0.0, 10.0]), np.array([0.5, 0.0])[:, None, None] * np.ones((1, 2)))
+    np.testing.assert_array_equal(setting.at(np.array([5.0, 10.0]))[:, 0], [[0.25, 0.25], [np.nan, np.nan]])

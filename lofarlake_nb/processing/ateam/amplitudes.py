@@ -46,7 +46,7 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
     path : Path
         Measurement Set, with the telescope's own tables.
     layout : Layout
-        Its stations and frequencies, of whose mean the beams are.
+        Its stations; its frequencies, of whose mean the beams are; its correlations, of whose hands they are.
     times : (time,) MJD UTC seconds
     directions : (direction, 2) rad
         Right ascension and declination.
@@ -70,7 +70,7 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
     frequency = float(layout.frequencies.mean())
     try:
         telescope = beam.load_telescope(path, layout)
-        return np.array(
+        found = np.array(
             [
                 [
                     [
@@ -84,6 +84,7 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
         )
     except (RuntimeError, AttributeError, TypeError, ValueError, IndexError) as error:
         raise NoBeam(f"{path}: EveryBeam knows no station beams ({' '.join(str(error).split())})") from error
+    return beam.in_hands(found, layout.correlations)
 
 
 def apparent(jones: np.ndarray, centre: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray) -> np.ndarray:
@@ -98,7 +99,7 @@ def apparent(jones: np.ndarray, centre: np.ndarray, antenna1: np.ndarray, antenn
     Returns
     -------
     (time, baseline) float64
-        The stronger of XX and YY.
+        The stronger of the parallel hands.
 
     Examples
     --------

@@ -3,6 +3,9 @@
 Gains of directions are what is left towards them once the gains of all directions are corrected for: a visibility of
 ``CORRECTED_DATA`` is the sum over directions d of ``g_pd M_pqd conj(g_qd)``, so that an image of direction d alone is
 made of ``CORRECTED_DATA / (g_pd conj(g_qd))``.
+
+What amplitudes hold of the stations' beams towards the phase centre is in attributes of their table, which other
+programs leave alone: ``RESPONSE`` (moment, station, X and Y) at ``RESPONSE_TIME``. Without these nobody knows.
 """
 
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ import h5py
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.processing.gains.response import Response
 
 VERSION = "1.0"
 POLARIZATIONS = {1: (b"I",), 2: (b"XX", b"YY"), 4: (b"XX", b"XY", b"YX", b"YY")}
@@ -63,6 +67,8 @@ class Gains:
         Centre of each block of channels, Hz.
     directions : tuple of Direction
         Empty where one set of gains holds for all directions.
+    response : Response or None
+        What the amplitudes hold of the stations' beams towards the phase centre; None where that is not known.
 
     Examples
     --------
@@ -75,6 +81,7 @@ class Gains:
     times: np.ndarray
     frequencies: np.ndarray
     directions: tuple[Direction, ...] = ()
+    response: Response | None = None
 
 
 def write(path: Path, gains: Gains, layout: Layout) -> Path:
@@ -138,6 +145,9 @@ def write(path: Path, gains: Gains, layout: Layout) -> Path:
                 table["weight"][...] *= _weights(directions)[:, None]
             for dataset in ("val", "weight"):
                 table[dataset].attrs["AXES"] = np.bytes_(axes)
+        if gains.response is not None:
+            solutions["amplitude000"].attrs["RESPONSE"] = gains.response.amplitude.astype(np.float32)
+            solutions["amplitude000"].attrs["RESPONSE_TIME"] = gains.response.times
     return path
 
 
@@ -168,15 +178,22 @@ def read(path: Path) -> Gains:
         values = _ordered(amplitude, "val") * np.exp(1j * _ordered(phase, "val"))
         weight = _ordered(phase, "weight")
         values[(_ordered(amplitude, "weight") == 0) | (weight == 0)] = np.nan
-        times, frequencies = amplitude["time"][:], amplitude["freq"][:]
+        times, frequencies, response = amplitude["time"][:], amplitude["freq"][:], _response(amplitude)
         if "dir" not in amplitude:
-            return Gains(values[0], times, frequencies)
+            return Gains(values[0], times, frequencies, response=response)
         places = {bytes(name): where for name, where in file["sol000/source"][:]}
         directions = tuple(
             Direction(bytes(n).decode().strip("[]"), float(places[bytes(n)][0]), float(places[bytes(n)][1]), _error(w))
             for n, w in zip(phase["dir"][:], weight.max(axis=(1, 2, 3, 4)), strict=True)
         )
-    return Gains(values, times, frequencies, directions)
+    return Gains(values, times, frequencies, directions, response)
+
+
+def _response(amplitude: h5py.Group) -> Response | None:
+    held = amplitude.attrs.get("RESPONSE")
+    if held is None or held.shape[1:] != (len(amplitude["ant"]), 2):
+        return None  # another program's, or one has taken stations out since
+    return Response(amplitude.attrs["RESPONSE_TIME"], held.astype(float))
 
 
 def _ordered(table: h5py.Group, name: str) -> np.ndarray:

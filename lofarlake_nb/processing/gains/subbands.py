@@ -11,11 +11,21 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing.averaging import Averaged
-from lofarlake_nb.processing.gains import directions, gain_checks, outside, sensitivity, solutions, solving, transfer
+from lofarlake_nb.processing.gains import (
+    directions,
+    gain_checks,
+    outside,
+    response,
+    sensitivity,
+    solutions,
+    solving,
+    transfer,
+)
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
 from lofarlake_nb.processing.gains.block import solution_of
 from lofarlake_nb.processing.gains.direction_tasks import Source
 from lofarlake_nb.processing.gains.directions import Judged
+from lofarlake_nb.processing.gains.response import Response
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
@@ -38,8 +48,10 @@ class Found:
     solved : list of Solved
     with_beam : bool
         Whether station beams were in the model.
-    transferred : Transferred or None
-        Gains of another scan that were corrected for before.
+    transferred : list of Transferred or None
+        Gains of another scan that each was corrected for before.
+    responses : list of Response or None
+        What the gains of each hold of the station beams; None where that is not known.
     assessment : Assessment
 
     Examples
@@ -52,7 +64,8 @@ class Found:
     layouts: list[Layout]
     solved: list[solving.Solved]
     with_beam: bool
-    transferred: Transferred | None
+    transferred: list[Transferred | None]
+    responses: list[Response | None]
     assessment: Assessment
 
 
@@ -87,36 +100,38 @@ def solve(
     ([(30, 4, 20, 2), (30, 4, 20, 2)], 'good')
     """
     paths = averaged.measurement_sets
-    transferred = transfer.load(parameters.solutions) if parameters.solutions else None
+    receivers = transfer.load(parameters.solutions) if parameters.solutions else None
     layouts: list[Layout] = []
     with_beam = False
-    tasks = []
+    tasks, responses, transferred = [], [], []
     for path in paths:
         layout = _layout(path, layouts)
         _check_hands(path, layout, parameters)
         if not layouts:
             with_beam = _with_beam(path, layout, model, parameters)
         layouts.append(layout)
+        responses.append(_response(path, layout, with_beam, client))
+        own = None if receivers is None else client.submit(transfer.through, receivers, responses[-1], pure=False)
+        transferred.append(own)
         # Visibilities are read in pieces: of a whole block a task keeps the model alone.
         ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots), BLOCK_BYTES)
         tasks.append(
-            [
-                client.submit(solve_window, path, part, model, parameters, with_beam, transferred, pure=False)
-                for part in ranges
-            ]
+            [client.submit(solve_window, path, part, model, parameters, with_beam, own, pure=False) for part in ranges]
         )
     powers = _powers(paths[0], layouts, model, with_beam, client)
     nominal = [
         sensitivity.expected(layout, measurement_set.antenna_set(path))
         for path, layout in zip(paths, layouts, strict=True)
     ]
-    parts, powers = client.gather((tasks, powers))
+    parts, powers, held, transferred = client.gather((tasks, powers, responses, transferred))
     solved = [solving.joined(of) for of in parts]
     stations = [Stations(*known) for known in zip(nominal, powers, strict=True)]
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
-    return Found(layouts, solved, with_beam, transferred, assessment)
+    if isinstance(model, ModelColumn) or (receivers is None and parameters.solve in ("phase", "none")):
+        held = [None] * len(paths)  # beams may be in the column, and amplitudes of 1 hold nothing of anything
+    return Found(layouts, solved, with_beam, transferred, held, assessment)
 
 
 def write_solutions(
@@ -141,13 +156,14 @@ def write_solutions(
     """
     assessment = found.assessment
     files = []
-    for path, gains, layout in zip(paths, assessment.usable, found.layouts, strict=True):
+    for i, (path, gains, layout) in enumerate(zip(paths, assessment.usable, found.layouts, strict=True)):
         times, frequencies = _axes(layout, parameters)
-        if found.transferred is not None:
+        if (before := found.transferred[i]) is not None:
             _, block = solution_of(layout, parameters)
-            gains, frequencies = transfer.together(found.transferred, gains, layout, block), layout.frequencies
+            gains, frequencies = transfer.together(before, gains, layout, block, times), layout.frequencies
         values = gain_checks.referred(gains, assessment.reference)
-        files.append(solutions.write(folder / f"{path.stem}.h5", Gains(values, times, frequencies), layout))
+        whole = Gains(values, times, frequencies, response=found.responses[i])
+        files.append(solutions.write(folder / f"{path.stem}.h5", whole, layout))
     return files
 
 
@@ -265,6 +281,13 @@ def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parame
     if parameters.beam == "always" and not known:
         raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
     return known
+
+
+def _response(path: Path, layout: Layout, with_beam: bool, client: distributed.Client) -> Response | distributed.Future:
+    """What gains that are solved on a model hold of the station beams."""
+    if with_beam:
+        return response.of_receivers(layout)
+    return client.submit(response.towards_centre, path, replace(layout, rows=layout.rows[:0]), pure=False)
 
 
 def _powers(

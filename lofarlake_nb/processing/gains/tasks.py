@@ -65,7 +65,7 @@ def solve_window(
     with measurement_set.reading(path, layout) as read:
         whole = _modelled(path, layout, model, parameters, with_beam, times, read)
         if transferred is not None:
-            whole = _less(whole, transferred.at(layout), layout)
+            whole = _less(whole, transferred, layout)
         return solving.solve_pieces(Window(pieces, whole), parameters.solve)
 
 
@@ -124,12 +124,12 @@ def _modelled(
     return predicted
 
 
-def _less(whole: Callable[[slice], Block], gains: np.ndarray, layout: Layout) -> Callable[[slice], Block]:
-    """Reader of visibilities that gains (frequency, station, 2) are corrected for beforehand."""
+def _less(whole: Callable[[slice], Block], transferred: Transferred, layout: Layout) -> Callable[[slice], Block]:
+    """Reader of visibilities that another scan's gains are corrected for beforehand."""
 
     def read(piece: slice) -> Block:
         block = whole(piece)
-        before = np.broadcast_to(gains, (len(block.data), *gains.shape))
+        before = transferred.during(layout, layout.times[piece])
         data = corrected(block.data, before, layout.antenna1, layout.antenna2)
         return replace(block, data=data, flag=block.flag | missing(data))
 

@@ -3,10 +3,14 @@
 As LINC does it (de Gasperin et al. 2019, A&A 622, A5): the bandpass is the usual amplitude of X and Y at each
 frequency; the polarisation alignment the usual phase of X against Y; the clock what goes with frequency in the phases
 of X, when what goes with 1 / frequency, the ionosphere's electron content, is fitted beside it and left out.
+
+Amplitudes are the receivers' alone: what the calibrator's gains hold of the dipoles' response at its elevation is
+divided out, and where an observation's own gains hold it, that at its own elevation is put in.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,9 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.gains.gain_checks import median, referred
+from lofarlake_nb.processing.gains.response import Response
+
+logger = logging.getLogger(__name__)
 
 # Phase in rad of 1 TECU at 1 Hz (electrons advance the phase).
 TECU_PHASE = -8.4479745e9
@@ -41,6 +48,10 @@ class Transferred:
         Phase of X against Y, rad.
     clock : (station,) float64
         s, against the reference station; 0 where it can't be told from the ionosphere.
+    beams_known : bool
+        Whether the calibrator's solutions say what they hold of the stations' beams. Where they don't, it is nothing.
+    response : Response or None
+        What an observation's own gains are to hold of its stations' beams: see `through`.
 
     Examples
     --------
@@ -56,6 +67,8 @@ class Transferred:
     amplitude: np.ndarray
     alignment: np.ndarray
     clock: np.ndarray
+    beams_known: bool = True
+    response: Response | None = None
 
     def at(self, layout: Layout) -> np.ndarray:
         """Gains (frequency, station, 2) of an observation's stations at its frequencies.
@@ -87,8 +100,40 @@ class Transferred:
                 result[:, i, hand] = size * np.exp(1j * phase)
         return result
 
+    def during(self, layout: Layout, times: np.ndarray) -> np.ndarray:
+        """Gains (time, frequency, station, 2) at some times (MJD s), with the `response`; else as `at`."""
+        gains = self.at(layout)
+        whole = np.broadcast_to(gains, (len(times), *gains.shape))
+        return whole if self.response is None else whole * self.response.at(times)[:, None]
 
-def together(transferred: Transferred, solved: np.ndarray, layout: Layout, channel_block: np.ndarray) -> np.ndarray:
+
+def through(transferred: Transferred, response: Response | None) -> Transferred:
+    """Gains for an observation whose model has no beams in it, so that its gains hold what its stations see; a task.
+
+    Parameters
+    ----------
+    transferred : Transferred
+    response : Response or None
+        Of the observation's stations, in its layout's order, towards its phase centre; None where it is not known.
+
+    Returns
+    -------
+    Transferred
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.kernels import LAYOUT
+    >>> known = np.array([150e6]), np.full((1, 1, 2), 3.0), np.array([[0.5]]), np.zeros(1)
+    >>> seen = through(Transferred(("CS000HBA0",), *known), Response(np.zeros(1), np.full((1, 8, 2), 0.5)))
+    >>> np.abs(seen.during(LAYOUT, LAYOUT.times[:1])[0, 0, 0]).tolist()
+    [1.5, 1.5]
+    """
+    return replace(transferred, response=response)
+
+
+def together(
+    transferred: Transferred, solved: np.ndarray, layout: Layout, channel_block: np.ndarray, times: np.ndarray
+) -> np.ndarray:
     """Gains that were solved after transferred ones were corrected for, with those in them.
 
     Parameters
@@ -98,6 +143,8 @@ def together(transferred: Transferred, solved: np.ndarray, layout: Layout, chann
     layout : Layout
     channel_block : (frequency,) int
         Block of each channel.
+    times : (interval,) float64
+        Middle of each interval, MJD s.
 
     Returns
     -------
@@ -108,12 +155,27 @@ def together(transferred: Transferred, solved: np.ndarray, layout: Layout, chann
     >>> from lofarlake_nb.processing.kernels import LAYOUT
     >>> two = np.full((1, 8, 2), 2.0)
     >>> before = Transferred(LAYOUT.stations, np.array([150e6]), two, np.zeros((1, 8)), np.zeros(8))
-    >>> together(before, np.full((1, 1, 8, 2), 3.0), LAYOUT, np.zeros(8, int))[0, :, 0, 0].real.tolist()
+    >>> together(before, np.full((1, 1, 8, 2), 3.0), LAYOUT, np.zeros(8, int), np.zeros(1))[0, :, 0, 0].real.tolist()
     [6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0]
     """
-    before = transferred.at(layout)
     rows = [0, 1] if solved.shape[-1] == 2 else [0, 0, 1, 1]
-    return solved[:, channel_block] * before[None][..., rows]
+    return solved[:, channel_block] * transferred.during(layout, times)[..., rows]
+
+
+def notes(transferred: Transferred | None) -> tuple[str, ...]:
+    """What is to be said of gains of another scan, or of none.
+
+    Examples
+    --------
+    >>> notes(None)
+    ()
+    >>> known = np.array([150e6]), np.full((1, 1, 2), 3.0), np.array([[0.5]]), np.zeros(1)
+    >>> notes(Transferred(("CS000HBA0",), *known, beams_known=False))[0][:60]
+    "the calibrator's solutions don't say what they hold of its b"
+    """
+    if transferred is None or transferred.beams_known:
+        return ()
+    return ("the calibrator's solutions don't say what they hold of its beam: taken as corrected for, as LINC does it",)
 
 
 def load(place: str) -> Transferred:
@@ -148,7 +210,10 @@ def load(place: str) -> Transferred:
     names = found[0][1]
     if any(others != names for _, others in found):
         raise UsageError(f"solutions: the files in {place} are of different stations", "give those of one observation")
-    return separate([gains for gains, _ in found], names)
+    transferred = separate([gains for gains, _ in found], names)
+    for note in notes(transferred):
+        logger.warning("%s: %s", place, note)
+    return transferred
 
 
 def _read(file: Path) -> tuple[solutions.Gains, tuple[str, ...]]:
@@ -157,7 +222,7 @@ def _read(file: Path) -> tuple[solutions.Gains, tuple[str, ...]]:
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"solutions: {file} is no h5parm with amplitudes and phases: {error}", _GIVE) from error
     if len(gains.directions) == 1:  # that of all: DP3 can write it so
-        gains = solutions.Gains(gains.values[0], gains.times, gains.frequencies)
+        gains = replace(gains, values=gains.values[0], directions=())
     if gains.directions:
         raise UsageError(f"solutions: {file} holds gains of {len(gains.directions)} directions", _GIVE)
     return gains, names
@@ -189,14 +254,16 @@ def separate(gains: Sequence[solutions.Gains], stations: tuple[str, ...]) -> Tra
     amplitude, alignment = [], []
     for one in gains:
         values = referred(one.values[..., [0, -1]], reference)
-        amplitude.append(median(np.abs(values), axis=0))
+        held = 1.0 if one.response is None else one.response.at(one.times)[:, None]
+        amplitude.append(median(np.abs(values) / held, axis=0))
         against = values[..., 0] * np.conj(values[..., 1])
         against = np.where(np.isfinite(against), against, 0)
         against = against / np.maximum(np.abs(against), 1e-30)
         alignment.append(np.angle(against.sum(axis=0)))
     bandpass = np.concatenate(amplitude)[order]
     turned = np.concatenate(alignment)[order]
-    return Transferred(stations, frequencies[order], bandpass, turned, _clocks(gains, reference))
+    known = all(one.response is not None for one in gains)
+    return Transferred(stations, frequencies[order], bandpass, turned, _clocks(gains, reference), known)
 
 
 def _clocks(gains: Sequence[solutions.Gains], reference: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import scipy.interpolate
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.sky import beam
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ class StationBeams:
     step : float
         Of the grid, rad.
     jones : (time, station, grid, grid, 4) complex64
-        XX, XY, YX, YY, each row in units of its length towards the phase centre, which is in pixel grid / 2; north up,
-        east left.
+        XX, XY, YX, YY, or RR, RL, LR, LL, as the correlations are; each row in units of its length towards the phase
+        centre, which is in pixel grid / 2; north up, east left.
     frequency : float
         Hz.
 
@@ -165,7 +166,8 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     times = beam_times(layout)
     jones = []
     for time in times:
-        grid = np.asarray(telescope.gridded_response(settings, float(time), frequency))
+        seen = np.asarray(telescope.gridded_response(settings, float(time), frequency))
+        grid = beam.in_hands(seen, layout.correlations)
         centre = grid[:, half, half]
         length = np.sqrt((np.abs(centre) ** 2).sum(axis=2))[:, None, None, :, None]
         jones.append(np.divide(grid, length, out=np.zeros_like(grid), where=length > 0))

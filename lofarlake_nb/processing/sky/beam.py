@@ -22,6 +22,8 @@ NODES = 6
 # What a pixel of a grid takes, with what is interpolated from it, and a direction by itself, of one station, CPU µs:
 # sources are asked for one by one where a grid that reaches them would take longer.
 PIXEL_COST, DIRECTION_COST = 3.0, 2.2
+# Right and left hand of X and Y, so that V is (XY - YX) / 2i and (RR - LL) / 2: as the IAU and casacore have it.
+CIRCULAR = (np.array([[1, 1j], [1, -1j]]) / np.sqrt(2)).astype(np.complex64)
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Beam:
     times : (moment,) float64
         MJD s, ascending.
     jones : (moment, station, source, 2, 2) complex64
-        X and Y of the station by the two polarizations of the sky. The array factor is 1 towards the phase centre; the
-        response of the dipoles is in it, not normalised.
+        X and Y of the station by those of the sky, or right and left hand by those of the sky: what the correlations
+        are of (see `in_hands`). The array factor is 1 towards the phase centre; the response of the dipoles is in it,
+        not normalised.
 
     Examples
     --------
@@ -53,6 +56,33 @@ class Beam:
         i = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
         part = float(np.clip((time - self.times[i]) / (self.times[i + 1] - self.times[i]), 0, 1))
         return self.jones[i] * np.float32(1 - part) + self.jones[i + 1] * np.float32(part)
+
+
+def in_hands(jones: np.ndarray, correlations: tuple[str, ...]) -> np.ndarray:
+    """Jones matrices of X and Y, as EveryBeam makes them, in the hands that correlations are of.
+
+    Parameters
+    ----------
+    jones : (..., 2, 2) complex
+    correlations : tuple of str
+        Of a `Layout`.
+
+    Returns
+    -------
+    same shape, complex
+        Of circular ones the right and left hand; else `jones` itself.
+
+    Examples
+    --------
+    >>> exchanged = np.array([[0, 1], [1, 0]])  # X sees what Y should: the sense of rotation is the other one
+    >>> in_hands(exchanged, ("RR", "LL")).round(3).tolist()
+    [[0j, 1j], [-1j, 0j]]
+    >>> in_hands(exchanged, ("XX", "YY")) is exchanged
+    True
+    """
+    if not correlations[0].startswith(("R", "L")):
+        return jones
+    return CIRCULAR @ jones @ CIRCULAR.conj().T
 
 
 def load_telescope(path: Path, layout: Layout) -> Any:
@@ -120,7 +150,7 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     path : Path
         Measurement Set with LOFAR's antenna tables.
     layout : Layout
-        Its own; the beam is that of its mean frequency.
+        Its own; the beam is that of its mean frequency, in the hands of its correlations.
     lm : (source, 2) float64
         Direction cosines.
     places : (source, 2) float64
@@ -158,7 +188,7 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     wanted = nodes[low : high + 1]
     pointing = _pointing(path, layout)
     found = [_responses(telescope, layout, lm, places, pointing, float(time)) for time in wanted]
-    return Beam(wanted, np.stack(found))
+    return Beam(wanted, in_hands(np.stack(found), layout.correlations))
 
 
 def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
