@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.lake import ingest, names, results, urls
+from lofarlake_nb.lake import ingest, logins, looking, names, results, urls
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink
@@ -91,7 +91,9 @@ def keep(
     Raises
     ------
     UsageError
-        When there is no such file.
+        When there is no such file, or it holds the lake's login: see `logins`.
+    OnlyLooking
+        On a page for people who only look.
     DIDNotFound
         When an input is not in the lake.
     LakeError
@@ -102,6 +104,7 @@ def keep(
     >>> keep("image.fits", lake=home, dataset="lofar:mine", inputs=["lofar:example"]).dataset
     'lofar:mine'
     """
+    looking.refuse("keep files")
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     for file in files:
         if not file.is_file():
@@ -110,6 +113,7 @@ def keep(
         raise UsageError("there is nothing to keep", "name a file")
     _check(files)
     connected = connect(lake)
+    logins.refuse(connected, files)
     for one in inputs:
         connected.get(DID.parse(one))
     name = (
