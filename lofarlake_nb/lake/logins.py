@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import panel_login
 from lofarlake_nb.lake.client import Lake
 
 # Of an embedded lake's home: passwords, keys, tokens, and what was made with them.
 _FOLDERS = ("client", "tls", "jupyter", "etc", "postgres", "run")
-_FILES = ("client_cert", "client_key", "client_x509_proxy", "auth_token_file_path")
+_FILES = ("client_cert", "client_key", "client_x509_proxy")
 _LONG = 8  # characters of a password that no text has by chance
 
 
@@ -49,7 +50,8 @@ def refuse(lake: Lake, files: Sequence[Path]) -> None:
 
 def _why(lake: Lake, file: Path) -> str:
     here = file.resolve()
-    known = [lake.configuration, *(Path(lake.settings[name]) for name in _FILES if lake.settings.get(name))]
+    known = [lake.configuration, Path(panel_login.token_file(lake.settings))]
+    known += [Path(lake.settings[name]) for name in _FILES if lake.settings.get(name)]
     if lake.home is not None:
         for folder in (lake.home / name for name in _FOLDERS):
             if here.is_relative_to(folder.resolve()):

@@ -122,3 +122,9 @@ def test_nothing_is_kept_from_a_page_for_people_who_only_look(lake, files, monke
     monkeypatch.setenv(looking.VARIABLE, "1")
     with pytest.raises(OnlyLooking, match="for looking"):
         keeping.keep(files, lake=lake.home)
+
+
+def test_the_token_of_a_lake_elsewhere_is_not_kept(remote_lake, tmp_path):
+    shutil.copy(remote_lake.rucio.token_file, tmp_path / "token.txt")
+    with pytest.raises(UsageError, match=r"token\.txt: it is the same as"):
+        keeping.keep(tmp_path / "token.txt", lake=remote_lake.configuration)
