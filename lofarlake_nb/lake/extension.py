@@ -10,7 +10,7 @@ import requests
 
 from lofarlake_nb.errors import LakeNotRunning, UsageError
 from lofarlake_nb.lake import panel_login
-from lofarlake_nb.lake.configured import DEFAULT_HOME, settings_in
+from lofarlake_nb.lake.configured import chosen, settings_in
 from lofarlake_nb.lake.panel_login import Login
 
 # The site of an embedded lake whose storage the extension reads as mounted.
@@ -18,14 +18,14 @@ _SITE = "SARA"
 
 
 def located(lake: str | Path) -> Path:
-    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; nothing means the default lake.
+    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; of nothing, see `configured.chosen`.
 
     Examples
     --------
     >>> located("my/rucio.cfg").name
     'rucio.cfg'
     """
-    return Path(os.path.abspath(Path(lake or DEFAULT_HOME).expanduser()))
+    return Path(os.path.abspath(chosen(lake)))
 
 
 def configuration(lake: Path) -> Path:
