@@ -14,6 +14,7 @@ from typing import Any
 
 from lofarlake_nb import recording, run
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import looking
 from lofarlake_nb.lake.embedded import processes
 from lofarlake_nb.recording import State, stop_file
 
@@ -72,6 +73,7 @@ class Run:
 
     def stop(self) -> None:
         """Ask it to stop: the cell under way is interrupted and ends in good order. Asked again, it ends at once."""
+        looking.refuse(f"stop {self.notebook}")
         if process := processes.recorded(self.folder / _PROCESS):
             stop_file(self.folder / _STATE).touch()
             processes.ask(process, signal.SIGINT)
@@ -172,6 +174,7 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     >>> started.wait().state
     'done'
     """
+    looking.refuse(f"run {notebook}")
     found = run.find_notebook(str(notebook))
     checked = run.checked(found, dict(values))
     folder = _made(place.absolute(), found.stem)

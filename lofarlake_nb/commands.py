@@ -122,7 +122,9 @@ def connected(commands: Any, name: str, handler: Callable[..., Answer], summary:
     """
     made = command(commands, name, handler, summary)
     made.add_argument(
-        "--lake", default="", help=f"home of an embedded lake, or a rucio.cfg (default: the lake in {DEFAULT_HOME})"
+        "--lake",
+        default="",
+        help=f"home of an embedded lake, or a rucio.cfg (default: RUCIO_CONFIG, else the lake in {DEFAULT_HOME})",
     )
     made.add_argument("--administrator", action="store_true", help="act as the embedded lake's administrator")
     return made

@@ -110,6 +110,20 @@ class LakeRefused(LakeError, PermissionError):
     """
 
 
+class OnlyLooking(LakeError, PermissionError):
+    """A page for people who only look was asked to act.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.lake import looking
+    >>> try:
+    ...     looking.refuse("keep plot.png", {looking.VARIABLE: "1"})
+    ... except PermissionError as error:
+    ...     print(type(error).__name__)
+    OnlyLooking
+    """
+
+
 class PortTaken(LakeError, OSError):
     """Another program listens on the wanted port.
 

@@ -225,10 +225,24 @@ def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_pat
             seen.locator(".jp-OutputArea img").first.wait_for(timeout=60_000)
             seen.get_by_text("lofar:lab_result.image.fits").first.wait_for()
             assert seen.locator(".jp-InputArea-editor").count() == 0
+            _only_shows(seen)
             assert seen.locator(".jupyter-widgets-error-widget, .jp-RenderedError").count() == 0
             sized(seen, "look", end=f"_{theme}")
         assert seen.sent == []
         seen.close()
+
+
+def _only_shows(seen) -> None:
+    """The page can be searched and opened, level by level; nothing on it acts."""
+    seen.get_by_text("This page is for looking").wait_for()
+    names = [button.inner_text().strip() for button in seen.locator(".jupyter-button").all()]
+    assert {"Search", "Clear"} <= set(names)
+    assert {"Retrieve", "Open", "Replicate", "Verify", "Process", "Keep in the lake", "Use in notebook"}.isdisjoint(
+        names
+    )
+    labels = [label.inner_text() for label in seen.locator(".widget-label").all()]
+    assert "Names like" in labels
+    assert {"Folder", "Site", "Variable", "Draw", "File", "Made from"}.isdisjoint(labels)
 
 
 @contextmanager

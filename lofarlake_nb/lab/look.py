@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lofarlake_nb.lab import programs
 from lofarlake_nb.lab.server import CONTENT_SECURITY_POLICY, configure
+from lofarlake_nb.lake import looking
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ def look(
     port: int | None = None,
     open_browser: bool = True,
 ) -> int:
-    """Serve a notebook's outputs by Voila until it is stopped.
+    """Serve a notebook's outputs by Voila until it is stopped; what is seen there changes nothing, see `looking`.
 
     Parameters
     ----------
@@ -67,4 +68,5 @@ def look(
     if not open_browser:
         arguments.append("--no-browser")
     _log.info("a page of %s", configured.notebook)
-    return programs.run("voila", arguments, configured.notebook.parent, configured.environment, configured.unset)
+    environment = {**configured.environment, looking.VARIABLE: "1"}  # Voila's kernels have it from Voila
+    return programs.run("voila", arguments, configured.notebook.parent, environment, configured.unset)

@@ -19,6 +19,7 @@ from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lab import programs, shortcuts
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
+from lofarlake_nb.lake.configured import DEFAULT_HOME
 from lofarlake_nb.lake.embedded.configuration import USER
 from lofarlake_nb.run import notebooks_folder
 
@@ -103,7 +104,7 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     """
     home = extension.located(home)
     root = (root_dir or Path()).expanduser().absolute()
-    lake = "" if home == extension.located("") else str(home)  # what the notebooks' parameter says
+    lake = "" if home == extension.located(DEFAULT_HOME) else str(home)  # what the notebooks' parameter says
     if not (notebooks_folder() / notebook).is_file():
         known = ", ".join(sorted(path.name for path in notebooks_folder().glob("*.ipynb")))
         raise UsageError(f"{notebook}: no such notebook comes with lofarlake", f"it is one of {known}")

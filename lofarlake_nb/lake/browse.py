@@ -12,7 +12,7 @@ from typing import Any
 
 from lofarlake_nb.errors import DIDNotFound, InvalidDID
 from lofarlake_nb.lake import about as abouts
-from lofarlake_nb.lake import client, extension, panel, tree
+from lofarlake_nb.lake import client, extension, looking, panel, tree
 from lofarlake_nb.lake import retrieve as retrieving
 from lofarlake_nb.lake import rules as replication
 from lofarlake_nb.lake import search as searching
@@ -255,10 +255,12 @@ class Browser:
 
     def retrieve(self, did: str, folder: str | Path, progress: Sink | None = None) -> retrieving.Retrieved:
         """Bring it to a folder here, verified: `retrieve.retrieve`."""
+        looking.refuse(f"retrieve {did}")
         return retrieving.retrieve(self.catalogue, did, Path(folder), progress=progress)
 
     def replicate(self, did: str, sites: str, progress: Sink | None = None) -> replication.Rule:
         """Ask for a copy at a site, and wait until it is there: `rules.replicate`, `rules.wait`."""
+        looking.refuse(f"replicate {did}")
         return replication.wait(self.catalogue, replication.replicate(self.catalogue, did, sites), progress=progress)
 
     def verify(self, did: str, progress: Sink | None = None) -> verifying.Verified:

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,14 +14,13 @@ from rucio.client.client import Client
 from rucio.common import config as rucio_config
 
 from lofarlake_nb.errors import DIDNotFound, LakeNotRunning
-from lofarlake_nb.lake.configured import DEFAULT_HOME, settings_in
+from lofarlake_nb.lake.configured import CONFIGURING, DEFAULT_HOME, chosen, settings_in
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.patience import Patience, PatientSession
 from lofarlake_nb.lake.translating import translated
 
 BULK = 1000  # entries that Rucio takes in one call
 log = logging.getLogger(__name__)
-_CONFIGURING = threading.Lock()  # Rucio reads its configuration from one place per process
 
 T = TypeVar("T")
 
@@ -201,7 +199,8 @@ def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
     Parameters
     ----------
     lake : str or Path
-        Home of an embedded lake, or a rucio.cfg; empty for the embedded lake in its default home.
+        Home of an embedded lake, or a rucio.cfg; empty for that of ``RUCIO_CONFIG``, else the embedded lake in its
+        default home.
     administrator : bool
         Log in to an embedded lake as its administrator; of another lake, give the administrator's rucio.cfg.
 
@@ -222,7 +221,7 @@ def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
     >>> connect(home).account
     'lofar'
     """
-    place = Path(lake).expanduser() if str(lake) else default_home()
+    place = chosen(lake)
     home = None if place.is_file() else place
     account = "root.cfg" if administrator else "rucio.cfg"
     configuration = Path(os.path.abspath(place if home is None else place / "client" / account))
@@ -270,7 +269,7 @@ def _is_elsewhere(url: str) -> bool:
 @contextmanager
 def _configured(configuration: Path) -> Iterator[None]:
     """Let Rucio read this configuration, and leave the process as it was: two lakes in one process are two lakes."""
-    with _CONFIGURING:
+    with CONFIGURING:  # Rucio reads its configuration from one place per process
         before, arguments = os.environ.get("RUCIO_CONFIG"), sys.argv
         os.environ["RUCIO_CONFIG"] = str(configuration)
         sys.argv = ["lofarlake"]  # Rucio shortens it in place, and sends it in a header that takes ASCII only

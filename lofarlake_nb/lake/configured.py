@@ -1,14 +1,54 @@
-"""What a person's rucio.cfg says, read without Rucio, which stops where its own configuration is not to be found."""
+"""Which lake is meant, and what its rucio.cfg says: without Rucio, which stops where it finds no configuration."""
 
 import configparser
 import os
+import threading
 from pathlib import Path
 
-from lofarlake_nb.errors import UsageError
+from lofarlake_nb.errors import LakeNotRunning, UsageError
 
 DEFAULT_HOME = Path("~/.local/share/lofarlake")  # of the embedded lake, when none is named
 
+# Held while `client` lets Rucio read a lake's configuration: RUCIO_CONFIG is then not what a person said.
+CONFIGURING = threading.Lock()
+
 _PATHS = ("ca_cert", "client_cert", "client_key", "client_x509_proxy")
+
+
+def chosen(lake: str | Path = "") -> Path:
+    """Where a lake is that a person named; of none, as for Rucio the one of ``RUCIO_CONFIG``, else the default one.
+
+    Parameters
+    ----------
+    lake : str or Path
+        Home of an embedded lake, or a rucio.cfg; or empty.
+
+    Returns
+    -------
+    Path
+        The same. Of an embedded lake's own ``client/rucio.cfg`` in ``RUCIO_CONFIG``, its home.
+
+    Raises
+    ------
+    LakeNotRunning
+        When ``RUCIO_CONFIG`` names no file.
+
+    Examples
+    --------
+    >>> chosen("~/rucio.cfg") == Path.home() / "rucio.cfg", chosen() == DEFAULT_HOME.expanduser()
+    (True, True)
+    """
+    if str(lake):
+        return Path(lake).expanduser()
+    with CONFIGURING:
+        told = os.environ.get("RUCIO_CONFIG")
+    if not told:
+        return DEFAULT_HOME.expanduser()
+    path = Path(told).expanduser()
+    if not path.is_file():
+        raise LakeNotRunning(f"RUCIO_CONFIG names {told}, which is not there", "name another lake, or unset it")
+    home = path.absolute().parent.parent
+    return home if path.absolute().parent == home / "client" and (home / "lake.json").is_file() else path
 
 
 def settings_in(configuration: Path) -> dict[str, str]:

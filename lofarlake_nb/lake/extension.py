@@ -6,22 +6,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lofarlake_nb.errors import LakeNotRunning, LakeRefused, UsageError
-from lofarlake_nb.lake.configured import DEFAULT_HOME, settings_in
+import requests
+
+from lofarlake_nb.errors import LakeNotRunning, UsageError
+from lofarlake_nb.lake import panel_login
+from lofarlake_nb.lake.configured import chosen, settings_in
+from lofarlake_nb.lake.panel_login import Login
 
 # The site of an embedded lake whose storage the extension reads as mounted.
 _SITE = "SARA"
 
 
 def located(lake: str | Path) -> Path:
-    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; nothing means the default lake.
+    """Folder of an embedded lake, or ``rucio.cfg``, that a person named; of nothing, see `configured.chosen`.
 
     Examples
     --------
     >>> located("my/rucio.cfg").name
     'rucio.cfg'
     """
-    return Path(os.path.abspath(Path(lake or DEFAULT_HOME).expanduser()))
+    return Path(os.path.abspath(chosen(lake)))
 
 
 def configuration(lake: Path) -> Path:
@@ -95,8 +99,10 @@ def instance(lake: Path) -> dict[str, Any]:
         "display_name": f"LOFAR data lake ({os.path.abspath(lake)})",
         "rucio_base_url": settings["rucio_host"],
         "rucio_auth_url": settings["auth_host"],
-        "rucio_ca_cert": settings.get("ca_cert", ""),
+        # Of nothing the extension would make that no certificate is looked at.
+        "rucio_ca_cert": settings.get("ca_cert") or requests.certs.where(),
         "wildcard_enabled": True,
+        **panel_login.instance_settings(settings),
     }
     if lake.is_file():
         return {**entry, "mode": "download"}
@@ -111,8 +117,8 @@ def instance(lake: Path) -> dict[str, Any]:
     }
 
 
-def credentials(lake: Path) -> dict[str, str]:
-    """User name, password and account with which the lake's own client logs in.
+def login(lake: Path) -> Login:
+    """How the lake's own client logs in, in the extension's words.
 
     Raises
     ------
@@ -121,22 +127,26 @@ def credentials(lake: Path) -> dict[str, str]:
     UsageError
         When the configuration can't be read.
     LakeRefused
-        When the configuration logs in otherwise than by user name and password.
+        When the extension has no such way to log in, see `panel_login`.
+
+    Examples
+    --------
+    >>> login(Path(home)).type
+    'userpass'
+    """
+    path = configuration(lake)
+    return panel_login.login_of(settings_in(path), path)
+
+
+def credentials(lake: Path) -> dict[str, str]:
+    """What the lake's own client logs in with: user name, password and account, or paths; raises as `login` does.
 
     Examples
     --------
     >>> credentials(Path(home))["account"]
     'lofar'
     """
-    settings = settings_in(configuration(lake))
-    wanted = ("username", "password", "account")
-    if any(key not in settings for key in wanted):
-        told = settings.get("auth_type", "not given")
-        raise LakeRefused(
-            f"{configuration(lake)} holds no user name and password (auth_type {told})",
-            "the Rucio panel can log in by userpass only; use lofarlake_nb.lake.client for others",
-        )
-    return {key: settings[key] for key in wanted}
+    return login(lake).parameters
 
 
 def log_in(lake: Path, folder: Path) -> None:
@@ -153,23 +163,25 @@ def log_in(lake: Path, folder: Path) -> None:
     ------
     LakeNotRunning
         When no lake was ever started there.
+    LakeRefused
+        When the extension has no such way to log in.
 
     Examples
     --------
     >>> log_in(Path(home), Path("logins"))
     >>> database = keep_in(Path("logins")).get_db()
-    >>> login = database.get_rucio_auth_credentials(name(Path(home)), "userpass")
-    >>> login == credentials(Path(home)), Path("logins").stat().st_mode & 0o077
+    >>> kept = database.get_rucio_auth_credentials(name(Path(home)), "userpass")
+    >>> kept == credentials(Path(home)), Path("logins").stat().st_mode & 0o077
     (True, 0)
     >>> keep_in(None).db.database
     ':memory:'
     """
-    known = credentials(lake)
+    known = login(lake)
     module = keep_in(folder)
     database = module.get_db()
-    database.set_rucio_auth_credentials(name(lake), "userpass", known)
+    database.set_rucio_auth_credentials(name(lake), known.type, known.parameters)
     database.set_active_instance(name(lake))
-    database.set_active_auth_method("userpass")
+    database.set_active_auth_method(known.type)
     module.db.close()
 
 
@@ -224,12 +236,14 @@ def server_configuration(lake: Path, folder: Path) -> str:
     ------
     LakeNotRunning
         When no lake was ever started there.
+    LakeRefused
+        When the extension has no such way to log in.
 
     Examples
     --------
     >>> written = server_configuration(Path(home), Path("logins"))
     >>> written.splitlines()[-1], credentials(Path(home))["password"] in written
-    ('c.RucioConfig.default_auth_type = "userpass"', False)
+    ("c.RucioConfig.default_auth_type = 'userpass'", False)
     """
     return (
         "import os\n"
@@ -241,5 +255,5 @@ def server_configuration(lake: Path, folder: Path) -> str:
         f"extension.keep_in(Path({str(folder)!r}))\n"
         f"c.RucioConfig.instances = [{instance(lake)!r}]\n"
         f"c.RucioConfig.default_instance = {name(lake)!r}\n"
-        'c.RucioConfig.default_auth_type = "userpass"\n'
+        f"c.RucioConfig.default_auth_type = {login(lake).type!r}\n"
     )

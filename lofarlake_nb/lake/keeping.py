@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import DIDNotFound, UsageError
-from lofarlake_nb.lake import ingest, metadata, names, registration, results, urls
+from lofarlake_nb.lake import ingest, logins, looking, metadata, names, registration, results, urls
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink
@@ -95,7 +95,9 @@ def keep(
     Raises
     ------
     UsageError
-        When there is no such file.
+        When there is no such file, or it holds the lake's login: see `logins`.
+    OnlyLooking
+        On a page for people who only look.
     DIDNotFound
         When an input is not in the lake.
     LakeError
@@ -108,6 +110,7 @@ def keep(
     >>> keep("image.fits", lake=home, dataset="lofar:mine").already
     'it was there already, made from lofar:example'
     """
+    looking.refuse("keep files")
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     for file in files:
         if not file.is_file():
@@ -116,6 +119,7 @@ def keep(
         raise UsageError("there is nothing to keep", "name a file")
     _check(files)
     connected = connect(lake)
+    logins.refuse(connected, files)
     for one in inputs:
         connected.get(DID.parse(one))
     name = (

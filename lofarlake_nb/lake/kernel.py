@@ -4,6 +4,8 @@ from typing import Any
 
 from rucio_jupyterlab.kernels.ipython import RucioDIDAttachmentConnector
 
+from lofarlake_nb.lake import looking
+
 
 class Connector(RucioDIDAttachmentConnector):
     """The panel's connector, which answers to a page that is there to hear it.
@@ -34,7 +36,7 @@ class Connector(RucioDIDAttachmentConnector):
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Wait for the panel; IPython calls this.
+    """Wait for the panel, which a page for people who only look does not have; IPython calls this.
 
     Examples
     --------
@@ -44,4 +46,5 @@ def load_ipython_extension(ipython: Any) -> None:
     >>> shell.kernel.comm_manager.register_target.call_args.args[0]
     'rucio-jupyterlab:kernel'
     """
-    Connector(ipython).register_comm()
+    if not looking.only():
+        Connector(ipython).register_comm()

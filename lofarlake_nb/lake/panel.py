@@ -1,6 +1,10 @@
-"""What stands behind the Rucio panel: the extension, in a JupyterLab that runs for the lake, else in this process."""
+"""What stands behind the Rucio panel: the extension, in a JupyterLab that runs for the lake, else in this process.
+
+Where the extension can't log in as the lake's client does, that client answers the same.
+"""
 
 import contextlib
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -10,12 +14,15 @@ from typing import Any, Protocol, TypeVar
 
 import requests
 
-from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused
-from lofarlake_nb.lake import extension
+from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused, UsageError
+from lofarlake_nb.lake import client, extension
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.lake.panel_login import Login
 
 # The extension gives no more rows of a search than this.
 ROW_LIMIT = 1000
 _SECONDS = 60
+_ANEW = "open JupyterLab anew with lofarlake lab"
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +61,7 @@ def of(lake: Path) -> Panel:
     Returns
     -------
     Panel
-        Not asked yet whether the lake itself runs.
+        Not asked yet whether the lake itself runs. Where the extension can't log in, the lake's own client.
 
     Raises
     ------
@@ -65,7 +72,11 @@ def of(lake: Path) -> Panel:
     --------
     >>> panel = of(Path(home))
     """
-    here = InProcess(lake, extension.instance(lake), extension.credentials(lake))
+    instance = extension.instance(lake)
+    try:
+        here = InProcess(lake, instance, extension.login(lake))
+    except LakeRefused as refused:
+        return ByClient(lake, refused.message)
     runtime = lake / "jupyter" / "runtime"
     if not runtime.is_dir():
         return here
@@ -87,18 +98,20 @@ class InProcess:
     ----------
     lake : Path
         Folder of an embedded lake, or a ``rucio.cfg``.
-    instance, credentials : dict
+    instance : dict
         See `extension`.
+    login : Login
+        How it logs in.
 
     Examples
     --------
-    >>> InProcess(Path("lake"), {"name": "lake-1"}, {"password": "nobody is shown this"})
+    >>> InProcess(Path("lake"), {"name": "lake-1"}, Login("userpass", {"password": "nobody is shown this"}))
     InProcess('lake')
     """
 
     lake: Path
     instance: dict[str, Any]
-    credentials: dict[str, str]
+    login: Login
 
     def __str__(self) -> str:
         return "the Rucio extension, in this process"
@@ -142,7 +155,7 @@ class InProcess:
         from rucio_jupyterlab.rucio.exceptions import RucioAPIException
         from rucio_jupyterlab.rucio.rucio import RucioAPI
 
-        api = RucioAPI(self.instance, "userpass", self.credentials)
+        api = RucioAPI(self.instance, self.login.type, self.login.parameters)
         try:
             return ask(api)
         except RucioAPIException as error:
@@ -153,6 +166,61 @@ class InProcess:
             return ask(api)
         except RucioAPIException as error:
             raise _refusal(self.lake, error.status_code, error.exception_class, error.message) from error
+
+
+@dataclass(frozen=True)
+class ByClient:
+    """The lake's own client, where the extension can't log in.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake, or a ``rucio.cfg``.
+    why : str
+        The extension does not answer.
+
+    Examples
+    --------
+    >>> panel = ByClient(Path(home), "the Rucio extension can't log in by ssh")
+    >>> [found["did"] for found in panel.search("lofar", "exampl*", "dataset", "")]
+    ['lofar:example']
+    >>> [(file["did"], file["size"]) for file in panel.details("lofar", "example")]
+    [('lofar:example.image.fits', 69120)]
+    """
+
+    lake: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"the lake's own client ({self.why})"
+
+    def scopes(self) -> list[str]:
+        """See `Panel`."""
+        return client.connect(self.lake).call("list_scopes")
+
+    def search(self, scope: str, name: str, kind: str, filters: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        from rucio.common.utils import parse_did_filter_from_string_fe
+
+        try:
+            asked, kind = parse_did_filter_from_string_fe(filters, name=name, type=kind)
+        except ValueError as error:
+            raise UsageError(f"filters: {filters!r} are none ({error})", "write them as length>3,run=7") from error
+        rows = client.connect(self.lake).stream("list_dids", scope, filters=asked, did_type=kind, long=True)
+        return [
+            {"did": f"{scope}:{row['name']}", "type": str(row["did_type"]).lower(), "size": row["bytes"]}
+            for row in itertools.islice(rows, ROW_LIMIT)
+        ]
+
+    def details(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """See `Panel`; where nothing is mounted, no file is here."""
+        files = client.connect(self.lake).call("list_files", scope, name)
+        here = {"status": "NOT_AVAILABLE", "path": None}
+        return [{"did": str(DID(f["scope"], f["name"])), "size": f["bytes"], **here} for f in files]
+
+    def rules(self, scope: str, name: str) -> list[dict[str, Any]]:
+        """See `Panel`."""
+        return client.connect(self.lake).call("list_did_rules", scope, name)
 
 
 @dataclass(frozen=True)
@@ -240,9 +308,12 @@ def _refusal(lake: Path, status: int | None, kind: str | None, message: str) -> 
     """Our error for one of Rucio's."""
     text = " ".join(str(message).split())
     if status == 503 or "transport layer" in text:  # so it says that nobody answered
-        return LakeNotRunning(f"the lake {lake} does not answer", f"start it: lofarlake lake start --home {lake}")
-    if status in (401, 403):
-        return LakeRefused(f"the lake {lake} refuses: {text}", "open JupyterLab anew with lofarlake lab")
+        hint = f"see whether the address in {lake} is right, and the lake is up"
+        hint = hint if lake.is_file() else f"start it: lofarlake lake start --home {lake}"
+        return LakeNotRunning(f"the lake {lake} does not answer", hint)
+    if status in (401, 403) or (status is None and "401 Unauthorized" in text):  # the latter when it logs in
+        hint = f"see whether the login in {lake} is still good" if lake.is_file() else _ANEW
+        return LakeRefused(f"the lake {lake} refuses: {text}", hint)
     if kind in ("DataIdentifierNotFound", "ScopeNotFound"):
         return DIDNotFound(text, 'search("lofar:*") lists what is there')
     return LakeError(f"the lake {lake} answered {status} {kind or ''}: {text}", "lofarlake lake status says what is up")

@@ -14,7 +14,7 @@ import ipywidgets
 
 from lofarlake_nb import background, run
 from lofarlake_nb.errors import LofarlakeError
-from lofarlake_nb.lake import client, holdings, live
+from lofarlake_nb.lake import client, holdings, live, looking
 from lofarlake_nb.recording import State
 from lofarlake_nb.widgets import folding, ticks
 
@@ -215,7 +215,10 @@ class StageForm:
     def end(self) -> None:
         """Ask the run under way to stop, in good order; asked again, at once."""
         if self.run is not None and self.is_running:
-            self.run.stop()
+            try:
+                self.run.stop()
+            except LofarlakeError as error:
+                self.status.value = _marked("red", str(error))
         elif not self.status.value:
             self.status.value = _marked("yellow", "nothing runs that could be stopped")
 
@@ -275,7 +278,7 @@ class StageForm:
         rows = [self.fields[name].widget for name in first]
         if more:
             rows += folding.folded(f"{len(more)} more parameters", [self.fields[name].widget for name in more])
-        buttons = ipywidgets.HBox([self.start, self.stop])
+        buttons = ipywidgets.HTML(looking.NOTE) if looking.only() else ipywidgets.HBox([self.start, self.stop])
         return ipywidgets.VBox([*rows, buttons, self.status, self.figures, self.links, self.code])
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import ipywidgets
 
-from lofarlake_nb.lake import keeping
+from lofarlake_nb.lake import keeping, looking
 from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.widgets.work import Work
 
 
 def keep_form(lake: str | Path = "", *, file: str = "", inputs: str = "") -> ipywidgets.Widget:
-    """A form that keeps a file in the lake.
+    """A form that keeps a file in the lake; on a page for people who only look, a sentence.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def keep_form(lake: str | Path = "", *, file: str = "", inputs: str = "") -> ipy
     --------
     >>> form = keep_form(home, file="image.fits", inputs="lofar:example")
     """
+    if looking.only():
+        return ipywidgets.HTML(looking.NOTE)
     return KeepForm(lake, file or notebook(), inputs).widget
 
 

@@ -1,4 +1,7 @@
-"""What the lake browser does with a chosen DID: retrieve, open, replicate, verify, process; each a button."""
+"""What the lake browser does with a chosen DID: retrieve, open, replicate, verify, process; each a button.
+
+A page for people who only look has none of them.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 from lofarlake_nb.errors import LofarlakeError
-from lofarlake_nb.lake import browse
+from lofarlake_nb.lake import browse, looking
 from lofarlake_nb.lake.ticks import Sink
 from lofarlake_nb.widgets import controls, describing, opening
 from lofarlake_nb.widgets.work import Work
@@ -53,9 +56,16 @@ class Actions:
         self.browser, self.lake = browser, lake
         self._chosen, self._say, self._changed = chosen, say, changed
         self.works: list[Work] = []
+        self.buttons: dict[str, ipywidgets.Button] = {}
+        self.rows: list[ipywidgets.Widget] = []
+        if not looking.only():
+            self._offer(folder)
+        self.log, self.opened = ipywidgets.VBox(), ipywidgets.VBox()
+
+    def _offer(self, folder: str) -> None:
         self.folder = ipywidgets.Text(value=folder, description="Folder", style=controls.WHOLE_LABEL)
         self.folder.layout.width = "14em"
-        self.site = ipywidgets.Dropdown(options=browser.sites(), description="Site", style=controls.WHOLE_LABEL)
+        self.site = ipywidgets.Dropdown(options=self.browser.sites(), description="Site", style=controls.WHOLE_LABEL)
         self.site.layout.width = "11em"
         self.buttons = {
             "retrieve": controls.button("Retrieve", "bring it to the folder, verified", self._retrieve),
@@ -67,7 +77,6 @@ class Actions:
         here = [self.folder, *(self.buttons[name] for name in ("retrieve", "open", "process"))]
         there = [self.site, *(self.buttons[name] for name in ("replicate", "verify"))]
         self.rows = [ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in (here, there)]
-        self.log, self.opened = ipywidgets.VBox(), ipywidgets.VBox()
 
     def enable(self, is_file: bool) -> None:
         """Only what can be done with what is chosen."""

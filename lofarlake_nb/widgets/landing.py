@@ -4,7 +4,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-from lofarlake_nb.errors import LakeError
+from lofarlake_nb.errors import LakeError, LofarlakeError
 from lofarlake_nb.lake import browse, client, holdings
 from lofarlake_nb.lake.rows import Rows
 
@@ -46,12 +46,16 @@ def status(lake: str | Path = "") -> Note:
     True
     """
     try:
-        connected, browser = client.connect(lake), browse.connect(lake)
-    except LakeError as error:
+        connected = client.connect(lake)
+    except LofarlakeError as error:
         return Note(f"The lake is not there: {error}.")
+    answers = f"The lake at {connected.url} answers; your account is {connected.account}"
+    try:
+        via = browse.connect(lake).via
+    except LofarlakeError as error:
+        return Note(f"{answers}; but it can't be browsed: {error}.")
     return Note(
-        f"The lake at {connected.url} answers; your account is {connected.account}; browsed by {browser.via}. "
-        "In a notebook of your own:",
+        f"{answers}; browsed by {via}. In a notebook of your own:",
         f"from lofarlake_nb.lake import browse\nbrowse.connect({str(lake)!r}).search('lofar:*')",
     )
 

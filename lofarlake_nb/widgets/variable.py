@@ -6,6 +6,8 @@ from collections.abc import Callable
 import ipywidgets
 from IPython.core.getipython import get_ipython
 
+from lofarlake_nb.lake import looking
+
 
 class Use:
     """A name and a button that gives a DID that name in the notebook.
@@ -34,10 +36,14 @@ class Use:
         self.button.tooltip = "give the DID this name in the notebook, for the cells below"
         self.button.on_click(lambda _: self.use())
         self.said = ipywidgets.HTML()
-        self.widget = ipywidgets.HBox([self.name, self.button, self.said], layout={"flex_flow": "row wrap"})
+        row = [] if looking.only() else [self.name, self.button, self.said]  # nobody writes cells there
+        self.widget = ipywidgets.HBox(row, layout={"flex_flow": "row wrap"})
 
     def use(self) -> None:
         """Set the variable."""
+        if looking.only():
+            self.said.value = looking.NOTE
+            return
         name, did = self.name.value.strip(), self._chosen()
         if not name.isidentifier() or keyword.iskeyword(name):
             self.said.value = "give it a name that Python takes"

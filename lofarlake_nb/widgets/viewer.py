@@ -8,6 +8,7 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb.lake import looking
 from lofarlake_nb.widgets import colour_scale, describing, fits_image, image, interactive, overlays
 from lofarlake_nb.widgets.fits_image import Image
 
@@ -140,7 +141,8 @@ class Viewer:
         wrapped = {"flex_flow": "row wrap"}
         scale = ipywidgets.HBox([self.stretch, self.interval], layout=wrapped)
         several = [self.which, self.blink] if len(self.images) > 1 else []
-        more = ipywidgets.HBox([*several, self.file, self.cutting, self.clear], layout=wrapped)
+        file = [] if looking.only() else [self.file]  # any path of this disk
+        more = ipywidgets.HBox([*several, *file, self.cutting, self.clear], layout=wrapped)
         return ipywidgets.VBox([scale, more, interactive.named(self.canvas), self.said, self.profile])
 
     def _watch(self) -> None:
@@ -162,6 +164,7 @@ class Viewer:
         if not file:
             return
         try:
+            looking.refuse(f"draw {file}")
             self.overlay("regions" if file.endswith(".reg") else "catalogue", file)
             self.said.value = ""
         except LofarlakeError as error:

@@ -3,12 +3,13 @@ import logging
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound, LakeError, LakeNotRunning, LakeRefused, UsageError
-from lofarlake_nb.lake import client, storage
+from lofarlake_nb.lake import browse, client, configured, extension, storage
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.translating import translated
 
@@ -137,3 +138,31 @@ def test_rucio_s_errors_are_ours(lake):
     with pytest.raises(LakeRefused, match="can not add data identifier to scope nobody"):
         lake.call("add_dataset", "nobody", "a")
     assert lake.find(DID("lofar", "nothing")) is None
+
+
+def test_where_no_lake_is_named_it_is_that_of_rucio_config(lake_home, configuration, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))  # where no lake is
+    monkeypatch.setenv("RUCIO_CONFIG", str(configuration()))
+    lake = client.connect()
+    assert (lake.configuration, lake.home, lake.account) == (configuration(), None, "lofar")
+    assert extension.located("") == configuration()
+    assert browse.connect().scopes() == browse.connect(lake_home).scopes()
+    assert client.connect(lake_home).home == lake_home  # what is named goes before it
+    with client.connect(lake_home).configured():
+        asked = []
+        thread = threading.Thread(target=lambda: asked.append(configured.chosen()))
+        thread.start()
+        thread.join(0.3)
+    thread.join(20)
+    assert asked == [configuration()]  # not the one that Rucio reads meanwhile
+
+
+def test_an_embedded_lake_s_own_rucio_config_is_that_lake(lake_home, monkeypatch):
+    monkeypatch.setenv("RUCIO_CONFIG", str(lake_home / "client" / "rucio.cfg"))
+    assert client.connect().home == lake_home
+
+
+def test_a_rucio_config_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setenv("RUCIO_CONFIG", "/no/such/rucio.cfg")
+    with pytest.raises(LakeNotRunning, match=r"RUCIO_CONFIG names /no/such/rucio.cfg, which is not there"):
+        client.connect()

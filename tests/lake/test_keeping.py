@@ -1,11 +1,13 @@
 """Files that are kept in the lake from a notebook: with their lineage, and a line by which someone else opens them."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 
-from lofarlake_nb.errors import DIDNotFound, UsageError
-from lofarlake_nb.lake import ingest, keeping, metadata
+from lofarlake_nb.errors import DIDNotFound, OnlyLooking, UsageError
+from lofarlake_nb.lake import extension, ingest, keeping, logins, looking, metadata
 
 
 @pytest.fixture
@@ -95,3 +97,62 @@ def test_a_file_is_shared_by_its_own_address(lake, files):
     exec(shared.line.replace("'rucio.cfg'", repr(str(lake.home))), namespace)
     with namespace["file"] as opened:
         assert opened.read() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["client/rucio.cfg", "client/root.cfg", "tls/client.pem", "jupyter/rucio/cache.db"])
+def test_what_logs_in_to_the_lake_is_not_kept(lake, name, tmp_path):
+    secret = lake.home / name
+    if not secret.exists():
+        extension.log_in(lake.home, secret.parent)
+    (tmp_path / "link.txt").symlink_to(secret)
+    for path in (secret, tmp_path / "link.txt"):
+        with pytest.raises(UsageError, match=f"{lake.home / name.partition('/')[0]}, where the lake keeps its logins"):
+            keeping.keep(path, lake=lake.home)
+
+
+@pytest.mark.parametrize("name", ["client/rucio.cfg", "tls/client.pem", "lake.json"])
+def test_a_copy_of_a_login_is_not_kept(lake, name, tmp_path):
+    shutil.copy(lake.home / name, tmp_path / "innocent.txt")
+    with pytest.raises(UsageError, match=r"innocent\.txt: it .* could log in") as refused:
+        keeping.keep(tmp_path / "innocent.txt", lake=lake.home)
+    assert lake.settings["password"] not in str(refused.value)
+
+
+def test_a_notebook_that_shows_the_password_is_not_kept(lake, files):
+    files[0].write_text(json.dumps({"cells": [f"password = {lake.settings['password']}"]}))
+    with pytest.raises(UsageError, match="holds the password"):
+        keeping.keep(files, lake=lake.home)
+
+
+@pytest.mark.parametrize(
+    ("password", "told", "holds"),
+    [
+        ("image", "an image", False),
+        ("image", "password = image\n", True),
+        ("image", "password = images\n", False),
+        ("100%secret", "password = 100%%secret\n", True),
+        ("100%secret", "", False),
+    ],
+)
+def test_a_short_password_is_known_by_the_word_before_it(tmp_path, password, told, holds):
+    (tmp_path / "text").write_text(told)
+    configuration = tmp_path / "rucio.cfg"
+    configuration.write_text("[client]\n")
+    lake = SimpleNamespace(home=None, configuration=configuration, settings={"password": password})
+    if holds:
+        with pytest.raises(UsageError, match="holds the password"):
+            logins.refuse(lake, [tmp_path / "text"])
+    else:
+        logins.refuse(lake, [tmp_path / "text"])
+
+
+def test_nothing_is_kept_from_a_page_for_people_who_only_look(lake, files, monkeypatch):
+    monkeypatch.setenv(looking.VARIABLE, "1")
+    with pytest.raises(OnlyLooking, match="for looking"):
+        keeping.keep(files, lake=lake.home)
+
+
+def test_the_token_of_a_lake_elsewhere_is_not_kept(remote_lake, tmp_path):
+    shutil.copy(remote_lake.rucio.token_file, tmp_path / "token.txt")
+    with pytest.raises(UsageError, match=r"token\.txt: it is the same as"):
+        keeping.keep(tmp_path / "token.txt", lake=remote_lake.configuration)
