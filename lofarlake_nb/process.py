@@ -61,11 +61,12 @@ def process(
     notebook = run.find_notebook("2_process")
     values = {
         **_given(more, notebook),
+        "dataset": "",  # given, for in somebody's own copy of the notebook it may have no default
         "paths": [str(p.absolute()) for p in paths],
         "sky_model": model,
         "output": str(output.absolute()),
     }
-    _check_inputs(paths, model, run.checked(notebook, values))
+    _check_inputs(paths, model, run.complete(notebook, values))
     prepare(output, overwrite=overwrite, inputs=paths)
     run.run(notebook, values, output / "2_process.ipynb")
     return summary.read(output / "summary.json")

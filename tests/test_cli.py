@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from lofarlake_nb import cli
+from lofarlake_nb import cli, run
 
 
 @pytest.fixture
@@ -118,6 +119,17 @@ def test_process_says_what_is_no_measurement_set(command, tmp_path):
     (tmp_path / "a.MS").mkdir()
     assert "a.MS" in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out", status=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_process_needs_no_dataset_where_ones_own_notebook_has_a_variable_for_it(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.MS").mkdir()
+    own = nbformat.read(run.find_notebook("2_process"), 4)
+    (cell,) = [cell for cell in own.cells if "parameters" in cell.metadata.get("tags", [])]
+    cell.source = cell.source.replace('dataset: str = ""', "dataset: str = chosen.did")
+    nbformat.write(own, tmp_path / "2_process.ipynb")
+    assert "a.MS" in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out", status=1)
+    assert "give one: -p dataset VALUE" in refused(command, "run", "2_process")
 
 
 def test_process_of_a_broken_tar_keeps_the_executed_copy_and_leaves_no_half_folder(command, tmp_path):

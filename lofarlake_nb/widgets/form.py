@@ -13,7 +13,7 @@ from urllib.parse import quote
 import ipywidgets
 
 from lofarlake_nb import background, run
-from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb.errors import LofarlakeError, UsageError
 from lofarlake_nb.lake import client, holdings, live
 from lofarlake_nb.recording import State
 from lofarlake_nb.widgets import folding, ticks
@@ -86,13 +86,14 @@ class Field:
     def __init__(self, notebook: Path, parameter: run.Parameter, value: Any, choices: Sequence[str] | None) -> None:
         self.notebook, self.parameter = notebook, parameter
         common = {"description": parameter.name, "tooltip": parameter.help, "style": {"description_width": "8.5em"}}
-        if parameter.type == "bool":
+        is_box = parameter.type == "bool" and not parameter.expression  # a box can't say that nothing is given yet
+        if is_box:
             self.control = ipywidgets.Checkbox(value=value, indent=True, **common)
         elif choices is not None:
             self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
         else:
             self.control = ipywidgets.Text(value=_text(value), **common)
-        if parameter.type != "bool":
+        if not is_box:
             # Sent once, when it is whole: of values that are sent key by key, a press of Run can overtake the last.
             self.control.continuous_update = False
         self.control.layout.width = "26em"
@@ -103,13 +104,15 @@ class Field:
 
     @property
     def is_default(self) -> bool:
-        """Whether it says what the notebook says anyway."""
+        """Whether it says what the notebook says anyway, or nothing where a value must be given."""
         return self.control.value in (self.parameter.default, _text(self.parameter.default))
 
     def check(self) -> None:
-        """Take what was typed; where it is not of the parameter's type, say so beside the control."""
+        """Take what was typed; where it is not of the parameter's type, or missing, say so beside the control."""
         self.wrong = ""
         try:
+            if self.parameter.expression and self.is_default:
+                raise UsageError(self.parameter.missing().message, "give one here")
             self.value = run.checked(self.notebook, {self.parameter.name: self.control.value})[self.parameter.name]
             self.note.value = f'<span style="{_HELP}">{html.escape(self.parameter.help)}</span>'
         except LofarlakeError as error:
@@ -276,6 +279,8 @@ def _datasets(lake: str) -> tuple[str, ...]:
 
 def _text(value: Any) -> str:
     """A value as it would be typed: a list between commas, but as JSON where that would be read as another one."""
+    if value is None:
+        return ""
     if not isinstance(value, list):
         return str(value)
     text = ", ".join(map(str, value))

@@ -9,6 +9,7 @@ import pytest
 from lofarlake_nb import cli
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake import client, ingest
+from lofarlake_nb.recording import State
 from lofarlake_nb.widgets.form import stage_form
 
 PARAMETERS = """\
@@ -79,6 +80,30 @@ def test_a_value_of_the_wrong_type_is_named_and_cannot_be_run(form):
 def test_a_first_value_that_is_wrong_is_refused(notebook_of):
     with pytest.raises(UsageError, match="no parameter 'cuont'"):
         stage_form(str(notebook_of(PARAMETERS)), cuont=3)
+
+
+def test_what_only_the_notebooks_own_kernel_knows_has_to_be_given(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = "dataset: str = chosen.did  # what to work on\ndeep: bool = chosen.deep  # all of it\n"
+    form = stage_form(str(notebook_of(cell, "print(dataset, deep)")))
+    dataset, deep = form.fields["dataset"], form.fields["deep"]
+    assert (dataset.control.value, deep.control.value, form.values) == ("", "", {})
+    assert "chosen.did, is known only in the notebook&#x27;s own kernel; give one here" in dataset.note.value
+    form.start.click()
+    assert (form.can_begin, form.run) == (False, None)
+    assert "parameter dataset" in form.status.value
+    dataset.control.value, deep.control.value = "lofar:L1", "yes"
+    assert (form.wrong, form.values) == ([], {"dataset": "lofar:L1", "deep": True})
+    form.start.click()
+    assert ended(form).state == "done"
+    assert "lofar:L1 True" in form.run.executed.read_text()
+
+
+def test_the_dataset_of_the_stage_before_is_given_where_one_has_to_be(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    after = stage_form(str(notebook_of("dataset: str = chosen.did  # what to work on\n")))
+    after._take(State("done", datasets=("lofar:made",)))
+    assert (after.values, after.wrong) == ({"dataset": "lofar:made"}, [])
 
 
 @pytest.mark.parametrize("paths", [["one, two.MS"], ["[old].MS", "new.MS"], ["a.MS", "b.MS"], [1, 2]])
