@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb import run
+from lofarlake_nb.checks import existing
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
 from lofarlake_nb.processing import settings, sky_model
@@ -79,8 +80,7 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     further = []
     for name, value in more.items():
         if name in FILES and value:
-            if not Path(value).exists():
-                raise UsageError(f"{name}: no file {value}", "check the path")
+            existing(name, value)
             value = str(Path(value).absolute())
         if name not in declared and name in settings.defaults():
             further.append(f"{name}={value}")

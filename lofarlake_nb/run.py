@@ -211,6 +211,17 @@ def complete(notebook: Path, values: dict[str, Any]) -> dict[str, Any]:
     return converted
 
 
+def defaults(notebook: Path) -> dict[str, Any]:
+    """Values of the parameters that a run need not be given, by name.
+
+    Examples
+    --------
+    >>> defaults(find_notebook("1_ingest"))["streams"]
+    4
+    """
+    return {name: one.default for name, one in parameters_of(notebook).items() if not one.expression}
+
+
 def _converted(parameter: Parameter, value: Any) -> Any:
     wanted = _TYPES[parameter.type]
     try:

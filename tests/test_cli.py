@@ -103,6 +103,20 @@ def test_a_simulation_with_a_value_that_is_no_quantity(command, tmp_path, field)
     assert not (tmp_path / "sim").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["1_ingest", "-p", "observation", "none"], "observation: no folder none"),
+        (["2_process", "-p", "dataset", "lofar:x", "-p", "interval", "abc"], "interval: 'abc' is no quantity"),
+        (["2_process"], "expected a dataset or paths, got neither"),
+    ],
+)
+def test_what_the_first_cells_of_a_stage_refuse_starts_no_kernel(command, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(command, "run", *words, "--output", "o.ipynb")
+    assert not (tmp_path / "o.ipynb").exists()
+
+
 def test_process_needs_paths_that_are_there(command, tmp_path):
     assert "no such file" in refused(command, "process", tmp_path / "none.MS", "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
