@@ -154,7 +154,7 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     notebook : str or Path
         As `run.find_notebook` takes it.
     values : mapping
-        Values for its parameters, as `run.checked` takes them.
+        Values for its parameters, as `run.complete` takes them.
     place : Path
         Where the run's folder is made.
 
@@ -166,7 +166,7 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     Raises
     ------
     UsageError
-        Before anything runs, when there is no such notebook, or a parameter is unknown or ill-typed.
+        Before anything runs, when there is no such notebook, or a parameter is unknown, ill-typed or missing.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     """
     looking.refuse(f"run {notebook}")
     found = run.find_notebook(str(notebook))
-    checked = run.checked(found, dict(values))
+    checked = run.complete(found, dict(values))
     folder = _made(place.absolute(), found.stem)
     asked = {"notebook": found.name, "path": str(found.absolute()), "values": checked, "folder": str(Path.cwd())}
     (folder / _RUN).write_text(json.dumps(asked, indent=2) + "\n")

@@ -138,13 +138,16 @@ def _add_run(commands: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import recording, run, stages
+    from lofarlake_nb import checks, recording, run, stages
 
     notebook = run.find_notebook(chosen.notebook)
     output = chosen.output or Path(f"{notebook.stem}.executed.ipynb")
     recorder = recording.Recorder(chosen.record, output, view())
     with recorder.ending():
-        kept = stages.run_and_keep(notebook, _assignment(chosen.parameters), output, watch=recorder)
+        values = run.complete(notebook, _assignment(chosen.parameters))
+        if notebook.stem in checks.STAGES:
+            stages.apart(checks.check, notebook, {**run.defaults(notebook), **values})
+        kept = stages.run_and_keep(notebook, values, output, watch=recorder)
     value = {"notebook": str(output), "results": kept}
     lines = [f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]
     if chosen.html:

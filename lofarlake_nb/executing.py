@@ -1,16 +1,19 @@
 """A notebook while it runs: each cell and each tick is told, an interrupt reaches the cell that is under way."""
 
+import ast
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import nbformat
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger as papermill_log
+from papermill.translators import PythonTranslator
 
 from lofarlake_nb.steps import TICK_MIME
 
@@ -65,6 +68,39 @@ def steps_of(notebook: nbformat.NotebookNode) -> dict[int, Step]:
         elif n in code:
             found[n] = Step(code.index(n) + 1, len(code), heading)
     return found
+
+
+def with_literals(source: str, values: Mapping[str, Any]) -> str:
+    """A cell of parameters in which some have a value, in the place of what only another kernel knows.
+
+    Parameters
+    ----------
+    source : str
+        The cell, which runs before the values that papermill injects.
+    values : mapping
+        By the names of the parameters that are to change.
+
+    Returns
+    -------
+    str
+        All else in it is as it was.
+
+    Examples
+    --------
+    >>> with_literals("dataset: str = chosen.did  # to work on", {"dataset": "lofar:L667520"})
+    'dataset: str = "lofar:L667520"  # to work on'
+    """
+    text = source.encode()  # columns of the syntax tree count bytes
+    lines = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
+    for node in reversed(ast.parse(source).body):  # the last first: it moves nothing that is still to change
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        target, old = node.targets[0] if isinstance(node, ast.Assign) else node.target, node.value
+        if isinstance(target, ast.Name) and target.id in values:
+            start = lines[old.lineno - 1] + old.col_offset
+            rest = text[start:].removeprefix((ast.get_source_segment(source, old) or "").encode())
+            text = text[:start] + PythonTranslator.translate(values[target.id]).encode() + rest
+    return text.decode()
 
 
 class Client(PapermillNotebookClient):
@@ -166,6 +202,10 @@ class Engine(NBClientEngine):
         """Run a notebook that papermill keeps."""
         wanted = {key: more[key] for key in ("log_output", "stdout_file", "stderr_file", "extra_arguments")}
         watch, timeout = more.get("watch"), more.get("start_timeout", 60)
+        if literals := more.get("literals"):
+            for cell in nb_man.nb.cells:
+                if "parameters" in cell.metadata.get("tags", []):
+                    cell.source = with_literals(cell.source, literals)
         client = Client(nb_man, watch, kernel_name=kernel_name, startup_timeout=timeout, log=papermill_log, **wanted)
         return client.execute()
 

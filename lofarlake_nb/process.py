@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb import run
+from lofarlake_nb.checks import existing
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
 from lofarlake_nb.observation.layout import require_one_direction
@@ -62,11 +63,12 @@ def process(
     notebook = run.find_notebook("2_process")
     values = {
         **_given(more, notebook),
+        "dataset": "",  # given, for in somebody's own copy of the notebook it may have no default
         "paths": [str(p.absolute()) for p in paths],
         "sky_model": model,
         "output": str(output.absolute()),
     }
-    _check_inputs(paths, model, run.checked(notebook, values))
+    _check_inputs(paths, model, run.complete(notebook, values))
     prepare(output, overwrite=overwrite, inputs=paths)
     run.run(notebook, values, output / "2_process.ipynb")
     return summary.read(output / "summary.json")
@@ -79,8 +81,7 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     further = []
     for name, value in more.items():
         if name in FILES and value:
-            if not Path(value).exists():
-                raise UsageError(f"{name}: no file {value}", "check the path")
+            existing(name, value)
             value = str(Path(value).absolute())
         if name not in declared and name in settings.defaults():
             further.append(f"{name}={value}")

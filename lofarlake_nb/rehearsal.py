@@ -6,9 +6,8 @@ load.
 
 import json
 import logging
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def rehearse(
     with _told("embedded lake"):
         supervisor.start(lake, protocol=protocol)
     with _told("observation"):
-        truth = _apart(_simulated, output / "observation", simulation or SimulationParameters())
+        truth = stages.apart(_simulated, output / "observation", simulation or SimulationParameters())
     with _told("stage 1: ingest"):
         ingest = {"lake": str(lake), "observation": str(output / "observation"), "report": str(output / "ingest.json")}
         stages.run_and_keep(find_notebook("1_ingest"), ingest, output / "1_ingest.ipynb")
@@ -85,14 +84,8 @@ def rehearse(
     whole = summary.with_part(summary.read(products / "summary.json"), "ingest", found["ingest"])
     whole = summary.with_part(whole, "image", {**whole["image"], "file": f"products/{whole['image']['file']}"})
     summary.write(output / "summary.json", whole)
-    _apart(_report, output, whole)
+    stages.apart(_report, output, whole)
     return whole
-
-
-def _apart(function: Callable[..., Path], *arguments: Any) -> Path:
-    """What a function returns, by a process that ends with it, or is ended where this one is interrupted."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 def _simulated(folder: Path, parameters: SimulationParameters) -> Path:

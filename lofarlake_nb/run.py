@@ -24,6 +24,18 @@ _TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, 
 class Parameter:
     """A parameter that a notebook declares: ``name: type = default  # help``.
 
+    Parameters
+    ----------
+    name, type : str
+        What it is called; one of str, int, float, bool and list.
+    default : object
+        Its value where none is given; None where a run has to be given one, see `expression`.
+    help : str
+        What it is for.
+    expression : str
+        What stands in the place of a default, as ``chosen.did``, where only the kernel in which somebody works on the
+        notebook knows that variable; empty where the default is a literal.
+
     Examples
     --------
     >>> parameters_of(find_notebook("1_ingest"))["streams"].type
@@ -34,6 +46,15 @@ class Parameter:
     type: str
     default: Any
     help: str
+    expression: str = ""
+
+    def missing(self) -> "UsageError":
+        """What to raise where a run is given no value for it, and needs one."""
+        return UsageError(
+            f"parameter {self.name}: its value in the notebook, {self.expression}, is known only in the notebook's own "
+            "kernel",
+            f"give one: -p {self.name} VALUE",
+        )
 
 
 def notebooks_folder() -> Path:
@@ -75,12 +96,13 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     Raises
     ------
     UsageError
-        When the file is no notebook, or a parameter has no type among str, int, float, bool and list.
+        When the file is no notebook, a parameter has no type among str, int, float, bool and list, or its default is
+        neither a literal nor a variable.
 
     Examples
     --------
     >>> parameters_of(find_notebook("2_process"))["robust"]
-    Parameter(name='robust', type='float', default=-0.5, help='Briggs weighting')
+    Parameter(name='robust', type='float', default=-0.5, help='Briggs weighting', expression='')
     """
     try:
         declared = papermill.inspect_notebook(str(notebook))
@@ -100,15 +122,28 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
                 f"{notebook.name}: parameter {name} has no usable type",
                 f"declare it as `{name}: str = ...` with one of {', '.join(_TYPES)}",
             )
+        default, expression = None, ""
         try:
             default = ast.literal_eval(entry["default"])
         except (ValueError, SyntaxError, TypeError) as error:
-            raise UsageError(
-                f"{notebook.name}: the default of parameter {name} is no literal: {entry['default']}",
-                "give a text, a number, True, False or a list of these",
-            ) from error
-        found[name] = Parameter(name, entry["inferred_type_name"], default, entry["help"])
+            if not _is_variable(expression := entry["default"]):
+                raise UsageError(
+                    f"{notebook.name}: the default of parameter {name} is no literal: {entry['default']}",
+                    "give a text, a number, True, False, a list of these, or a variable that the notebook will have",
+                ) from error
+        found[name] = Parameter(name, entry["inferred_type_name"], default, entry["help"], expression)
     return found
+
+
+def _is_variable(expression: str) -> bool:
+    """Whether it is a variable, an attribute of one, or an item."""
+    try:
+        node = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError):
+        return False
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _assigned(notebook: Path) -> set[str]:
@@ -156,6 +191,37 @@ def checked(notebook: Path, values: dict[str, Any]) -> dict[str, Any]:
     return {name: _converted(declared[name], value) for name, value in values.items()}
 
 
+def complete(notebook: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Values that a notebook can be run with: as `checked`, and none is missing.
+
+    Raises
+    ------
+    UsageError
+        As `checked`; also for a parameter whose value only the notebook's own kernel knows, where none is given.
+
+    Examples
+    --------
+    >>> complete(find_notebook("1_ingest"), {"streams": "2"})
+    {'streams': 2}
+    """
+    converted = checked(notebook, values)
+    for name, parameter in parameters_of(notebook).items():
+        if parameter.expression and name not in converted:
+            raise parameter.missing()
+    return converted
+
+
+def defaults(notebook: Path) -> dict[str, Any]:
+    """Values of the parameters that a run need not be given, by name.
+
+    Examples
+    --------
+    >>> defaults(find_notebook("1_ingest"))["streams"]
+    4
+    """
+    return {name: one.default for name, one in parameters_of(notebook).items() if not one.expression}
+
+
 def _converted(parameter: Parameter, value: Any) -> Any:
     wanted = _TYPES[parameter.type]
     try:
@@ -167,7 +233,9 @@ def _converted(parameter: Parameter, value: Any) -> Any:
     except ValueError as error:
         raise UsageError(
             f"parameter {parameter.name}: expected {parameter.type}, got {value!r}",
-            f"its default is {parameter.default!r}",
+            f"its value in the notebook is {parameter.expression}"
+            if parameter.expression
+            else f"its default is {parameter.default!r}",
         ) from error
 
 
@@ -209,8 +277,8 @@ def run(
     Raises
     ------
     UsageError
-        Before anything runs, when a parameter is unknown or ill-typed, or the copy can't be written; later, when a cell
-        finds a parameter unusable.
+        Before anything runs, when a parameter is unknown, ill-typed or missing, or the copy can't be written; later,
+        when a cell finds a parameter unusable.
     NotebookFailed
         When a cell raises, the kernel dies, or a cell did not run.
     KeyboardInterrupt
@@ -223,7 +291,9 @@ def run(
         ...
     lofarlake_nb.errors.UsageError: parameter streams: expected int, got 'many'; its default is 4
     """
-    values = checked(notebook, values)
+    values = complete(notebook, values)
+    # The notebook's own cell of parameters runs too: it must not ask for what only the kernel of its author has.
+    literals = {name: values[name] for name, one in parameters_of(notebook).items() if one.expression}
     _make_room(output)
     try:
         papermill.execute_notebook(
@@ -233,6 +303,7 @@ def run(
             kernel_name="python3",
             engine_name=executing.ENGINE,
             watch=watch,
+            literals=literals,
             progress_bar=False,
             # What cells show is in the copy: the kernel need not keep it, too (pictures hold what they were made from).
             extra_arguments=["--log-level=40", "--InteractiveShell.cache_size=0"],

@@ -3,15 +3,18 @@
 Who waits for a notebook is small: what the lake needs is loaded when the notebook's kernel is gone.
 """
 
+import multiprocessing
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.executing import Step
 from lofarlake_nb.steps import KEEP_MIME
+
+T = TypeVar("T")
 
 # Marks a folder as made by lofarlake, so that it may be replaced.
 MARK = ".lofarlake"
@@ -60,6 +63,20 @@ def run_and_keep(
         lake = client.connect(request["lake"])
         results.add_notebook(lake, executed, request["dataset"], rse=request["rse"], notebook=request["notebook"])
     return [request["dataset"] for request in requests]
+
+
+def apart(function: Callable[..., T], *arguments: Any) -> T:
+    """What a function returns, by a process that ends with it, or is ended where this one is interrupted.
+
+    So who waits for a notebook does not keep what the function has loaded.
+
+    Examples
+    --------
+    >>> apart(len, "abc")
+    3
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
 
 
 def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

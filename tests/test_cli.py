@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import made_sets
+import nbformat
 import pytest
 
-from lofarlake_nb import cli
+from lofarlake_nb import cli, run
 
 
 @pytest.fixture
@@ -103,6 +104,20 @@ def test_a_simulation_with_a_value_that_is_no_quantity(command, tmp_path, field)
     assert not (tmp_path / "sim").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["1_ingest", "-p", "observation", "none"], "observation: no folder none"),
+        (["2_process", "-p", "dataset", "lofar:x", "-p", "interval", "abc"], "interval: 'abc' is no quantity"),
+        (["2_process"], "expected a dataset or paths, got neither"),
+    ],
+)
+def test_what_the_first_cells_of_a_stage_refuse_starts_no_kernel(command, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(command, "run", *words, "--output", "o.ipynb")
+    assert not (tmp_path / "o.ipynb").exists()
+
+
 def test_process_needs_paths_that_are_there(command, tmp_path):
     assert "no such file" in refused(command, "process", tmp_path / "none.MS", "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -131,6 +146,17 @@ def test_process_takes_the_window_that_is_chosen_and_one_pointing(command, tmp_p
     line = refused(command, *words, "-p", "spectral_window", "1", status=1)
     assert "b.MS has its phase centre at 123.3979° +49.9333°, 1.72° from a.MS's" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_process_needs_no_dataset_where_ones_own_notebook_has_a_variable_for_it(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.MS").mkdir()
+    own = nbformat.read(run.find_notebook("2_process"), 4)
+    (cell,) = [cell for cell in own.cells if "parameters" in cell.metadata.get("tags", [])]
+    cell.source = cell.source.replace('dataset: str = ""', "dataset: str = chosen.did")
+    nbformat.write(own, tmp_path / "2_process.ipynb")
+    assert "a.MS" in refused(command, "process", tmp_path / "a.MS", "--output", tmp_path / "out", status=1)
+    assert "give one: -p dataset VALUE" in refused(command, "run", "2_process")
 
 
 def test_process_of_a_broken_tar_keeps_the_executed_copy_and_leaves_no_half_folder(command, tmp_path):

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "lake": {"observation", "parameters", "errors", "steps", "wording"},
     "quality": {"observation", "parameters", "errors", "steps", "processing", "lake", "wording"},
     "widgets": {
+        "checks",
         "observation",
         "parameters",
         "errors",
@@ -29,6 +30,7 @@ MAY_IMPORT = {
         "recording",
         "wording",
     },
+    "checks": {"errors", "parameters", "lake", "processing"},
     "__main__": {"cli"},
     "executing": {"errors", "steps"},
     "run": {"errors", "steps", "executing"},
@@ -36,7 +38,7 @@ MAY_IMPORT = {
     "background": {"errors", "run", "recording", "lake"},
     "stages": {"errors", "steps", "executing", "run", "lake"},
     "page": set(),
-    "process": {"errors", "stages", "run", "processing", "observation", "quality"},
+    "process": {"errors", "checks", "stages", "run", "processing", "observation", "quality"},
     "rehearsal": {"errors", "stages", "parameters", "run", "lake", "processing", "quality"},
     "lab": {"errors", "lake", "run"},
     "commands": {"errors", "lake"},
@@ -45,6 +47,7 @@ MAY_IMPORT = {
     "cli": {
         "errors",
         "commands",
+        "checks",
         "cli_data",
         "cli_lake",
         "recording",

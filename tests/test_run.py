@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from lofarlake_nb import run
+from lofarlake_nb import executing, run
 from lofarlake_nb.errors import NotebookFailed, UsageError
 
 PARAMETERS = """\
@@ -73,6 +73,39 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path):
 def test_a_cell_of_parameters_that_makes_no_sense_is_refused(notebook_of, cell, said):
     with pytest.raises(UsageError, match=said):
         run.parameters_of(notebook_of(cell))
+
+
+def test_a_variable_of_the_kernel_in_the_place_of_a_default_is_no_value_for_a_run(notebook_of):
+    declared = run.parameters_of(notebook_of("dataset: str = chosen.did  # DID, as lofar:L1\nn: int = 2"))
+    assert declared["dataset"] == run.Parameter("dataset", "str", None, "DID, as lofar:L1", "chosen.did")
+    assert (declared["n"].default, declared["n"].expression) == (2, "")
+
+
+def test_a_run_that_is_not_given_what_only_another_kernel_knows_is_refused(notebook_of, tmp_path):
+    made = notebook_of("dataset: str = chosen.did  # DID\n", "1 / 0")
+    with pytest.raises(
+        UsageError, match=r"parameter dataset: .* chosen\.did, .*own kernel; give one: -p dataset VALUE"
+    ):
+        run.run(made, {}, tmp_path / "o.ipynb")
+    assert not (tmp_path / "o.ipynb").exists()
+
+
+def test_a_run_that_is_given_it_does_not_ask_for_the_variable(notebook_of, tmp_path):
+    made = notebook_of("dataset: str = chosen.did  # DID, as lofar:L1\nrse: str = 'SARA'\n", "print(dataset, rse)")
+    executed = run.run(made, {"dataset": "lofar:L2", "rse": "POZNAN"}, tmp_path / "o.ipynb")
+    assert outputs(executed) == "lofar:L2 POZNAN\n"
+    sources = [cell.source for cell in nbformat.read(executed, 4).cells]
+    assert sources[0] == "dataset: str = \"lofar:L2\"  # DID, as lofar:L1\nrse: str = 'SARA'\n"
+    assert "chosen.did" in made.read_text()
+
+
+def test_only_what_is_given_in_the_place_of_a_variable_changes_in_the_cell_of_parameters():
+    cell = '# größe\nα: str = "ü"; dataset: str = chosen.did  # ü\nn: float = (\n    names["n"]\n)\nrse = site  # one\n'
+    changed = executing.with_literals(cell, {"dataset": "a\"'b", "n": float("nan"), "rse": "QOS=DISK"})
+    made: dict = {}
+    exec(changed, made)
+    assert (made["α"], made["dataset"], str(made["n"]), made["rse"]) == ("ü", "a\"'b", "nan", "QOS=DISK")
+    assert [line.partition("#")[2] for line in changed.splitlines()] == [" größe", " ü", "", "", "", " one"]
 
 
 @pytest.mark.parametrize(

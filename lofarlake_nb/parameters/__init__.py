@@ -6,6 +6,7 @@ from lofarlake_nb.parameters.processing import (
     CalibrationParameters,
     FlagParameters,
     ImageParameters,
+    check_workers,
 )
 from lofarlake_nb.parameters.quantities import quantity, seconds
 from lofarlake_nb.parameters.simulation import PRESETS, SimulationParameters
@@ -18,6 +19,7 @@ __all__ = [
     "ImageParameters",
     "IngestParameters",
     "SimulationParameters",
+    "check_workers",
     "quantity",
     "seconds",
 ]

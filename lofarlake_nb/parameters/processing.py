@@ -293,3 +293,19 @@ class ImageParameters:
                 f"mask_sigma {self.mask_sigma}, threshold_sigma {self.threshold_sigma}: expected the first to be "
                 "the larger, both above 0"
             )
+
+
+def check_workers(workers: int) -> None:
+    """Refuse a number of Dask workers that can't be.
+
+    Raises
+    ------
+    UsageError
+        When it is negative.
+
+    Examples
+    --------
+    >>> check_workers(0)  # one a core
+    """
+    if workers < 0:
+        raise UsageError(f"workers: expected 0 (one a core) or more, got {workers}")

@@ -16,6 +16,7 @@ from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
 from lofarlake_nb.errors import ProcessingError, UsageError
+from lofarlake_nb.parameters import check_workers
 from lofarlake_nb.processing import engines, warming
 
 logger = logging.getLogger(__name__)
@@ -82,8 +83,7 @@ def start(
     ...     client.submit(sum, [1, 2]).result()
     3
     """
-    if workers < 0:
-        raise UsageError(f"workers: expected 0 (one a core) or more, got {workers}")
+    check_workers(workers)
     variables = engines.prepare()
     if scheduler:
         with _connected(scheduler) as client:

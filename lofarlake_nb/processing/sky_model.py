@@ -1,5 +1,6 @@
 """What the sky looks like: the calibrators by name, or a file in LOFAR's sky model format."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | Mode
         return calibrator(text.upper())
     if text == MODEL_DATA:
         return ModelColumn()
-    if Path(text).is_file():
+    if os.path.isfile(text):  # False too for what can be no path
         return sky_model_file.read(Path(text))
     raise UsageError(
         f"sky model {text!r} is neither a calibrator nor a file",

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import ipywidgets
 
-from lofarlake_nb import background, run
-from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb import background, checks, run
+from lofarlake_nb.errors import LofarlakeError, UsageError
 from lofarlake_nb.lake import client, holdings, live, looking
 from lofarlake_nb.recording import State
 from lofarlake_nb.widgets import folding, ticks
@@ -86,31 +86,43 @@ class Field:
     def __init__(self, notebook: Path, parameter: run.Parameter, value: Any, choices: Sequence[str] | None) -> None:
         self.notebook, self.parameter = notebook, parameter
         common = {"description": parameter.name, "tooltip": parameter.help, "style": {"description_width": "8.5em"}}
-        if parameter.type == "bool":
+        is_box = parameter.type == "bool" and not parameter.expression  # a box can't say that nothing is given yet
+        if is_box:
             self.control = ipywidgets.Checkbox(value=value, indent=True, **common)
         elif choices is not None:
             self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
         else:
             self.control = ipywidgets.Text(value=_text(value), **common)
-        if parameter.type != "bool":
+        if not is_box:
             # Sent once, when it is whole: of values that are sent key by key, a press of Run can overtake the last.
             self.control.continuous_update = False
         self.control.layout.width = "26em"
         self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
         self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
-        self.value, self.wrong = value, ""
+        self.value: Any = None  # of the parameter's type; None where there is none
+        self.wrong = ""
         self.check()
 
     @property
     def is_default(self) -> bool:
-        """Whether it says what the notebook says anyway."""
+        """Whether it says what the notebook says anyway, or nothing where a value must be given."""
         return self.control.value in (self.parameter.default, _text(self.parameter.default))
 
-    def check(self) -> None:
-        """Take what was typed; where it is not of the parameter's type, say so beside the control."""
-        self.wrong = ""
+    def check(self, *, default_too: bool = False) -> None:
+        """Take what was typed; where it is missing or can't be used, say so beside the control.
+
+        Parameters
+        ----------
+        default_too : bool
+            Whether the notebook's own value is looked at as a person's is: else it stands as long as nothing is to run.
+        """
+        self.wrong, self.value, name = "", None, self.parameter.name
         try:
-            self.value = run.checked(self.notebook, {self.parameter.name: self.control.value})[self.parameter.name]
+            if self.parameter.expression and self.is_default:
+                raise UsageError(self.parameter.missing().message, "give one here")
+            self.value = run.checked(self.notebook, {name: self.control.value})[name]
+            if default_too or not self.is_default:
+                checks.check(self.notebook, {name: self.value})
             self.note.value = f'<span style="{_HELP}">{html.escape(self.parameter.help)}</span>'
         except LofarlakeError as error:
             self.wrong = str(error)
@@ -131,15 +143,16 @@ class StageForm:
 
     Examples
     --------
-    >>> form = stage_form("1_ingest", observation="../observation", streams=2)
+    >>> form = stage_form("1_ingest", dataset="lofar:mine", streams=0)
     >>> form.values, form.wrong, form.is_running
-    ({'observation': '../observation', 'streams': 2}, [], False)
+    ({'dataset': 'lofar:mine', 'streams': 0}, ['streams: expected 1 or more, got 0'], False)
     """
 
     def __init__(self, notebook: str, values: Mapping[str, Any], follows: "StageForm | None") -> None:
         self.notebook, self.path = notebook, run.find_notebook(notebook)
         given = run.checked(self.path, dict(values))
-        self.fields = {}
+        self.fields: dict[str, Field] = {}
+        self._clash: list[str] = []  # between values that can be used each for itself
         for name, one in run.parameters_of(self.path).items():
             choices = _datasets(str(given.get("lake", ""))) if name == "dataset" else None
             self.fields[name] = Field(self.path, one, given.get(name, one.default), choices)
@@ -172,13 +185,14 @@ class StageForm:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Of the parameters that differ from the notebook's own; those that are wrong are left out."""
-        return {name: field.value for name, field in self.fields.items() if not (field.is_default or field.wrong)}
+        """Of the parameters that differ from the notebook's own; what is not of its type is left out."""
+        changed = {name: field.value for name, field in self.fields.items() if not field.is_default}
+        return {name: value for name, value in changed.items() if value is not None}
 
     @property
     def wrong(self) -> list[str]:
-        """What is wrong with the values."""
-        return [field.wrong for field in self.fields.values() if field.wrong]
+        """What is wrong with the values: with each, and with all of them together."""
+        return [*(field.wrong for field in self.fields.values() if field.wrong), *self._clash]
 
     @property
     def shell(self) -> str:
@@ -202,7 +216,8 @@ class StageForm:
         return not (self.wrong or self.is_running)
 
     def begin(self) -> None:
-        """Start a run with the values of the form; where that can't be, say why."""
+        """Start a run with the values of the form, checked once more; where that can't be, say why."""
+        self._check_all()
         if self.wrong:
             self.status.value = _marked("red", self.wrong[0])
         if not self.can_begin:
@@ -243,8 +258,20 @@ class StageForm:
         for tell in self.ended:
             tell(now)
 
+    def _check_all(self) -> None:
+        """Look at all values anew: what they name may have come or gone since they were typed."""
+        self._clash = []
+        for field in self.fields.values():
+            field.check(default_too=True)
+        if not self.wrong:
+            try:
+                checks.check(self.path, {name: field.value for name, field in self.fields.items()})
+            except LofarlakeError as error:
+                self._clash = [str(error)]
+        self._changed()
+
     def _typed(self, field: Field) -> None:
-        was_wrong = bool(self.wrong)
+        was_wrong, self._clash = bool(self.wrong), []
         field.check()
         if self.wrong or was_wrong:  # it may stand where it is folded away
             self.status.value = _marked("red", self.wrong[0]) if self.wrong else ""
@@ -266,7 +293,7 @@ class StageForm:
     def _take(self, before: State, *, earlier: bool = False) -> None:
         """Take the dataset of the stage before, unless a person chose one meanwhile; an earlier one if it is there."""
         field = self.fields["dataset"]
-        field.control.options = _datasets(self.fields["lake"].value) if "lake" in self.fields else ()
+        field.control.options = _datasets(self.fields["lake"].value or "") if "lake" in self.fields else ()
         made = before.datasets[-1:] if before.state == "done" and field.is_default else ()
         if made and (made[0] in field.control.options or not earlier):
             field.control.value = made[0]
@@ -292,6 +319,8 @@ def _datasets(lake: str) -> tuple[str, ...]:
 
 def _text(value: Any) -> str:
     """A value as it would be typed: a list between commas, but as JSON where that would be read as another one."""
+    if value is None:
+        return ""
     if not isinstance(value, list):
         return str(value)
     text = ", ".join(map(str, value))

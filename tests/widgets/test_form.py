@@ -10,6 +10,7 @@ import pytest
 from lofarlake_nb import cli
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake import client, ingest
+from lofarlake_nb.recording import State
 from lofarlake_nb.widgets.form import stage_form
 
 PARAMETERS = """\
@@ -77,9 +78,75 @@ def test_a_value_of_the_wrong_type_is_named_and_cannot_be_run(form):
     assert form.values["count"] == 3
 
 
+def test_what_a_stage_can_not_use_is_said_beside_its_field_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong = {
+        "dataset": "L123", "field": "5 parsec", "interval": "abc", "solve": "foo", "robust": "nan", "workers": "-3",
+        "catalogue": "/no/such.csv",
+    }  # fmt: skip
+    form = stage_form("2_process", lake="/no/lake")
+    assert form.can_begin
+    for name, value in wrong.items():
+        form.fields[name].control.value = value
+        assert form.fields[name].wrong in html.unescape(form.fields[name].note.value)
+    assert {name for name, field in form.fields.items() if field.wrong} == set(wrong)
+    form.start.click()
+    assert (form.can_begin, form.run, (tmp_path / "runs").exists()) == (False, None, False)
+    for name in wrong:
+        form.fields[name].control.value = str(form.fields[name].parameter.default)
+    assert (form.can_begin, form.wrong) == (True, [])
+
+
+def test_a_stage_that_lacks_its_input_says_so_when_it_is_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    form = stage_form("2_process", lake="/no/lake")
+    form.start.click()
+    assert "expected a dataset or paths, got neither" in form.status.value
+    assert (form.can_begin, form.run) == (False, None)
+    form.fields["dataset"].control.value = "lofar:x"
+    assert (form.can_begin, form.status.value) == (True, "")
+
+
+def test_a_folder_that_comes_meanwhile_is_found_when_a_stage_is_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    form = stage_form("1_ingest", lake="/no/lake", streams=0)
+    assert form.wrong == ["streams: expected 1 or more, got 0"]
+    form.start.click()
+    assert "observation: no folder observation" in form.fields["observation"].note.value
+    form.fields["streams"].control.value = "2"
+    (tmp_path / "observation").mkdir()
+    form.start.click()  # what is in it is looked at by the run itself
+    assert ended(form).state == "failed"
+    assert "no Measurement Set is there" in form.run.state().said
+
+
 def test_a_first_value_that_is_wrong_is_refused(notebook_of):
     with pytest.raises(UsageError, match="no parameter 'cuont'"):
         stage_form(str(notebook_of(PARAMETERS)), cuont=3)
+
+
+def test_what_only_the_notebooks_own_kernel_knows_has_to_be_given(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = "dataset: str = chosen.did  # what to work on\ndeep: bool = chosen.deep  # all of it\n"
+    form = stage_form(str(notebook_of(cell, "print(dataset, deep)")))
+    dataset, deep = form.fields["dataset"], form.fields["deep"]
+    assert (dataset.control.value, deep.control.value, form.values) == ("", "", {})
+    assert "chosen.did, is known only in the notebook&#x27;s own kernel; give one here" in dataset.note.value
+    form.start.click()
+    assert (form.can_begin, form.run) == (False, None)
+    assert "parameter dataset" in form.status.value
+    dataset.control.value, deep.control.value = "lofar:L1", "yes"
+    assert (form.wrong, form.values) == ([], {"dataset": "lofar:L1", "deep": True})
+    form.start.click()
+    assert ended(form).state == "done"
+    assert "lofar:L1 True" in form.run.executed.read_text()
+
+
+def test_the_dataset_of_the_stage_before_is_given_where_one_has_to_be(notebook_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    after = stage_form(str(notebook_of("dataset: str = chosen.did  # what to work on\n")))
+    after._take(State("done", datasets=("lofar:made",)))
+    assert (after.values, after.wrong) == ({"dataset": "lofar:made"}, [])
 
 
 @pytest.mark.parametrize("paths", [["one, two.MS"], ["[old].MS", "new.MS"], ["a.MS", "b.MS"], [1, 2]])

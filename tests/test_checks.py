@@ -1,0 +1,64 @@
+"""What the first cells of a stage would refuse is told before a kernel starts."""
+
+from pathlib import Path
+
+import pytest
+
+from lofarlake_nb import checks, run
+from lofarlake_nb.errors import LofarlakeError
+
+WRONG = [
+    ("1_ingest", "observation", "/no/such", "observation: no folder /no/such"),
+    ("1_ingest", "dataset", "L123", "dataset: 'L123' is no data identifier"),
+    ("1_ingest", "container", "lofar:", "container: name ''"),
+    ("1_ingest", "streams", 0, "streams: expected 1 or more, got 0"),
+    ("2_process", "dataset", "L123", "dataset: 'L123' is no data identifier"),
+    ("2_process", "paths", ["/no/such.MS"], "paths: no such file or folder /no/such.MS"),
+    ("2_process", "field", "5 parsec", "field: '5 parsec' is no quantity"),
+    ("2_process", "interval", "abc", "interval: 'abc' is no quantity"),
+    ("2_process", "solve", "foo", "solve: expected diagonal, phase, full, none"),
+    ("2_process", "robust", float("nan"), "robust: expected -2 to 2, got nan"),
+    ("2_process", "workers", -3, "workers: expected 0"),
+    ("2_process", "rounds", 100, "rounds: expected a whole number from 0"),
+    ("2_process", "more", ["resolute=1"], "more: no parameter 'resolute=1'"),
+    ("2_process", "more", ["mask=/no/such.fits"], "mask: no file /no/such.fits"),
+    ("2_process", "data_column", "", "column: expected the name"),
+    ("2_process", "sky_model", "3C999", "sky model '3C999' is neither"),
+    ("2_process", "output", __file__, "is a file"),
+    *(("2_process", name, "/no/such", f"{name}: no file") for name in ("catalogue", "truth", "solutions", "strategy")),
+    ("3_explore", "dataset", "L123", "dataset: 'L123' is no data identifier"),
+    ("3_explore", "regions", "/no/such.reg", "regions: no file"),
+]
+
+
+@pytest.mark.parametrize(("stage", "name", "value", "said"), WRONG, ids=[f"{one[0]}-{one[1]}" for one in WRONG])
+def test_a_value_that_a_stage_can_not_use_is_refused_alone_and_among_all(
+    stage, name, value, said, tmp_path, monkeypatch
+):
+    notebook = run.find_notebook(stage)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "observation").mkdir()
+    for values in ({name: value}, {**run.defaults(notebook), name: value}):
+        run.checked(notebook, values)  # each is of its type
+        with pytest.raises(LofarlakeError) as refused:
+            checks.check(notebook, values)
+        assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"dataset": "lofar:x", "paths": ["."]}], ids=["neither", "both"])
+def test_stage_2_takes_a_dataset_or_paths(given):
+    notebook = run.find_notebook("2_process")
+    with pytest.raises(LofarlakeError, match="expected a dataset or paths, got"):
+        checks.check(notebook, {**run.defaults(notebook), **given})
+
+
+def test_the_notebooks_own_values_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "observation").mkdir()
+    for stage, given in (("1_ingest", {}), ("2_process", {"dataset": "lofar:x"}), ("3_explore", {})):
+        notebook = run.find_notebook(stage)
+        checks.check(notebook, {**run.defaults(notebook), **given})
+
+
+def test_of_another_notebook_nothing_is_known():
+    checks.check(Path("mine.ipynb"), {"dataset": "L123", "streams": 0})
