@@ -2,10 +2,9 @@
 
 import contextvars
 import html
-import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,16 +12,16 @@ from urllib.parse import quote
 import ipywidgets
 
 from lofarlake_nb import background, checks, run
-from lofarlake_nb.errors import LofarlakeError, UsageError
-from lofarlake_nb.lake import client, holdings, live, looking
+from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb.lake import client, holdings, looking
 from lofarlake_nb.recording import State
 from lofarlake_nb.widgets import folding, ticks
+from lofarlake_nb.widgets.field import Field, marked
 
 _LOOK = 0.5  # seconds between two looks at a run
 _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"}
 _FEW = 4  # parameters that are seen at once; the others open by a click
 
-_HELP = "opacity: 0.8; display: inline-block; line-height: 1.4"
 _DIM = "var(--jp-ui-font-color3)"  # of a button that would do nothing now
 _CHOICES = 50  # datasets to choose from, the newest
 
@@ -57,76 +56,6 @@ def stage_form(notebook: str, *, follows: "StageForm | None" = None, **values: A
     'lofarlake run 1_ingest -p observation ../observation'
     """
     return StageForm(notebook, values, follows)
-
-
-class Field:
-    """A control for one parameter, its help, and what is wrong with its value.
-
-    Parameters
-    ----------
-    notebook : Path
-        That declares it.
-    parameter : run.Parameter
-        What the notebook declares.
-    value : object
-        First value.
-    choices : sequence of str or None
-        To choose from, or to type another; None for a parameter that is only typed.
-
-    Examples
-    --------
-    >>> notebook = run.find_notebook("1_ingest")
-    >>> field = Field(notebook, run.parameters_of(notebook)["streams"], 4, None)
-    >>> field.control.value = "many"
-    >>> field.check()
-    >>> field.wrong
-    "parameter streams: expected int, got 'many'; its default is 4"
-    """
-
-    def __init__(self, notebook: Path, parameter: run.Parameter, value: Any, choices: Sequence[str] | None) -> None:
-        self.notebook, self.parameter = notebook, parameter
-        common = {"description": parameter.name, "tooltip": parameter.help, "style": {"description_width": "8.5em"}}
-        is_box = parameter.type == "bool" and not parameter.expression  # a box can't say that nothing is given yet
-        if is_box:
-            self.control = ipywidgets.Checkbox(value=value, indent=True, **common)
-        elif choices is not None:
-            self.control = ipywidgets.Combobox(value=_text(value), options=list(choices), **common)
-        else:
-            self.control = ipywidgets.Text(value=_text(value), **common)
-        if not is_box:
-            # Sent once, when it is whole: of values that are sent key by key, a press of Run can overtake the last.
-            self.control.continuous_update = False
-        self.control.layout.width = "26em"
-        self.note = ipywidgets.HTML(layout={"flex": "1 1 20em"})
-        self.widget = ipywidgets.HBox([self.control, self.note], layout={"flex_flow": "row wrap"})
-        self.value: Any = None  # of the parameter's type; None where there is none
-        self.wrong = ""
-        self.check()
-
-    @property
-    def is_default(self) -> bool:
-        """Whether it says what the notebook says anyway, or nothing where a value must be given."""
-        return self.control.value in (self.parameter.default, _text(self.parameter.default))
-
-    def check(self, *, default_too: bool = False) -> None:
-        """Take what was typed; where it is missing or can't be used, say so beside the control.
-
-        Parameters
-        ----------
-        default_too : bool
-            Whether the notebook's own value is looked at as a person's is: else it stands as long as nothing is to run.
-        """
-        self.wrong, self.value, name = "", None, self.parameter.name
-        try:
-            if self.parameter.expression and self.is_default:
-                raise UsageError(self.parameter.missing().message, "give one here")
-            self.value = run.checked(self.notebook, {name: self.control.value})[name]
-            if default_too or not self.is_default:
-                checks.check(self.notebook, {name: self.value})
-            self.note.value = f'<span style="{_HELP}">{html.escape(self.parameter.help)}</span>'
-        except LofarlakeError as error:
-            self.wrong = str(error)
-            self.note.value = _marked("red", self.wrong)
 
 
 class StageForm:
@@ -219,13 +148,13 @@ class StageForm:
         """Start a run with the values of the form, checked once more; where that can't be, say why."""
         self._check_all()
         if self.wrong:
-            self.status.value = _marked("red", self.wrong[0])
+            self.status.value = marked("red", self.wrong[0])
         if not self.can_begin:
             return
         try:
             self._watch(background.start(self.notebook, self.values))
         except LofarlakeError as error:
-            self.status.value = _marked("red", str(error))
+            self.status.value = marked("red", str(error))
 
     def end(self) -> None:
         """Ask the run under way to stop, in good order; asked again, at once."""
@@ -233,9 +162,9 @@ class StageForm:
             try:
                 self.run.stop()
             except LofarlakeError as error:
-                self.status.value = _marked("red", str(error))
+                self.status.value = marked("red", str(error))
         elif not self.status.value:
-            self.status.value = _marked("yellow", "nothing runs that could be stopped")
+            self.status.value = marked("yellow", "nothing runs that could be stopped")
 
     def _watch(self, running: background.Run) -> None:
         self.run = running
@@ -274,7 +203,7 @@ class StageForm:
         was_wrong, self._clash = bool(self.wrong), []
         field.check()
         if self.wrong or was_wrong:  # it may stand where it is folded away
-            self.status.value = _marked("red", self.wrong[0]) if self.wrong else ""
+            self.status.value = marked("red", self.wrong[0]) if self.wrong else ""
         self._changed()
 
     def _changed(self) -> None:
@@ -317,26 +246,10 @@ def _datasets(lake: str) -> tuple[str, ...]:
         return ()
 
 
-def _text(value: Any) -> str:
-    """A value as it would be typed: a list between commas, but as JSON where that would be read as another one."""
-    if value is None:
-        return ""
-    if not isinstance(value, list):
-        return str(value)
-    text = ", ".join(map(str, value))
-    again = [part.strip() for part in text.split(",") if part.strip()]
-    return text if again == value and not text.startswith("[") else json.dumps(value)
-
-
-def _marked(colour: str, words: str) -> str:
-    mark = f'<span style="color: {ticks.COLOURS[colour]}" aria-hidden="true">{live.MARKS[colour]}</span>'
-    return f'<div role="status">{mark} {html.escape(words)}</div>'
-
-
 def _state(now: State, when: str = "") -> str:
     """The cell that a run is at, or how it ended, as HTML."""
     if now.ended:
-        return _marked(_COLOURS[now.state], f"{when}{now.state}: {now.said}")
+        return marked(_COLOURS[now.state], f"{when}{now.state}: {now.said}")
     bar = ticks.bar(now.cell - 1 if now.cell else 0, now.cells or 1)
     where = f"cell {now.cell} of {now.cells}: {now.heading}" if now.cell else "a kernel starts"
     return f'<div role="status">{bar} {html.escape(f"{now.state}, {where}")}</div>'
