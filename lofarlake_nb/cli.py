@@ -159,7 +159,8 @@ def _add_process(commands: Any) -> None:
     process = command(commands, "process", _process, "Flag, calibrate and image Measurement Sets; needs no lake.")
     process.add_argument("paths", nargs="+", metavar="PATH", help="Measurement Sets: folders, or tars that hold them")
     process.add_argument(
-        "--sky-model", default="", help="a calibrator's name, a file in LOFAR's sky model format, or MODEL_DATA",
+        "--sky-model", default="",
+        help="a calibrator's name, a file in LOFAR's sky model format, MODEL_DATA, or none for calibrated data",
     )  # fmt: skip
     process.add_argument("--output", type=Path, required=True, help="folder for the results: a new one")
     process.add_argument(

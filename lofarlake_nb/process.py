@@ -25,8 +25,8 @@ def process(
     paths : sequence of Path
         Measurement Sets: folders, or tars that hold them.
     model : str
-        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, or empty for the
-        calibrator at the phase centre.
+        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, ``none`` for no model
+        where the data are calibrated, or empty for the calibrator at the phase centre.
     output : Path
         Folder for ``report.html``, images, pictures, ``summary.json``, ``qa.json`` and the executed notebook.
     overwrite : bool
@@ -92,14 +92,16 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
 
 def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:
     """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
-    chosen = settings.of({**values, "sky_model": model}).flag
+    asked = settings.of({**values, "sky_model": model})
+    chosen = asked.flag
     known.references(values.get("truth", ""), values.get("catalogue", ""))
+    needed = asked.calibrate.solves
     if model:
-        sky_model.load(model, (0.0, 0.0))
+        sky_model.load(model, (0.0, 0.0), needed=needed)
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
         if path.is_dir():
             for one in inventory.observation(path).paths:
                 layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
-                sky_model.load(model, layout.phase_centre)
+                sky_model.load(model, layout.phase_centre, needed=needed)

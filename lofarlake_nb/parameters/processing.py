@@ -125,6 +125,10 @@ class AverageParameters:
 class CalibrationParameters:
     """How station gains are solved.
 
+    Whether data that are calibrated already are corrected for the stations' beams isn't known. They stay as they are,
+    unless `beam` is ``always``: the beams are in them still, are corrected for towards the phase centre, and the
+    model's sources outside of the field are subtracted through them.
+
     Parameters
     ----------
     solve : str
@@ -166,6 +170,11 @@ class CalibrationParameters:
     directions: int = 20
     direction_interval: str = "60 s"
     field: str = "5 deg"
+
+    @property
+    def solves(self) -> bool:
+        """Whether gains are solved, so that there must be a model; else the data are calibrated already."""
+        return self.solve != "none"
 
     def __post_init__(self) -> None:
         for name, known in (("solve", ("diagonal", "phase", "full", "none")), ("beam", ("auto", "always", "never"))):

@@ -15,7 +15,7 @@ from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.gains import subbands, verdict
 from lofarlake_nb.processing.gains.assessment import Assessment
 from lofarlake_nb.processing.gains.directions import Judged
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Calibrated:
 
 def calibrate(
     averaged: Averaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     parameters: CalibrationParameters,
     *,
     work: Path,
@@ -110,7 +110,7 @@ def calibrate(
     ----------
     averaged : Averaged
         From `averaging.average`; not written to.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         From `sky_model.load`.
     parameters : CalibrationParameters
     work : Path
@@ -150,7 +150,7 @@ def calibrate(
 def improve(
     before: Calibrated,
     averaged: Averaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     parameters: CalibrationParameters,
     *,
     work: Path,
@@ -164,7 +164,7 @@ def improve(
         What is to be improved.
     averaged : Averaged
         That it was made from.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         The other model.
     parameters : CalibrationParameters
     work : Path
@@ -218,7 +218,7 @@ def _better(found: Assessment, before: Calibrated) -> bool:
     return better
 
 
-def _key(averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> str:
+def _key(averaged: Averaged, model: Model, parameters: CalibrationParameters) -> str:
     described = {name: np.asarray(value).tolist() for name, value in asdict(model).items()}
     files = [Path(parameters.solutions)] if parameters.solutions else []
     return steps.key("calibrate", parameters, averaged.key, str(described), files)
@@ -230,7 +230,7 @@ def _products(result: dict) -> list[Path]:
 
 def _finish(
     averaged: Averaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     found: subbands.Found,
     parameters: CalibrationParameters,
     folder: Path,

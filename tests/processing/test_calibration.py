@@ -182,6 +182,19 @@ def test_calibrated_data_are_judged_as_they_are(averaged, calibrated, tmp_path, 
     assert again.verdict == "good"
 
 
+def test_nothing_is_solved_and_nothing_subtracted_of_calibrated_data(averaged, field, tmp_path, client):
+    """Whether they are corrected for beams isn't known: without them sources far out would be subtracted too bright."""
+    assert len(run(averaged, field, tmp_path / "solved", client, beam_interval="60 s").directions) > 2
+    found = run(averaged, field, tmp_path / "none", client, solve="none", field="3 deg")
+    assert (found.directions, found.direction_files) == ((), ())
+    before, after = (
+        measurement_set.read(path, measurement_set.layout(path), [column], slice(None))[column]
+        for path, column in ((averaged.measurement_sets[0], "DATA"), (found.measurement_sets[0], "CORRECTED_DATA"))
+    )
+    there = before != 0
+    np.testing.assert_array_equal(after[there], before[there])
+
+
 def test_a_worse_model_is_not_accepted(averaged, calibrated, field, work, client):
     parameters = CalibrationParameters(beam_interval="60 s")
     wrong = replace(field, flux=np.where(np.arange(len(field.flux)) < 4, field.flux, 30 * field.flux))

@@ -20,7 +20,7 @@ from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model, NoModel, SkyModel
 from lofarlake_nb.processing.windows import BLOCK_BYTES, blocks, groups
 
 # A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
@@ -56,15 +56,13 @@ class Found:
     assessment: Assessment
 
 
-def solve(
-    averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters, client: distributed.Client
-) -> Found:
+def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, client: distributed.Client) -> Found:
     """Solve the gains of all Measurement Sets.
 
     Parameters
     ----------
     averaged : Averaged
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     parameters : CalibrationParameters
     client : distributed.Client
 
@@ -114,7 +112,7 @@ def solve(
     solved = [solving.joined(of) for of in parts]
     stations = [Stations(*known) for known in zip(nominal, powers, strict=True)]
     known_bad = {station.name: station for station in averaged.bad_stations}
-    distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
+    distance = None if isinstance(model, NoModel) else float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
     return Found(layouts, solved, with_beam, transferred, assessment)
 
@@ -153,7 +151,7 @@ def write_solutions(
 
 def apart(
     paths: tuple[Path, ...],
-    model: SkyModel | ModelColumn,
+    model: Model,
     found: Found,
     files: list[Path],
     parameters: CalibrationParameters,
@@ -166,7 +164,7 @@ def apart(
     ----------
     paths : tuple of Path
         Averaged Measurement Sets.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     found : Found
     files : list of Path
         From `write_solutions`.
@@ -187,7 +185,9 @@ def apart(
     >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196 is one group of sources
     ([], [])
     """
-    if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
+    if not parameters.directions or not parameters.solves or not isinstance(model, SkyModel):
+        return [], []
+    if found.assessment.judged.verdict == "failed":
         return [], []
     sources = [Source(p, f, one.noise) for p, f, one in zip(paths, files, found.solved, strict=True)]
     reference = found.assessment.reference
@@ -196,7 +196,7 @@ def apart(
 
 def apply(
     paths: tuple[Path, ...],
-    model: SkyModel | ModelColumn,
+    model: Model,
     found: Found,
     files: list[Path],
     direction_files: list[Path],
@@ -210,7 +210,7 @@ def apply(
     ----------
     paths : tuple of Path
         Averaged Measurement Sets.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     found : Found
     files, direction_files : list of Path
         From `write_solutions` and `apart`.
@@ -255,11 +255,11 @@ def apply(
     return outputs, float(counts[1] / counts[0])
 
 
-def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:
+def _with_beam(path: Path, layout: Layout, model: Model, parameters: CalibrationParameters) -> bool:
     """Whether station beams go into the model."""
-    if isinstance(model, ModelColumn) or parameters.beam == "never":
+    if not isinstance(model, SkyModel) or parameters.beam == "never":
         return False
-    if parameters.beam == "auto" and (parameters.solve == "none" or model.reach(layout.phase_centre) <= REACH):
+    if parameters.beam == "auto" and (not parameters.solves or model.reach(layout.phase_centre) <= REACH):
         return False
     known = beam.open_telescope(path, layout) is not None
     if parameters.beam == "always" and not known:
@@ -268,10 +268,10 @@ def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parame
 
 
 def _powers(
-    path: Path, layouts: list[Layout], model: SkyModel | ModelColumn, with_beam: bool, client: distributed.Client
+    path: Path, layouts: list[Layout], model: Model, with_beam: bool, client: distributed.Client
 ) -> list[float] | distributed.Future:
     """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
-    if isinstance(model, ModelColumn):
+    if not isinstance(model, SkyModel):
         return [float("nan")] * len(layouts)  # whether beams are in it isn't known
     if with_beam:
         return [1.0] * len(layouts)

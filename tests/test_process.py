@@ -1,0 +1,43 @@
+"""Stage 2 on Measurement Sets on disk, by the command's function."""
+
+import json
+
+import made_sets as made
+import pytest
+
+from lofarlake_nb import process
+
+# Far from all six calibrators.
+ELSEWHERE = (3.0, 0.7)
+SMALL = {"field": "2 deg", "npix": "128", "workers": "1", "iterations": "100", "facets": "0", "major_cycles": "1"}
+
+
+@pytest.fixture(scope="module")
+def observation(tmp_path_factory):
+    return made.plain(tmp_path_factory.mktemp("data") / "L123456_SB000_uv.MS", phase_centre=ELSEWHERE)
+
+
+@pytest.fixture(scope="module")
+def calibrated_elsewhere(observation, tmp_path_factory):
+    """What a run makes of data that are calibrated already, and for which nobody has a model."""
+    output = tmp_path_factory.mktemp("results") / "out"
+    more = {**SMALL, "solve": "none", "rounds": "1"}
+    return output, process.process([observation], model="", output=output, overwrite=False, more=more)
+
+
+def test_calibrated_data_need_no_sky_model(calibrated_elsewhere):
+    output, summary = calibrated_elsewhere
+    calibration = summary["calibration"]
+    assert (calibration["verdict"], calibration["model"]) == ("doubtful", "none")
+    assert calibration["reasons"] == ["there is no sky model to judge the data by"]
+    figures = ("held_out_phase_rms_deg", "thermal_phase_rms_deg", "held_out_error", "flux_scale", "gain_scale")
+    assert [calibration[name] for name in figures] == [None] * 5
+    assert calibration["self_calibration"] == ["the data are calibrated already: no gains are solved again"]
+    assert summary["image"]["peak_jy_per_beam"] == pytest.approx(made.FLUX, rel=0.1)
+    assert summary["image"]["thermal_rms_jy_per_beam"] > 0
+    told = json.loads((output / "qa.json").read_text())["metrics"]["lofarlake"]
+    assert {one["source"] for one in told["close_sources"]} >= {"Cas A", "Cyg A", "Tau A", "Vir A"}
+    assert all(one["reason"] for one in told["close_sources"])
+    assert "--sky-model none" in told["command"]
+    page = (output / "report.html").read_text()
+    assert "there is no sky model to judge the data by" in page
