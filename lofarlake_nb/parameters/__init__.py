@@ -7,7 +7,7 @@ from lofarlake_nb.parameters.processing import (
     FlagParameters,
     ImageParameters,
 )
-from lofarlake_nb.parameters.quantities import quantity, seconds
+from lofarlake_nb.parameters.quantities import place, quantity, seconds
 from lofarlake_nb.parameters.simulation import PRESETS, SimulationParameters
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ImageParameters",
     "IngestParameters",
     "SimulationParameters",
+    "place",
     "quantity",
     "seconds",
 ]
