@@ -7,7 +7,7 @@ from typing import Any
 from lofarlake_nb import run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
-from lofarlake_nb.processing import settings, sky_model
+from lofarlake_nb.processing import checking, settings, sky_model
 from lofarlake_nb.quality import known, summary
 from lofarlake_nb.stages import check_place, prepare
 
@@ -95,6 +95,7 @@ def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) 
     asked = settings.of({**values, "sky_model": model})
     chosen = asked.flag
     known.references(values.get("truth", ""), values.get("catalogue", ""))
+    checking.solutions(asked.calibrate.solutions)
     needed = asked.calibrate.solves
     if model:
         sky_model.load(model, (0.0, 0.0), needed=needed)
@@ -104,4 +105,5 @@ def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) 
         if path.is_dir():
             for one in inventory.observation(path).paths:
                 layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
+                checking.correlations(one, layout, asked.calibrate.solve)
                 sky_model.load(model, layout.phase_centre, needed=needed)

@@ -6,6 +6,7 @@ import made_sets as made
 import pytest
 
 from lofarlake_nb import process
+from lofarlake_nb.errors import ProcessingError
 
 # Far from all six calibrators.
 ELSEWHERE = (3.0, 0.7)
@@ -23,6 +24,16 @@ def calibrated_elsewhere(observation, tmp_path_factory):
     output = tmp_path_factory.mktemp("results") / "out"
     more = {**SMALL, "solve": "none", "rounds": "1"}
     return output, process.process([observation], model="", output=output, overwrite=False, more=more)
+
+
+@pytest.mark.parametrize(
+    ("hands", "solve", "said"), [(("XX",), "none", "both parallel"), (("XX", "YY"), "full", "too little for Jones")]
+)
+def test_too_few_correlations_are_refused_before_a_folder_is_made(tmp_path, hands, solve, said):
+    path = made.plain(tmp_path / "few.MS", correlations=hands, shape=(4, 5, 2))
+    with pytest.raises(ProcessingError, match=said):
+        process.process([path], model="3C196", output=tmp_path / "out", overwrite=False, more={"solve": solve})
+    assert not (tmp_path / "out").exists()
 
 
 def test_calibrated_data_need_no_sky_model(calibrated_elsewhere):

@@ -10,6 +10,7 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
+from lofarlake_nb.processing import checking
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.gains import directions, gain_checks, outside, sensitivity, solutions, solving, transfer
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
@@ -91,7 +92,7 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     tasks = []
     for path in paths:
         layout = _layout(path, layouts)
-        _check_hands(path, layout, parameters)
+        checking.correlations(path, layout, parameters.solve)
         if not layouts:
             with_beam = _with_beam(path, layout, model, parameters)
         layouts.append(layout)
@@ -285,15 +286,6 @@ def _layout(path: Path, others: list[Layout]) -> Layout:
     if others and (layout.stations, *_baselines(layout)) != (others[0].stations, *_baselines(others[0])):
         raise ProcessingError(f"{path.name} has other stations or baselines than the first", "process them apart")
     return layout
-
-
-def _check_hands(path: Path, layout: Layout, parameters: CalibrationParameters) -> None:
-    """Refuse what lacks the correlations that are to be solved for."""
-    hands = ", ".join(layout.correlations)
-    if len(layout.correlations) < 2:
-        raise ProcessingError(f"{path.name} has {hands} only", "calibrate data with both parallel hands")
-    if parameters.solve == "full" and len(layout.correlations) < 4:
-        raise ProcessingError(f"{path.name} has {hands}: too little for Jones matrices", 'solve "diagonal"')
 
 
 def _baselines(layout: Layout) -> tuple[bytes, bytes]:
