@@ -51,4 +51,6 @@ def test_calibrated_data_need_no_sky_model(calibrated_elsewhere):
     assert all(one["reason"] for one in told["close_sources"])
     assert "--sky-model none" in told["command"]
     page = (output / "report.html").read_text()
+    assert "Phases of directions: the data are calibrated already: nothing is solved." in page
+    assert told["direction_notes"] == ["the data are calibrated already: nothing is solved"]
     assert "there is no sky model to judge the data by" in page

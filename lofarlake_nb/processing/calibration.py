@@ -54,6 +54,8 @@ class Calibrated:
         what the stations see towards the phase centre, and the gains in the files are those of the receivers alone.
     directions : tuple of Judged
         Groups of sources that were tried with gains of their own, and what that does on held-out slots.
+    direction_notes : tuple of str
+        Why none was tried, or which Measurement Sets they were solved without.
     bad_stations : tuple of BadStation
         All stations that are left out from here on, those found by flagging included.
     reference_station : str
@@ -88,6 +90,7 @@ class Calibrated:
     gain_scale: float | None
     beam_in_model: bool
     directions: tuple[Judged, ...]
+    direction_notes: tuple[str, ...]
     bad_stations: tuple[BadStation, ...]
     reference_station: str
     iterations: float
@@ -240,8 +243,10 @@ def _finish(
     """Apply what was found, and say it."""
     paths = averaged.measurement_sets
     files = subbands.write_solutions(paths, found, parameters, folder)
-    direction_files, tried = subbands.apart(paths, model, found, files, parameters, folder, client)
-    outputs, flagged_fraction = subbands.apply(paths, model, found, files, direction_files, parameters, folder, client)
+    apart = subbands.apart(paths, model, found, files, parameters, folder, client)
+    outputs, flagged_fraction = subbands.apply(paths, model, found, files, apart.files, parameters, folder, client)
+    for note in apart.notes:
+        logger.info("phases of directions: %s", note)
     assessment = found.assessment
     judged, evidence = assessment.judged, assessment.evidence
     measured, thermal = verdict.phase_rms(assessment.held_out)
@@ -249,7 +254,7 @@ def _finish(
     return Calibrated(
         measurement_sets=tuple(outputs),
         solution_files=tuple(files),
-        direction_files=tuple(direction_files),
+        direction_files=tuple(apart.files),
         model=model.name,
         verdict=judged.verdict,
         reasons=judged.reasons,
@@ -261,11 +266,12 @@ def _finish(
         flux_scale=evidence.flux_scale,
         gain_scale=evidence.gain_scale,
         beam_in_model=found.with_beam,
-        directions=tuple(tried),
+        directions=tuple(apart.judged),
         bad_stations=tuple(assessment.bad[name] for name in sorted(assessment.bad)),
         reference_station=found.layouts[0].stations[assessment.reference],
         iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in found.solved]))),
         flagged_fraction=flagged_fraction,
+        direction_notes=tuple(apart.notes),
         weights_are_noise=all(np.isfinite(s.noise).any() for s in found.solved),
         key=step_key,
     )

@@ -270,7 +270,8 @@ def _gains(place: Path, figures: Mapping[str, Any]) -> Section:
     ]
     columns = ("group of sources", "flux (Jy, apparent)", "residual power that they take away", "")
     table = Table("Phases of their own, judged on held-out slots", columns, rows)
-    return Section("Gains", [f"Phases are against {figures['refant']}."], pictures, [table])
+    notes = [f"Phases of directions: {note}." for note in figures["direction_notes"]]
+    return Section("Gains", [f"Phases are against {figures['refant']}.", *notes], pictures, [table])
 
 
 def _done(figures: Mapping[str, Any]) -> Section:

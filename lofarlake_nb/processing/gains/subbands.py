@@ -16,7 +16,7 @@ from lofarlake_nb.processing.gains import directions, gain_checks, outside, sens
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
 from lofarlake_nb.processing.gains.block import solution_of
 from lofarlake_nb.processing.gains.direction_tasks import Source
-from lofarlake_nb.processing.gains.directions import Judged
+from lofarlake_nb.processing.gains.directions import Apart
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
@@ -158,7 +158,7 @@ def apart(
     parameters: CalibrationParameters,
     folder: Path,
     client: distributed.Client,
-) -> tuple[list[Path], list[Judged]]:
+) -> Apart:
     """Gains that differ between directions, where any are asked for and can be had.
 
     Parameters
@@ -175,21 +175,23 @@ def apart(
 
     Returns
     -------
-    tuple
-        h5parm files, and what is thought of each direction; see `directions.solve`.
+    Apart
+        See `directions.solve`.
 
     Examples
     --------
     >>> found = solve(averaged, model, chosen.calibrate, session.client)
     >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
     >>> given = chosen.calibrate, Path("directions"), session.client
-    >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196 is one group of sources
-    ([], [])
+    >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196
+    Apart(files=[], judged=[], notes=['the sources of the model are one group'])
     """
-    if not parameters.directions or not parameters.solves or not isinstance(model, SkyModel):
-        return [], []
-    if found.assessment.judged.verdict == "failed":
-        return [], []
+    if not parameters.solves:
+        return Apart(notes=["the data are calibrated already: nothing is solved"])
+    if not parameters.directions or found.assessment.judged.verdict == "failed":
+        return Apart()
+    if not isinstance(model, SkyModel):
+        return Apart(notes=["the model is a column of the data: its sources can't be told apart"])
     sources = [Source(p, f, one.noise) for p, f, one in zip(paths, files, found.solved, strict=True)]
     reference = found.assessment.reference
     return directions.solve(sources, found.layouts, reference, model, parameters, found.with_beam, folder, client)
