@@ -170,7 +170,9 @@ def _add_process(commands: Any) -> None:
     process.add_argument("--solutions", metavar="H5PARM", help="gains of a calibrator scan, applied before the solve")
     process.add_argument("--data-column", metavar="NAME", help="column of the visibilities (default: DATA)")
     process.add_argument("--catalogue", metavar="TABLE", help="FITS or CSV table to compare the found sources with")
-    process.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run")
+    process.add_argument(
+        "--overwrite", action="store_true", help="replace the results of an earlier run; what it finished is found"
+    )
     process.add_argument(
         "-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
         help="another parameter of 2_process.ipynb or of its steps (docs/processing.md), as -p resolution '20 arcsec'",

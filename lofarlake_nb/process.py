@@ -30,7 +30,7 @@ def process(
     output : Path
         Folder for ``report.html``, images, pictures, ``summary.json``, ``qa.json`` and the executed notebook.
     overwrite : bool
-        Replace the results of an earlier run.
+        Replace the results of an earlier run; steps that it finished in the same way are not done again.
     more : mapping
         Other parameters of the notebook, and of the steps (`settings.defaults`).
 

@@ -54,3 +54,17 @@ def test_calibrated_data_need_no_sky_model(calibrated_elsewhere):
     assert "Phases of directions: the data are calibrated already: nothing is solved." in page
     assert told["direction_notes"] == ["the data are calibrated already: nothing is solved"]
     assert "there is no sky model to judge the data by" in page
+
+
+def test_a_repeated_run_finds_what_is_done_with_the_same_parameters(observation, calibrated_elsewhere):
+    output, first = calibrated_elsewhere
+    records = [output / "work" / name for name in ("flags/flagged.json", "calibrated/calibrated.json")]
+    imaged = output / "work" / "images" / "imaged.json"
+    before, (image, stale) = [record.stat().st_mtime_ns for record in records], (imaged.read_text(), output / "old.png")
+    stale.touch()
+    more = {**SMALL, "solve": "none", "robust": "1.0"}
+    second = process.process([observation], model="", output=output, overwrite=True, more=more)
+    assert [record.stat().st_mtime_ns for record in records] == before
+    assert imaged.read_text() != image
+    assert second["image"]["beam_arcsec"] != first["image"]["beam_arcsec"]
+    assert not stale.exists()

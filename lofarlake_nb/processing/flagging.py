@@ -13,7 +13,7 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import checking, cluster, disk, results
+from lofarlake_nb.processing import checking, cluster, disk, engines, results
 from lofarlake_nb.processing.flags import flag_statistics, flag_store, searching
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.flags.searching import Source
@@ -117,7 +117,8 @@ def flag(
     if not paths:
         raise ProcessingError("no Measurement Sets to flag", "give at least one")
     strategy = [Path(parameters.strategy)] if parameters.strategy else []
-    step_key = steps.key("flag", parameters, *strategy, *paths)
+    # The keys of all later steps are made from this one.
+    step_key = steps.key("flag", parameters, str(engines.versions()), *strategy, *paths)
 
     @cluster.deaths_told()
     def run() -> dict:
