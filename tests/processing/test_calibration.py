@@ -216,6 +216,29 @@ def test_nothing_is_solved_and_nothing_subtracted_of_calibrated_data(averaged, c
     np.testing.assert_array_equal(after[there], before[there])
 
 
+def test_data_that_are_said_to_have_the_beams_in_them_are_corrected_for_them(averaged, field, tmp_path, client):
+    """With a model to judge them by, or without one."""
+    asked = {"solve": "none", "beam": "always", "beam_interval": "60 s", "field": ""}
+    models = field, sky_model.NoModel()
+    alone, judged = (run(averaged, model, tmp_path / model.name, client, **asked) for model in reversed(models))
+    assert (alone.verdict, alone.beam_in_model, judged.beam_in_model) == ("doubtful", True, True)
+    mine, theirs, before = (
+        measurement_set.read(path, measurement_set.layout(path), [column], slice(None))[column]
+        for path, column in (
+            (alone.measurement_sets[0], "CORRECTED_DATA"),
+            (judged.measurement_sets[0], "CORRECTED_DATA"),
+            (averaged.measurement_sets[0], "DATA"),
+        )
+    )
+    np.testing.assert_array_equal(mine, theirs)
+    assert np.abs(mine).mean() > 1.005 * np.abs(before).mean()
+
+
+def test_gains_are_not_solved_without_a_model(averaged, tmp_path, client):
+    with pytest.raises(ProcessingError, match="no sky model to solve gains on"):
+        run(averaged, sky_model.NoModel(), tmp_path, client)
+
+
 def test_a_worse_model_is_not_accepted(averaged, calibrated, field, work, client):
     parameters = CalibrationParameters(beam_interval="60 s")
     wrong = replace(field, flux=np.where(np.arange(len(field.flux)) < 4, field.flux, 30 * field.flux))

@@ -74,8 +74,8 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     Raises
     ------
     ProcessingError
-        When the Measurement Sets are not of the same stations or lack correlations, or beams are wanted that aren't
-        known.
+        When the Measurement Sets are not of the same stations or lack correlations, beams are wanted that aren't known,
+        or there is no model to solve gains on.
     UsageError
         When there are no solutions to transfer where they are said to be.
 
@@ -85,6 +85,8 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     >>> [one.gains.shape for one in found.solved], found.assessment.judged.verdict
     ([(30, 4, 20, 2), (30, 4, 20, 2)], 'good')
     """
+    if isinstance(model, NoModel) and parameters.solves:
+        raise ProcessingError("there is no sky model to solve gains on", 'name one, or calibrate with solve "none"')
     paths = averaged.measurement_sets
     transferred = transfer.load(parameters.solutions) if parameters.solutions else None
     layouts: list[Layout] = []
@@ -260,9 +262,10 @@ def apply(
 
 def _with_beam(path: Path, layout: Layout, model: Model, parameters: CalibrationParameters) -> bool:
     """Whether station beams go into the model."""
-    if not isinstance(model, SkyModel) or parameters.beam == "never":
-        return False
-    if parameters.beam == "auto" and (not parameters.solves or model.reach(layout.phase_centre) <= REACH):
+    if parameters.beam == "never" or (parameters.solves and not isinstance(model, SkyModel)):
+        return False  # a column has what it has
+    reach = model.reach(layout.phase_centre) if isinstance(model, SkyModel) else 0.0
+    if parameters.beam == "auto" and (not parameters.solves or reach <= REACH):
         return False
     known = beam.open_telescope(path, layout) is not None
     if parameters.beam == "always" and not known:
