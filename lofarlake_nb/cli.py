@@ -162,7 +162,8 @@ def _add_process(commands: Any) -> None:
     process = command(commands, "process", _process, "Flag, calibrate and image Measurement Sets; needs no lake.")
     process.add_argument("paths", nargs="+", metavar="PATH", help="Measurement Sets: folders, or tars that hold them")
     process.add_argument(
-        "--sky-model", default="", help="a calibrator's name, a file in LOFAR's sky model format, or MODEL_DATA",
+        "--sky-model", default="",
+        help="a calibrator's name, a file in LOFAR's sky model format, MODEL_DATA, or none for calibrated data",
     )  # fmt: skip
     process.add_argument("--output", type=Path, required=True, help="folder for the results: a new one")
     process.add_argument(
@@ -172,7 +173,9 @@ def _add_process(commands: Any) -> None:
     process.add_argument("--solutions", metavar="H5PARM", help="gains of a calibrator scan, applied before the solve")
     process.add_argument("--data-column", metavar="NAME", help="column of the visibilities (default: DATA)")
     process.add_argument("--catalogue", metavar="TABLE", help="FITS or CSV table to compare the found sources with")
-    process.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run")
+    process.add_argument(
+        "--overwrite", action="store_true", help="replace the results of an earlier run; what it finished is found"
+    )
     process.add_argument(
         "-p", "--parameter", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
         help="another parameter of 2_process.ipynb or of its steps (docs/processing.md), as -p resolution '20 arcsec'",

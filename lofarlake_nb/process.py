@@ -9,7 +9,7 @@ from lofarlake_nb.checks import existing
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
 from lofarlake_nb.observation.layout import require_one_direction
-from lofarlake_nb.processing import settings, sky_model
+from lofarlake_nb.processing import checking, settings, sky_model
 from lofarlake_nb.quality import known, summary
 from lofarlake_nb.stages import check_place, prepare
 
@@ -27,12 +27,12 @@ def process(
     paths : sequence of Path
         Measurement Sets: folders, or tars that hold them.
     model : str
-        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, or empty for the
-        calibrator at the phase centre.
+        Name of a calibrator, file in LOFAR's sky model format, ``MODEL_DATA`` for that column, ``none`` for no model
+        where the data are calibrated, or empty for the calibrator at the phase centre.
     output : Path
         Folder for ``report.html``, images, pictures, ``summary.json``, ``qa.json`` and the executed notebook.
     overwrite : bool
-        Replace the results of an earlier run.
+        Replace the results of an earlier run; steps that it finished in the same way are not done again.
     more : mapping
         Other parameters of the notebook, and of the steps (`settings.defaults`).
 
@@ -94,10 +94,13 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
 
 def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:
     """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
-    chosen = settings.of({**values, "sky_model": model}).flag
+    asked = settings.of({**values, "sky_model": model})
+    chosen = asked.flag
     known.references(values.get("truth", ""), values.get("catalogue", ""))
+    checking.solutions(asked.calibrate.solutions)
+    needed = asked.calibrate.solves
     if model:
-        sky_model.load(model, (0.0, 0.0))
+        sky_model.load(model, (0.0, 0.0), needed=needed)
     found = []
     for path in paths:
         if not path.exists():
@@ -105,6 +108,7 @@ def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) 
         if path.is_dir():
             for one in inventory.measurement_sets(path):
                 layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
-                sky_model.load(model, layout.phase_centre)
+                checking.correlations(one, layout, asked.calibrate.solve)
+                sky_model.load(model, layout.phase_centre, needed=needed)
                 found.append((one, layout))
     require_one_direction(found)

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 # Marks a folder as made by lofarlake, so that it may be replaced.
 MARK = ".lofarlake"
+# Where the steps of a stage keep what they made, each under a key of all that it was made from.
+WORK = "work"
 
 
 def run_and_keep(
@@ -87,7 +89,8 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
     output : Path
         The folder: a new one, an empty one, or with `overwrite` one that lofarlake made.
     overwrite : bool
-        Remove what an earlier run left there.
+        Remove the products of an earlier run. What its steps keep in ``work/`` stays: each finds what it finished, made
+        from the same inputs with the same parameters, and makes anew what is not.
     inputs : sequence of Path
         What must not lie in it, nor hold it.
 
@@ -108,7 +111,11 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
         (output / MARK).touch()
         # The folder itself stays: it may be a link, a disk of its own, or the one that we are in.
         for path in [path for path in output.iterdir() if path.name != MARK]:
-            if path.is_dir() and not path.is_symlink():
+            if path.name == WORK and path.is_dir() and any(path.iterdir()):
+                from lofarlake_nb.lake import retrieve
+
+                retrieve.make_way(inputs, path / "input")
+            elif path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
@@ -135,6 +142,8 @@ def check_place(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -
         raise UsageError(f"{output} is a file", "give a folder for the output")
     if output.is_dir() and any(output.iterdir()):
         if not overwrite:
-            raise UsageError(f"{output} is there already", "give a new folder, or --overwrite")
+            raise UsageError(
+                f"{output} is there already", "give a new folder, or --overwrite, which goes on where a run was left"
+            )
         if not (output / MARK).is_file():
             raise UsageError(f"{output} was not made by lofarlake, so it is not replaced", "give a new folder")

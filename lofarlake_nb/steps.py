@@ -59,7 +59,8 @@ def once(
     work : callable
         Does the step and returns its result, which must survive JSON.
     products : callable
-        From a result, the files or folders that must exist for it to count as done.
+        From a result, the files or folders that must exist for it to count as done, all beside the record: where a
+        folder was copied, those of the first one may have been made again by now.
 
     Returns
     -------
@@ -83,13 +84,19 @@ def once(
         except ValueError:
             kept = {}  # a record cut short by a crash: the step is done again
         is_whole = isinstance(kept, dict) and isinstance(kept.get("result"), dict)
-        if is_whole and kept.get("key") == step_key and all(path.exists() for path in products(kept["result"])):
+        if is_whole and kept.get("key") == step_key and _are_there(products(kept["result"]), record.parent):
             return kept["result"]
         record.unlink(missing_ok=True)
     with _alone(record.parent):
         result = work()
         write_json(record, {"key": step_key, "result": result})
     return result
+
+
+def _are_there(products: Iterable[Path], folder: Path) -> bool:
+    """Whether products exist, in the folder of their record or below."""
+    home = folder.resolve()
+    return all(path.exists() and (home == path.resolve() or home in path.resolve().parents) for path in products)
 
 
 @contextmanager

@@ -198,6 +198,10 @@ def test_a_sky_model_that_is_neither_name_nor_file(command, tmp_path):
         (["-p", "more", "multiscal=true", "-p", "multiscale", "true"], "no parameter 'multiscal=true'"),
         (["-p", "robust", "7"], "robust: expected -2 to 2"),
         (["-p", "resolution", "seven"], "resolution: 'seven' is no quantity"),
+        (["-p", "cutout_centre", "nonsense", "-p", "cutout", "2 arcmin"], "cutout_centre: 'nonsense' is no direction"),
+        (["-p", "cell", "10 arcsec", "-p", "resolution", "12 arcsec"], "a beam of 12 arcsec has 1.2 pixels"),
+        (["-p", "npix", "512", "-p", "resolution", "12 arcsec"], "a beam of 12 arcsec has 0.3 pixels of 35.2 arcsec"),
+        (["--solutions", __file__], "test_cli.py is no h5parm"),
     ],
 )
 def test_options_of_process_are_refused_before_a_folder_is_made(command, tmp_path, words, said):

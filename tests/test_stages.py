@@ -6,6 +6,7 @@ import pytest
 
 from lofarlake_nb import stages
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.lake import records
 
 
 def test_a_new_folder_is_made_and_marked(tmp_path):
@@ -29,6 +30,24 @@ def test_results_of_an_earlier_run_are_replaced_when_wanted(tmp_path):
         stages.prepare(tmp_path / "out", overwrite=False)
     stages.prepare(tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / "image.fits").exists()
+
+
+def test_what_steps_keep_stays_and_a_tar_that_is_another_is_unpacked_again(tmp_path):
+    out, tars = tmp_path / "out", [tmp_path / "same.tar", tmp_path / "changed.tar"]
+    stages.prepare(out, overwrite=False, inputs=tars)
+    unpacked = [out / "work" / "input" / tar.stem for tar in tars]
+    for tar, target in zip(tars, unpacked, strict=True):
+        tar.write_text("a tar")
+        target.mkdir(parents=True)
+        records.keep(target, str(tar), f"{tar.stat().st_size} {tar.stat().st_mtime_ns}")
+    (out / "work" / "flags").mkdir()
+    (out / "work" / "flags" / "flagged.json").write_text("{}")
+    (out / "image.fits").touch()
+    tars[1].write_text("another tar")
+    stages.prepare(out, overwrite=True, inputs=tars)
+    assert not (out / "image.fits").exists()
+    assert (out / "work" / "flags" / "flagged.json").is_file()
+    assert [target.exists() for target in unpacked] == [True, False]
 
 
 def test_a_link_and_the_folder_that_one_is_in_are_places_for_results(tmp_path, monkeypatch):

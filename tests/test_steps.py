@@ -1,7 +1,9 @@
 """A step's folder is its own while it works."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,20 @@ def test_a_record_that_is_none_has_the_step_done_again(tmp_path, text):
     record.write_text(text)
     for _ in range(2):
         assert steps.once(record, "a", lambda: {"x": 1}, products=lambda result: [tmp_path][: result["x"]]) == {"x": 1}
+
+
+def test_products_in_another_folder_are_another_s(tmp_path):
+    """A copied folder's record names those of the first one, which may be of other parameters by now."""
+    (tmp_path / "first").mkdir()
+    product = tmp_path / "first" / "flags.npy"
+    product.write_text("made by the first")
+    made = {"file": str(product)}
+    for work in (lambda: made, lambda: pytest.fail("done again")):
+        assert steps.once(product.with_name("a.json"), "a", work, products=lambda r: [Path(r["file"])]) == made
+    shutil.copytree(product.parent, tmp_path / "second")
+    own = {"file": str(tmp_path / "second" / "flags.npy")}
+    record = tmp_path / "second" / "a.json"
+    assert steps.once(record, "a", lambda: own, products=lambda r: [Path(r["file"])]) == own
 
 
 def test_a_failed_step_lets_go_of_its_folder(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lofarlake_nb.errors import NotAMeasurementSet, UsageError
+from lofarlake_nb.errors import NotAMeasurementSet, ObservationError, UsageError
 from lofarlake_nb.lake import records, space
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.progress import Progress
@@ -216,6 +216,35 @@ def _distinct(targets: dict[DID, Path]) -> dict[DID, Path]:
     return targets
 
 
+def make_way(paths: Sequence[Path], to: Path) -> None:
+    """Remove what was unpacked of tars that are others by now, or was changed since, so that `inputs` unpacks them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Folders, which are left alone, and tars.
+    to : Path
+        Folder of ours that tars are unpacked into.
+
+    Examples
+    --------
+    >>> make_way([Path("observation")], Path("nothing here"))
+    """
+    for path in (path for path in paths if path.is_file()):
+        target, origin, mark = _unpacked(path, to)
+        try:
+            records.is_here(target, origin, mark)
+        except ObservationError as error:
+            log.info("%s: removed", error)
+            records.forget(target)
+
+
+def _unpacked(path: Path, to: Path) -> tuple[Path, str, str]:
+    """Where a tar is unpacked, where it comes from, and which bytes it is."""
+    told = path.stat()
+    return Path(to) / naming.folder_name(path.name), str(path.resolve()), f"{told.st_size} {told.st_mtime_ns}"
+
+
 def _local(paths: Sequence[Path], to: Path) -> Retrieved:
     """Folders as they are, tars unpacked."""
     start, moved = time.monotonic(), 0
@@ -223,13 +252,11 @@ def _local(paths: Sequence[Path], to: Path) -> Retrieved:
     for path in paths:
         if not path.exists():
             raise NotAMeasurementSet(f"{path}: no such file or folder", "check the path")
-        target = path if path.is_dir() else Path(to) / naming.folder_name(path.name)
+        target, origin, mark = (path, "", "") if path.is_dir() else _unpacked(path, to)
         if taken.setdefault(target, path) != path:
             raise UsageError(f"{taken[target]} and {path} would both be unpacked into {target}", "rename one of them")
         if path.is_dir():
             continue
-        told = path.stat()
-        origin, mark = str(path.resolve()), f"{told.st_size} {told.st_mtime_ns}"
         if not records.is_here(target, origin, mark):
             records.expect(target, origin, mark)
             unpacking.unpack(archive.blocks_of(path), target, name=str(path))
@@ -237,7 +264,7 @@ def _local(paths: Sequence[Path], to: Path) -> Retrieved:
                 records.forget(target)
                 raise NotAMeasurementSet(f"{path}: no Measurement Set in this tar", "check which tar it is")
             records.keep(target, origin, mark)
-            moved += told.st_size
+            moved += path.stat().st_size
     return Retrieved(tuple(taken), len(taken), moved, time.monotonic() - start)
 
 

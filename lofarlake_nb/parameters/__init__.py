@@ -8,7 +8,7 @@ from lofarlake_nb.parameters.processing import (
     ImageParameters,
     check_workers,
 )
-from lofarlake_nb.parameters.quantities import quantity, seconds
+from lofarlake_nb.parameters.quantities import place, quantity, seconds
 from lofarlake_nb.parameters.simulation import PRESETS, SimulationParameters
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "IngestParameters",
     "SimulationParameters",
     "check_workers",
+    "place",
     "quantity",
     "seconds",
 ]

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import astropy.units as u
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.parameters.quantities import quantity, seconds
+from lofarlake_nb.parameters.quantities import place, quantity, seconds
+
+# With fewer pixels a beam, the clean leaves fringes.
+FEWEST_PIXELS_A_BEAM = 3.0
+# As many as there are where nobody says.
+PIXELS_A_BEAM = 3.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +130,10 @@ class AverageParameters:
 class CalibrationParameters:
     """How station gains are solved.
 
+    Whether data that are calibrated already are corrected for the stations' beams isn't known. They stay as they are,
+    unless `beam` is ``always``: the beams are in them still, are corrected for towards the phase centre, and the
+    model's sources outside of the field are subtracted through them.
+
     Parameters
     ----------
     solve : str
@@ -167,6 +176,11 @@ class CalibrationParameters:
     directions: int = 20
     direction_interval: str = "60 s"
     field: str = "5 deg"
+
+    @property
+    def solves(self) -> bool:
+        """Whether gains are solved, so that there must be a model; else the data are calibrated already."""
+        return self.solve != "none"
 
     def __post_init__(self) -> None:
         for name, known in (("solve", ("diagonal", "phase", "full", "none")), ("beam", ("auto", "always", "never"))):
@@ -239,6 +253,11 @@ class ImageParameters:
     --------
     >>> ImageParameters(field="3 deg", resolution="20 arcsec").robust
     -0.5
+    >>> ImageParameters(resolution="20 arcsec", cell="10 arcsec")
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.UsageError: a beam of 20 arcsec has 2.0 pixels of 10 arcsec, expected 3 or more;
+    use cell 5.71 arcsec, or a coarser resolution
     """
 
     field: str = "5 deg"
@@ -272,6 +291,7 @@ class ImageParameters:
             raise UsageError(f"field: expected at most 90 deg, got {self.field}")
         if self.npix != 0 and not 64 <= self.npix <= 32768:
             raise UsageError(f"npix: expected 0 (auto) or 64 to 32768, got {self.npix}")
+        self._check_pixels()
         if self.weighting not in ("briggs", "natural"):
             raise UsageError(f"weighting: expected briggs or natural, got {self.weighting!r}")
         if not -2 <= self.robust <= 2:
@@ -284,6 +304,8 @@ class ImageParameters:
             raise UsageError(f"spectral_index: expected -5 to 5, got {self.spectral_index}")
         if self.cutout and not 0 < quantity("cutout", self.cutout, u.deg).value <= 2:
             raise UsageError(f"cutout: expected up to 2 deg, got {self.cutout}")
+        if self.cutout_centre:
+            place("cutout_centre", self.cutout_centre)
         if self.facets != "auto" and not (self.facets.isdecimal() and int(self.facets) <= 250):
             raise UsageError(f"facets: expected auto or 0 to 250, got {self.facets!r}")
         if not 0 <= self.channels <= 64:
@@ -292,6 +314,20 @@ class ImageParameters:
             raise UsageError(
                 f"mask_sigma {self.mask_sigma}, threshold_sigma {self.threshold_sigma}: expected the first to be "
                 "the larger, both above 0"
+            )
+
+    def _check_pixels(self) -> None:
+        """Refuse too few pixels a beam, where both are told; where one is, the other follows from it."""
+        if self.resolution == "auto" or (self.cell == "auto" and not self.npix):
+            return
+        beam = quantity("resolution", self.resolution, u.arcsec).value
+        whole = quantity("field", self.field, u.arcsec).value
+        cell = whole / self.npix if self.cell == "auto" else quantity("cell", self.cell, u.arcsec).value
+        if beam < FEWEST_PIXELS_A_BEAM * cell * 0.999:
+            raise UsageError(
+                f"a beam of {beam:.3g} arcsec has {beam / cell:.1f} pixels of {cell:.3g} arcsec, "
+                f"expected {FEWEST_PIXELS_A_BEAM:.0f} or more",
+                f"use cell {beam / PIXELS_A_BEAM:.3g} arcsec, or a coarser resolution",
             )
 
 

@@ -15,7 +15,7 @@ from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.gains import subbands, transfer, verdict
 from lofarlake_nb.processing.gains.assessment import Assessment
 from lofarlake_nb.processing.gains.directions import Judged
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ class Calibrated:
         what the stations see towards the phase centre, and the gains in the files are those of the receivers alone.
     directions : tuple of Judged
         Groups of sources that were tried with gains of their own, and what that does on held-out slots.
+    direction_notes : tuple of str
+        Why none was tried, or which Measurement Sets they were solved without.
     bad_stations : tuple of BadStation
         All stations that are left out from here on, those found by flagging included.
     reference_station : str
@@ -90,6 +92,7 @@ class Calibrated:
     gain_scale: float | None
     beam_in_model: bool
     directions: tuple[Judged, ...]
+    direction_notes: tuple[str, ...]
     bad_stations: tuple[BadStation, ...]
     reference_station: str
     iterations: float
@@ -101,7 +104,7 @@ class Calibrated:
 
 def calibrate(
     averaged: Averaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     parameters: CalibrationParameters,
     *,
     work: Path,
@@ -113,7 +116,7 @@ def calibrate(
     ----------
     averaged : Averaged
         From `averaging.average`; not written to.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         From `sky_model.load`.
     parameters : CalibrationParameters
     work : Path
@@ -153,7 +156,7 @@ def calibrate(
 def improve(
     before: Calibrated,
     averaged: Averaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     parameters: CalibrationParameters,
     *,
     work: Path,
@@ -167,7 +170,7 @@ def improve(
         What is to be improved.
     averaged : Averaged
         That it was made from.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         The other model.
     parameters : CalibrationParameters
     work : Path
@@ -221,7 +224,7 @@ def _better(found: Assessment, before: Calibrated) -> bool:
     return better
 
 
-def _key(averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> str:
+def _key(averaged: Averaged, model: Model, parameters: CalibrationParameters) -> str:
     described = {name: np.asarray(value).tolist() for name, value in asdict(model).items()}
     files = [Path(parameters.solutions)] if parameters.solutions else []
     return steps.key("calibrate", parameters, averaged.key, str(described), files)
@@ -233,7 +236,7 @@ def _products(result: dict) -> list[Path]:
 
 def _finish(
     averaged: Averaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     found: subbands.Found,
     parameters: CalibrationParameters,
     folder: Path,
@@ -243,8 +246,10 @@ def _finish(
     """Apply what was found, and say it."""
     paths = averaged.measurement_sets
     files = subbands.write_solutions(paths, found, parameters, folder)
-    direction_files, tried = subbands.apart(paths, model, found, files, parameters, folder, client)
-    outputs, flagged_fraction = subbands.apply(paths, model, found, files, direction_files, parameters, folder, client)
+    apart = subbands.apart(paths, model, found, files, parameters, folder, client)
+    outputs, flagged_fraction = subbands.apply(paths, model, found, files, apart.files, parameters, folder, client)
+    for note in apart.notes:
+        logger.info("phases of directions: %s", note)
     assessment = found.assessment
     judged, evidence = assessment.judged, assessment.evidence
     measured, thermal = verdict.phase_rms(assessment.held_out)
@@ -252,7 +257,7 @@ def _finish(
     return Calibrated(
         measurement_sets=tuple(outputs),
         solution_files=tuple(files),
-        direction_files=tuple(direction_files),
+        direction_files=tuple(apart.files),
         model=model.name,
         verdict=judged.verdict,
         reasons=judged.reasons,
@@ -264,11 +269,12 @@ def _finish(
         flux_scale=evidence.flux_scale,
         gain_scale=evidence.gain_scale,
         beam_in_model=found.with_beam,
-        directions=tuple(tried),
+        directions=tuple(apart.judged),
         bad_stations=tuple(assessment.bad[name] for name in sorted(assessment.bad)),
         reference_station=found.layouts[0].stations[assessment.reference],
         iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in found.solved]))),
         flagged_fraction=flagged_fraction,
+        direction_notes=tuple(apart.notes),
         weights_are_noise=all(np.isfinite(s.noise).any() for s in found.solved),
         notes=transfer.notes(found.transferred[0]),
         key=step_key,

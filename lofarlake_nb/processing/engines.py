@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from dask.system import cpu_count
@@ -12,6 +13,8 @@ from dask.system import cpu_count
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measures
 
+# Whose versions decide what the steps make: a step that another version did is done again.
+PACKAGES = ("aoflagger", "everybeam", "ducc0", "radler", "bdsf", "python-casacore")
 # Parallelism is ours, over processes: a BLAS with threads of its own fights it for the same cores.
 VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -19,6 +22,17 @@ VARIABLES = {
     "MKL_NUM_THREADS": "1",
     "DUCC0_NUM_THREADS": "1",
 }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the engines, by package.
+
+    Examples
+    --------
+    >>> sorted(versions())[:2]
+    ['aoflagger', 'bdsf']
+    """
+    return {package: version(package) for package in PACKAGES}
 
 
 def prepare() -> dict[str, str]:

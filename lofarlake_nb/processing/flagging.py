@@ -14,17 +14,13 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.layout import require_one_direction
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import FlagParameters
-from lofarlake_nb.processing import cluster, disk, results
+from lofarlake_nb.processing import checking, cluster, disk, engines, results
 from lofarlake_nb.processing.flags import flag_statistics, flag_store, searching
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.windows import windows
 
 logger = logging.getLogger(__name__)
-
-# Parallel hands first and last: the order in which every part of lofarlake takes them.
-LINEAR, CIRCULAR = ("XX", "XY", "YX", "YY"), ("RR", "RL", "LR", "LL")
-CORRELATIONS = (LINEAR, CIRCULAR, ("XX", "YY"), ("RR", "LL"), ("XX",), ("YY",), ("RR",), ("LL",), ("I",))
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,8 @@ def flag(
     if not paths:
         raise ProcessingError("no Measurement Sets to flag", "give at least one")
     strategy = [Path(parameters.strategy)] if parameters.strategy else []
-    step_key = steps.key("flag", parameters, *strategy, *paths)
+    # The keys of all later steps are made from this one.
+    step_key = steps.key("flag", parameters, str(engines.versions()), *strategy, *paths)
 
     @cluster.deaths_told()
     def run() -> dict:
@@ -189,12 +186,7 @@ def _flag(
 
 
 def _check(source: Source, layout: Layout) -> None:
-    if layout.correlations not in CORRELATIONS:
-        raise ProcessingError(
-            f"{source.path}: correlations {', '.join(layout.correlations)}, expected {', '.join(LINEAR)} or "
-            f"{', '.join(CIRCULAR)}, or the parallel hands alone, in this order",
-            "have DP3 or CASA write them so",
-        )
+    checking.correlations(source.path, layout)
     measurement_set.read(source.path, layout, [source.column], slice(0, 1))  # a column that is missing, before all else
 
 

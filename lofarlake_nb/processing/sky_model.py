@@ -11,35 +11,38 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.parameters import FlagParameters
 from lofarlake_nb.processing.sky import sky_model_file
 from lofarlake_nb.processing.sky.calibrators import CALIBRATORS, REFERENCE_HZ, Component
-from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, Model, ModelColumn, NoModel, SkyModel
 
-__all__ = ["MODEL_DATA", "ModelColumn", "SkyModel", "calibrator", "load", "load_for"]
+__all__ = ["MODEL_DATA", "NONE", "ModelColumn", "NoModel", "SkyModel", "calibrator", "load", "load_for"]
 
 MODEL_DATA = "MODEL_DATA"
+NONE = "none"
 
 # How far from the phase centre a calibrator may be that is taken without being named.
 NEAR = np.deg2rad(1.0)
 
 
-def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | ModelColumn:
+def load(name: str | Path, phase_centre: tuple[float, float], *, needed: bool = True) -> Model:
     """Sky model by name, from a file, from the data, or the calibrator at the phase centre.
 
     Parameters
     ----------
     name : str or Path
         One of the six calibrators, in any case; ``MODEL_DATA`` for the column of that name; else a file in LOFAR's sky
-        model format; empty for the calibrator within 1° of the phase centre.
+        model format; empty for the calibrator within 1° of the phase centre; ``none`` for no model.
     phase_centre : tuple of float
         Right ascension and declination, J2000, rad.
+    needed : bool
+        Whether gains are to be solved on it: else there may be none.
 
     Returns
     -------
-    SkyModel or ModelColumn
+    SkyModel, ModelColumn or NoModel
 
     Raises
     ------
     UsageError
-        When there is no such calibrator or file, or none near the phase centre.
+        When there is no such calibrator or file, or one is needed and there is none near the phase centre.
     BadSkyModel
         When the file can't be read; the message names the line.
 
@@ -57,6 +60,8 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | Mode
         near = [m for m in map(calibrator, CALIBRATORS) if m.distance(phase_centre) <= NEAR]
         if near:
             return near[0]
+        if not needed:
+            return NoModel()
         ra, dec = np.rad2deg(phase_centre[0]) % 360, np.rad2deg(phase_centre[1])
         raise UsageError(
             f"no calibrator within 1° of the phase centre, RA {ra:.3f}° Dec {dec:+.3f}°",
@@ -66,6 +71,14 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | Mode
         return calibrator(text.upper())
     if text == MODEL_DATA:
         return ModelColumn()
+    if text == NONE:
+        if needed:
+            raise UsageError(
+                "sky model none: gains are solved on a model",
+                f"use one of {names}, or a file in LOFAR's sky model format; or --calibrate none, where the data are "
+                "calibrated already",
+            )
+        return NoModel()
     if os.path.isfile(text):  # False too for what can be no path
         return sky_model_file.read(Path(text))
     raise UsageError(
@@ -74,7 +87,7 @@ def load(name: str | Path, phase_centre: tuple[float, float]) -> SkyModel | Mode
     )
 
 
-def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters) -> SkyModel | ModelColumn:
+def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters, *, needed: bool = True) -> Model:
     """Sky model for Measurement Sets: as `load`, with the phase centre of the first.
 
     Parameters
@@ -85,10 +98,12 @@ def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters) -> Sk
         As `load` takes it.
     parameters : FlagParameters
         Which spectral window and field are worked on, where there are several.
+    needed : bool
+        As `load` takes it.
 
     Returns
     -------
-    SkyModel or ModelColumn
+    SkyModel, ModelColumn or NoModel
 
     Raises
     ------
@@ -101,7 +116,7 @@ def load_for(paths: Sequence[Path], name: str, parameters: FlagParameters) -> Sk
     '3C196'
     """
     layout = measurement_set.layout(paths[0], parameters.chosen_window, parameters.chosen_field)
-    return load(name, layout.phase_centre)
+    return load(name, layout.phase_centre, needed=needed)
 
 
 def calibrator(name: str) -> SkyModel:

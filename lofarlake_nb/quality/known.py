@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lofarlake_nb.processing.simulate import truth as simulated
-from lofarlake_nb.processing.sky.components import ARCSEC, ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import ARCSEC, Model, SkyModel
 from lofarlake_nb.quality.catalogue import Catalogue
 from lofarlake_nb.quality.catalogue import read as read_catalogue
 from lofarlake_nb.quality.sources import KnownSource
@@ -52,12 +52,12 @@ def of_truth(truth: simulated.Truth, *, apparent: bool) -> list[KnownSource]:
     ]
 
 
-def of_model(model: SkyModel | ModelColumn) -> list[KnownSource]:
+def of_model(model: Model) -> list[KnownSource]:
     """The source that a sky model is brightest at; its true flux is not known.
 
     Parameters
     ----------
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         That the observation was calibrated on.
 
     Returns
@@ -70,7 +70,7 @@ def of_model(model: SkyModel | ModelColumn) -> list[KnownSource]:
     >>> [source.name for source in of_model(model)]
     ['3C196']
     """
-    if isinstance(model, ModelColumn):
+    if not isinstance(model, SkyModel):
         return []
     brightest = int(np.argmax(model.flux))
     # A source may lie on both sides of 0 h.

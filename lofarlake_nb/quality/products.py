@@ -17,7 +17,7 @@ from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.imaging import Imaged
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model
 from lofarlake_nb.quality import comparison, finding, known, qa, sources, summary
 from lofarlake_nb.quality.comparison import Comparison
 from lofarlake_nb.quality.finding import Found
@@ -134,7 +134,7 @@ def record_image(
     flagged: Flagged,
     averaged: Averaged,
     refined: Refined,
-    model: SkyModel | ModelColumn,
+    model: Model,
     references: References,
     provenance: Provenance,
 ) -> Recorded:
@@ -150,7 +150,7 @@ def record_image(
         What averaging did.
     refined : Refined
         The images, and the calibration that they are of.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         That the observation was calibrated on.
     references : References
         Truth and catalogue to compare with.

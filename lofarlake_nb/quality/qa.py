@@ -89,6 +89,7 @@ def of_calibration(
         "thermal_phase_rms_deg": calibrated.thermal_phase_rms_deg,
         "observation": dict(provenance.observation),
         "directions": [asdict(one) for one in calibrated.directions],
+        "direction_notes": list(calibrated.direction_notes),
         "input_dataset": provenance.dataset or None,
         "inputs": list(provenance.inputs),
         "command": provenance.command(),

@@ -270,7 +270,8 @@ def _gains(place: Path, figures: Mapping[str, Any]) -> Section:
     ]
     columns = ("group of sources", "flux (Jy, apparent)", "residual power that they take away", "")
     table = Table("Phases of their own, judged on held-out slots", columns, rows)
-    said = [f"Phases are against {figures['refant']}.", *figures["calibration_notes"]]
+    notes = [f"Phases of directions: {note}." for note in figures["direction_notes"]]
+    said = [f"Phases are against {figures['refant']}.", *figures["calibration_notes"], *notes]
     return Section("Gains", said, pictures, [table])
 
 

@@ -14,7 +14,7 @@ from lofarlake_nb.processing.calibration import Calibrated
 from lofarlake_nb.processing.cluster import Session
 from lofarlake_nb.processing.imaging import Imaged
 from lofarlake_nb.processing.settings import Settings
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model, SkyModel
 from lofarlake_nb.quality import finding
 from lofarlake_nb.quality.comparison import SIGNIFICANT, SPECTRAL_INDEX
 from lofarlake_nb.quality.finding import SourceList
@@ -54,7 +54,7 @@ def refine(
     calibrated: Calibrated,
     averaged: Averaged,
     imaged: Imaged,
-    model: SkyModel | ModelColumn,
+    model: Model,
     chosen: Settings,
     *,
     work: Path,
@@ -73,7 +73,7 @@ def refine(
         That they were made from.
     imaged : Imaged
         The first image.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         The first model; a column can't be added to.
     chosen : Settings
         Parameters of the steps, and how many rounds at the most.
@@ -95,7 +95,10 @@ def refine(
     """
     said: list[str] = []
     for number in range(1, chosen.rounds + 1):
-        if isinstance(model, ModelColumn):
+        if not chosen.calibrate.solves:
+            said.append("the data are calibrated already: no gains are solved again")
+            break
+        if not isinstance(model, SkyModel):
             said.append("the model is a column of the data: found sources can't be added to it")
             break
         place = Path(work) / f"round{number}"

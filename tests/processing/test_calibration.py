@@ -75,6 +75,20 @@ def test_a_middle_slot_without_data_costs_nothing_else(averaged, field, tmp_path
     assert len(found.directions) > 2
 
 
+def test_a_subband_that_lacks_a_slot_costs_the_others_no_directions(averaged, field, tmp_path, client):
+    first, second = averaged.measurement_sets
+    whole = measurement_set.layout(second)
+    layout = replace(whole, times=whole.times[:-1], rows=whole.rows[:-1])
+    with writer.create(tmp_path / second.name, layout, like=second) as new:
+        read = measurement_set.read(second, whole, ["DATA", "FLAG", "WEIGHT_SPECTRUM", "UVW"], slice(0, -1))
+        new.write(0, read.pop("UVW"), **read)
+    short = replace(averaged, measurement_sets=(first, tmp_path / second.name), key="a slot is missing")
+    found = run(short, field, tmp_path / "work", client, beam_interval="60 s")
+    assert len(found.directions) > 2
+    assert len(found.direction_files) == (2 if any(one.used for one in found.directions) else 0)
+    assert found.direction_notes[0].endswith(f"too: {second.name}")
+
+
 def test_nothing_to_solve_on_is_doubtful(averaged, tmp_path, client):
     found = run(averaged, sky_model.calibrator("3C196"), tmp_path, client, minimum_uv=1e9)
     assert found.verdict == "doubtful"
@@ -170,16 +184,59 @@ def test_jones_matrices_leave_no_cross_hands(averaged, field, tmp_path, client):
     assert np.median(mean[:, 1:3]) < 0.1 * np.median(mean[:, [0, 3]])
 
 
+def passed_on(averaged, calibrated, folder):
+    """What was calibrated, as data that come calibrated."""
+    for path in calibrated.measurement_sets:
+        _as_data(path, folder / path.name)
+    return replace(
+        averaged, measurement_sets=tuple(folder / p.name for p in calibrated.measurement_sets), key="calibrated"
+    )
+
+
 def test_calibrated_data_are_judged_as_they_are(averaged, calibrated, tmp_path, client):
     raw = run(averaged, sky_model.calibrator("3C196"), tmp_path / "raw", client, solve="none")
     assert raw.verdict == "failed"
-    for path in calibrated.measurement_sets:
-        _as_data(path, tmp_path / path.name)
-    passed = replace(
-        averaged, measurement_sets=tuple(tmp_path / p.name for p in calibrated.measurement_sets), key="calibrated"
-    )
+    passed = passed_on(averaged, calibrated, tmp_path)
     again = run(passed, sky_model.calibrator("3C196"), tmp_path / "again", client, solve="none")
     assert again.verdict == "good"
+
+
+def test_nothing_is_solved_and_nothing_subtracted_of_calibrated_data(averaged, calibrated, field, tmp_path, client):
+    """Whether they are corrected for beams isn't known: without them sources far out would be subtracted too bright."""
+    passed = passed_on(averaged, calibrated, tmp_path)
+    found = run(passed, field, tmp_path / "none", client, solve="none", field="3 deg")
+    assert found.verdict != "failed"
+    assert (found.directions, found.direction_files) == ((), ())
+    assert found.direction_notes == ("the data are calibrated already: nothing is solved",)
+    before, after = (
+        measurement_set.read(path, measurement_set.layout(path), [column], slice(None))[column]
+        for path, column in ((passed.measurement_sets[0], "DATA"), (found.measurement_sets[0], "CORRECTED_DATA"))
+    )
+    there = before != 0
+    np.testing.assert_array_equal(after[there], before[there])
+
+
+def test_data_that_are_said_to_have_the_beams_in_them_are_corrected_for_them(averaged, field, tmp_path, client):
+    """With a model to judge them by, or without one."""
+    asked = {"solve": "none", "beam": "always", "beam_interval": "60 s", "field": ""}
+    models = field, sky_model.NoModel()
+    alone, judged = (run(averaged, model, tmp_path / model.name, client, **asked) for model in reversed(models))
+    assert (alone.verdict, alone.beam_in_model, judged.beam_in_model) == ("doubtful", True, True)
+    mine, theirs, before = (
+        measurement_set.read(path, measurement_set.layout(path), [column], slice(None))[column]
+        for path, column in (
+            (alone.measurement_sets[0], "CORRECTED_DATA"),
+            (judged.measurement_sets[0], "CORRECTED_DATA"),
+            (averaged.measurement_sets[0], "DATA"),
+        )
+    )
+    np.testing.assert_array_equal(mine, theirs)
+    assert np.abs(mine).mean() > 1.005 * np.abs(before).mean()
+
+
+def test_gains_are_not_solved_without_a_model(averaged, tmp_path, client):
+    with pytest.raises(ProcessingError, match="no sky model to solve gains on"):
+        run(averaged, sky_model.NoModel(), tmp_path, client)
 
 
 def test_a_worse_model_is_not_accepted(averaged, calibrated, field, work, client):

@@ -89,6 +89,11 @@ def test_correlations_in_another_order_are_refused(plain, run):
         run(plain)
 
 
+def test_a_single_hand_is_refused_before_anything_is_read(tmp_path, run):
+    with pytest.raises(ProcessingError, match="correlations XX, expected .* or both parallel hands alone"):
+        run(made.plain(tmp_path / "one.MS", correlations=("XX",)))
+
+
 def test_international_stations(plain, run, expected):
     made.change(plain, "ANTENNA", lambda t: t.putcell("NAME", made.STATIONS - 1, "DE601HBA"))
     flagged, averaged = run(plain)

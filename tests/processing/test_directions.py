@@ -1,6 +1,7 @@
 """Phases that were put in towards several directions come out; they are joined over subbands as an ionosphere's."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing.gains import direction_plan, direction_solver, directions, grouping, tec
+from lofarlake_nb.processing.gains.direction_tasks import Source
+from lofarlake_nb.processing.kernels import LAYOUT
 from lofarlake_nb.processing.sky_model import calibrator
 
 STATIONS = 14
@@ -173,6 +176,32 @@ def test_bands_hold_what_is_close_together():
     even = np.linspace(120e6, 168e6, 20)
     assert direction_plan.close_together(even) == [list(range(i, i + 4)) for i in range(0, 20, 4)]
     assert direction_plan.close_together(np.array([140e6])) == [[0]]
+
+
+def alike(times, noise):
+    """What `directions` makes of Measurement Sets a, b, ... of 8 slots of 1 s that begin so late (None: one less)."""
+    layouts = [replace(LAYOUT, times=LAYOUT.times + t if t is not None else LAYOUT.times[:-1]) for t in times]
+    sources = [Source(Path("abcd"[i]), Path(), np.full(8, n)) for i, n in enumerate(noise)]
+    return directions._alike(sources, layouts, 60.0)
+
+
+def test_measurement_sets_of_other_slots_than_most_do_without_a_solve_of_their_own():
+    assert alike([0, 0, 0], [1, 1, 1]) == ([0, 1, 2], [])
+    its, (note,) = alike([None, 0, 0], [1, 1, 1])
+    assert its == [1, 2]
+    assert note.endswith("slots or unknown noise too: a")
+    its, (note,) = alike([0, 0, 30], [1, np.nan, 1])
+    assert its == [0]
+    assert note.startswith("solved on 1 Measurement Set,")
+    assert note.endswith("b, c")
+
+
+def test_where_no_phases_can_be_had_it_is_said_why():
+    assert alike([0, 0], [np.nan, np.nan]) == ([], ["the noise of no Measurement Set is known"])
+    assert alike([0, 0, 3600], [1, 1, 1]) == (
+        [],
+        ["c: slots that are 3600 s from any of the other Measurement Sets'"],
+    )
 
 
 def test_phases_of_one_scan_are_none_of_the_next():

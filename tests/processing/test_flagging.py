@@ -138,6 +138,13 @@ def test_another_strategy_in_the_same_file_is_another_search(tmp_path, keys):
     assert len(keys) == 2
 
 
+def test_another_version_of_an_engine_makes_other_results(tmp_path, keys, monkeypatch):
+    for aoflagger in ("3.4.0", "3.4.0", "3.5.0"):
+        monkeypatch.setattr(flagging.engines, "versions", lambda aoflagger=aoflagger: {"aoflagger": aoflagger})
+        flagging.flag([tmp_path / "a.MS"], FlagParameters(), work=tmp_path / "work", client=None)
+    assert len(keys) == 2
+
+
 def test_flags_of_data_that_were_moved_are_of_where_they_lie_now(tmp_path, keys):
     (tmp_path / "before" / "a.MS").mkdir(parents=True)
     (tmp_path / "before" / "a.MS" / "table.dat").write_text("rows")

@@ -70,6 +70,10 @@ def test_there_is_nothing_to_do_without_a_field_or_sources_outside(model):
     near = model.chosen(np.hypot(model.ra - PHASE_CENTRE[0], model.dec - PHASE_CENTRE[1]) < 0.01)
     assert outside.chosen(near, PHASE_CENTRE, None, CalibrationParameters(field="5 deg"), False) is None
     assert outside.chosen(ModelColumn(), PHASE_CENTRE, None, CalibrationParameters(), False) is None
+    passed = CalibrationParameters(solve="none")
+    assert outside.chosen(model, PHASE_CENTRE, None, passed, False) is None
+    through_beams = outside.chosen(model, PHASE_CENTRE, None, replace(passed, beam="always"), True)
+    assert through_beams.beam_interval == 120.0
     with pytest.raises(UsageError, match="field: expected up to 90 deg"):
         CalibrationParameters(field="100 deg")
 

@@ -43,6 +43,14 @@ def test_elsewhere_the_six_are_listed():
     assert "3C48, 3C147, 3C196, 3C286, 3C295, 3C380" in caught.value.hint
 
 
+def test_calibrated_data_need_no_model():
+    assert sky_model.load("", (0.0, 0.5), needed=False) == sky_model.NoModel()
+    assert sky_model.load("none", CENTRE_3C196, needed=False) == sky_model.NoModel()
+    assert sky_model.load("", CENTRE_3C196, needed=False).name == "3C196"
+    with pytest.raises(UsageError, match="sky model none: gains are solved on a model"):
+        sky_model.load("none", CENTRE_3C196)
+
+
 def test_an_unknown_name_is_a_usage_error():
     with pytest.raises(UsageError, match="3C999"):
         sky_model.load("3C999", CENTRE_3C196)

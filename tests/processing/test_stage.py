@@ -311,10 +311,11 @@ def test_nothing_unflagged_is_an_error(calibrated, tmp_path, client):
     assert not (tmp_path / "images/work").exists()
 
 
-def test_too_few_pixels_a_beam_are_refused(calibrated, tmp_path, client):
-    wrong = ImageParameters(resolution="10 arcsec", cell="9 arcsec")
-    with pytest.raises(UsageError, match="pixels"):
-        imaging.image(calibrated, wrong, work=tmp_path, client=client)
+def test_too_few_pixels_a_beam_are_refused_before_there_is_anything_to_image():
+    for wrong in ({"cell": "9 arcsec"}, {"npix": 512, "field": "5 deg"}):
+        with pytest.raises(UsageError, match="pixels"):
+            ImageParameters(resolution="10 arcsec", **wrong)
+    assert ImageParameters(resolution="12 arcsec", cell="4 arcsec", npix=4096).npix == 4096
 
 
 def test_no_measurement_sets(tmp_path):

@@ -121,6 +121,11 @@ def test_a_file_that_is_no_h5parm_of_one_direction_is_refused_by_its_name(parts,
         transfer.load(str(tmp_path / "notes.txt"))
     with h5py.File(tmp_path / "phases.h5", "w") as file:
         file.create_group("sol000/phase000")
+    with h5py.File(tmp_path / "cal_solutions.h5", "w") as file:  # as LINC leaves them
+        for table in ("bandpass", "clock", "polalign"):
+            file.create_group(f"calibrator/{table}")
+    with pytest.raises(UsageError, match="expected sol000/amplitude000 .*, there are calibrator/bandpass"):
+        transfer.load(str(tmp_path / "cal_solutions.h5"))
     with pytest.raises(UsageError, match="phases.h5 is no h5parm"):
         transfer.load(str(tmp_path / "phases.h5"))
     one = calibrator(parts)[0]

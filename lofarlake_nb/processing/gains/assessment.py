@@ -71,7 +71,7 @@ def assess(
     layouts: Sequence[Layout],
     stations: Sequence[Stations],
     known_bad: Mapping[str, BadStation],
-    distance_deg: float,
+    distance_deg: float | None,
 ) -> Assessment:
     """Judge solutions.
 
@@ -85,8 +85,8 @@ def assess(
         Theirs.
     known_bad : mapping
         Name to BadStation: those known beforehand.
-    distance_deg : float
-        Of the model from the phase centre.
+    distance_deg : float or None
+        Of the model from the phase centre; None where there is none.
 
     Returns
     -------
@@ -122,7 +122,8 @@ def assess(
         n_good=len(good),
         n_bad=len(indices),
         failed_fraction=_failed_fraction(usable, solved, good),
-        distance_deg=distance_deg,
+        distance_deg=distance_deg or 0.0,
+        modelled=distance_deg is not None,
         solved=any(np.isfinite(s.gains).any() for s in solved),
         flux_scale=_middle(flux),
         gain_scale=_middle(gain),

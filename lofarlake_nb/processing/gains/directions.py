@@ -5,18 +5,21 @@ together, joined as phases of one ionosphere, and judged on held-out slots: phas
 the odd ones, and the other way round. A direction whose phases leave more of the held-out visibilities than no phases
 do gets none; where all of them together do, none gets any. Bright directions get new phases in every slot, faint ones
 as rarely as their noise asks for.
+
+Measurement Sets of other slots than most, or whose noise isn't known, get what the others say of the ionosphere.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import distributed
 import numpy as np
 
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.parameters import CalibrationParameters
+from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing.gains import direction_plan, direction_solver, direction_tasks, grouping, solutions, tec
 from lofarlake_nb.processing.gains.direction_plan import Plan
 from lofarlake_nb.processing.gains.direction_tasks import Phases, Source
@@ -25,6 +28,7 @@ from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.solver import refer
 from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.windows import scans
+from lofarlake_nb.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,30 @@ class Judged:
     reason: str
 
 
+@dataclass(frozen=True)
+class Apart:
+    """Gains that differ between directions.
+
+    Parameters
+    ----------
+    files : list of Path
+        h5parm, one for each Measurement Set; none where no direction is helped.
+    judged : list of Judged
+        What is thought of each direction.
+    notes : list of str
+        Why none was tried, or which Measurement Sets they were solved without.
+
+    Examples
+    --------
+    >>> Apart(notes=["the sources of the model are one group"]).files
+    []
+    """
+
+    files: list[Path] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 def solve(
     sources: Sequence[Source],
     layouts: Sequence[Layout],
@@ -68,7 +96,7 @@ def solve(
     with_beam: bool,
     folder: Path,
     client: distributed.Client,
-) -> tuple[list[Path], list[Judged]]:
+) -> Apart:
     """Solve phases towards groups of a model's sources.
 
     Parameters
@@ -88,9 +116,7 @@ def solve(
 
     Returns
     -------
-    tuple
-        h5parm files, one for each Measurement Set, none where no direction is helped; and what is thought of each
-        direction.
+    Apart
 
     Examples
     --------
@@ -99,36 +125,39 @@ def solve(
     >>> files = zip(averaged.measurement_sets, calibrated.solution_files, strict=True)
     >>> sources = [Source(path, file, np.ones(20)) for path, file in files]
     >>> apart = replace(model, dec=model.dec + np.deg2rad([0, 0, 0, 3]))  # 3C196 in two
-    >>> files, found = solve(sources, layouts, 0, apart, chosen.calibrate, False, Path("directions"), session.client)
-    >>> [one.direction for one in found if one.used], [len(solutions.read(file).directions) for file in files]
+    >>> found = solve(sources, layouts, 0, apart, chosen.calibrate, False, Path("directions"), session.client)
+    >>> used = [one.direction for one in found.judged if one.used]
+    >>> used, [len(solutions.read(file).directions) for file in found.files]
     (['J0813+5113'], [2, 2])
     """
-    power = direction_plan.power(sources[0].path, layouts[0], model, with_beam)
+    alike, notes = _alike(sources, layouts, seconds("direction_interval", parameters.direction_interval))
+    if not alike:
+        return Apart(notes=notes)
+    its, like = [sources[i] for i in alike], layouts[alike[0]]
+    power = direction_plan.power(its[0].path, like, model, with_beam)
     found = grouping.group(model, power, parameters.directions)
-    if len(found) < 2 or not all(np.isfinite(one.noise).any() for one in sources):
-        return [], []
-    if any(not np.array_equal(layout.times, layouts[0].times) for layout in layouts):
-        logger.warning("no gains of directions: the Measurement Sets are of different times")
-        return [], []
-    weight = sum(client.gather([client.submit(direction_tasks.station_weight, s, parameters) for s in sources]))
+    if len(found) < 2:
+        return Apart(notes=["the sources of the model are one group"])
+    weight = sum(client.gather([client.submit(direction_tasks.station_weight, s, parameters) for s in its]))
     if not (weight > 0).any():
-        return [], []
-    most = direction_tasks.most_slots(layouts[0], parameters)
+        return Apart(notes=["no sample has a weight to solve with"])
+    most = direction_tasks.most_slots(like, parameters)
     chosen, faint = direction_plan.chosen(found, weight, most, model, power)
     if len(chosen.its) < 2:
-        return [], _too_faint(faint)
-    bands = direction_plan.close_together(np.array([layout.frequencies.mean() for layout in layouts]))
-    solved = _solved(sources, layouts[0], bands, model, chosen, parameters, with_beam, client)
+        return Apart(judged=_too_faint(faint), notes=notes)
+    middles = np.array([layouts[i].frequencies.mean() for i in alike])
+    bands = direction_plan.close_together(middles)
+    solved = _solved(its, like, bands, model, chosen, parameters, with_beam, client)
     judged = _judge(chosen, solved)
     for one in judged[1:]:
         logger.info("%s, %.2f Jy: %s", one.direction, one.flux_jy, one.reason or f"{100 * one.gain:.2f} % better")
-    used = [0, *(i for i, one in enumerate(judged) if one.used)]
     told = [*judged[1:], *_too_faint(faint)]
-    if len(used) < 2:
-        return [], told
-    frequencies = np.array([np.mean([layouts[i].frequencies.mean() for i in band]) for band in bands])
-    slots, turns = angles([phases.gains for phases in solved], chosen, layouts[0], reference, parameters, frequencies)
-    times = np.interp(slots, np.arange(len(layouts[0].times)), layouts[0].times)
+    if not any(one.used for one in judged):
+        return Apart(judged=told, notes=notes)
+    frequencies = np.array([np.mean(middles[band]) for band in bands])
+    slots, turns = angles([phases.gains for phases in solved], chosen, like, reference, parameters, frequencies)
+    times = np.interp(slots, np.arange(len(like.times)), like.times)
+    used = [0, *(i for i, one in enumerate(judged) if one.used)]
     directions = tuple(replace(chosen.its[i].direction, error=chosen.errors[i] if i else 0.0) for i in used)
     files = []
     for source, layout in zip(sources, layouts, strict=True):
@@ -136,7 +165,33 @@ def solve(
         gains = np.exp(1j * np.moveaxis(turns[..., used], 2, 0) * (frequencies[0] / frequency))
         phases = Gains(refer(gains, reference)[:, :, None, :, None], times, np.array([frequency]), directions)
         files.append(solutions.write(folder / f"{source.path.stem}_directions.h5", phases, layout))
-    return files, told
+    return Apart(files, told, notes)
+
+
+def _alike(sources: Sequence[Source], layouts: Sequence[Layout], reach: float) -> tuple[list[int], list[str]]:
+    """Which Measurement Sets phases can be solved on together, none where some are too far, in s, and what to say."""
+    known = [i for i, one in enumerate(sources) if np.isfinite(one.noise).any()]
+    if not known:
+        return [], ["the noise of no Measurement Set is known"]
+    usual = Counter(layouts[i].times.tobytes() for i in known).most_common(1)[0][0]
+    alike = [i for i in known if layouts[i].times.tobytes() == usual]
+    rest = [i for i in range(len(sources)) if i not in alike]
+    if not rest:
+        return alike, []
+    names = ", ".join(sources[i].path.name for i in rest)
+    away = max(_furthest(layouts[i].times, layouts[alike[0]].times) for i in rest)
+    if away > reach:
+        return [], [f"{names}: slots that are {away:.0f} s from any of the other Measurement Sets'"]
+    return alike, [
+        f"solved on {counted(len(alike), 'Measurement Set')}, and taken for those of other slots or unknown noise "
+        f"too: {names}"
+    ]
+
+
+def _furthest(times: np.ndarray, others: np.ndarray) -> float:
+    """Longest time from any of some times to the next of others, both ascending, s."""
+    after = np.searchsorted(others, times).clip(0, len(others) - 1)
+    return float(np.minimum(np.abs(times - others[after]), np.abs(times - others[np.maximum(after - 1, 0)])).max())
 
 
 def _solved(

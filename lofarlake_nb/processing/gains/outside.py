@@ -17,7 +17,7 @@ from lofarlake_nb.parameters.quantities import quantity
 from lofarlake_nb.processing.gains import direction_solver, screen, solutions
 from lofarlake_nb.processing.gains.correcting import corrected, missing, of_hands
 from lofarlake_nb.processing.sky import beam
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model, SkyModel
 from lofarlake_nb.processing.sky.extended import ENVELOPE
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S, axes, direction_cosines
 
@@ -51,7 +51,7 @@ class Outside:
 
 
 def chosen(
-    model: SkyModel | ModelColumn,
+    model: Model,
     phase_centre: tuple[float, float],
     direction_file: Path | None,
     parameters: CalibrationParameters,
@@ -61,13 +61,13 @@ def chosen(
 
     Parameters
     ----------
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
         Of a column no source can be told apart.
     phase_centre : tuple of float
         Rad.
     direction_file : Path or None
     parameters : CalibrationParameters
-        For the field.
+        For the field; from data that are calibrated already nothing is subtracted without the beams.
     with_beam : bool
 
     Examples
@@ -78,8 +78,10 @@ def chosen(
     >>> len(outside.chosen(model, (2.3, 0.84), None, CalibrationParameters(), False).model.flux)
     4
     """
-    if isinstance(model, ModelColumn) or not parameters.field:
+    if not isinstance(model, SkyModel) or not parameters.field:
         return None
+    if not parameters.solves and not with_beam:
+        return None  # it isn't known through which beams these data see them
     l, m, depth = direction_cosines(model.ra, model.dec, phase_centre)  # noqa: E741 - the field's name
     edge = np.sin(quantity("field", parameters.field, u.rad).value / 2)
     away = (np.maximum(np.abs(l), np.abs(m)) > edge) | (depth < -1)

@@ -10,6 +10,7 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters, seconds
+from lofarlake_nb.processing import checking
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.gains import (
     directions,
@@ -24,13 +25,13 @@ from lofarlake_nb.processing.gains import (
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
 from lofarlake_nb.processing.gains.block import solution_of
 from lofarlake_nb.processing.gains.direction_tasks import Source
-from lofarlake_nb.processing.gains.directions import Judged
+from lofarlake_nb.processing.gains.directions import Apart
 from lofarlake_nb.processing.gains.response import Response
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model, ModelColumn, NoModel, SkyModel
 from lofarlake_nb.processing.windows import BLOCK_BYTES, blocks, groups
 
 # A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
@@ -69,15 +70,13 @@ class Found:
     assessment: Assessment
 
 
-def solve(
-    averaged: Averaged, model: SkyModel | ModelColumn, parameters: CalibrationParameters, client: distributed.Client
-) -> Found:
+def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, client: distributed.Client) -> Found:
     """Solve the gains of all Measurement Sets.
 
     Parameters
     ----------
     averaged : Averaged
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     parameters : CalibrationParameters
     client : distributed.Client
 
@@ -88,8 +87,8 @@ def solve(
     Raises
     ------
     ProcessingError
-        When the Measurement Sets are not of the same stations or lack correlations, or beams are wanted that aren't
-        known.
+        When the Measurement Sets are not of the same stations or lack correlations, beams are wanted that aren't known,
+        or there is no model to solve gains on.
     UsageError
         When there are no solutions to transfer where they are said to be.
 
@@ -99,6 +98,8 @@ def solve(
     >>> [one.gains.shape for one in found.solved], found.assessment.judged.verdict
     ([(30, 4, 20, 2), (30, 4, 20, 2)], 'good')
     """
+    if isinstance(model, NoModel) and parameters.solves:
+        raise ProcessingError("there is no sky model to solve gains on", 'name one, or calibrate with solve "none"')
     paths = averaged.measurement_sets
     receivers = transfer.load(parameters.solutions) if parameters.solutions else None
     layouts: list[Layout] = []
@@ -106,7 +107,7 @@ def solve(
     tasks, responses, transferred = [], [], []
     for path in paths:
         layout = _layout(path, layouts)
-        _check_hands(path, layout, parameters)
+        checking.correlations(path, layout, parameters.solve)
         if not layouts:
             with_beam = _with_beam(path, layout, model, parameters)
         layouts.append(layout)
@@ -127,7 +128,7 @@ def solve(
     solved = [solving.joined(of) for of in parts]
     stations = [Stations(*known) for known in zip(nominal, powers, strict=True)]
     known_bad = {station.name: station for station in averaged.bad_stations}
-    distance = float(np.rad2deg(model.distance(layouts[0].phase_centre)))
+    distance = None if isinstance(model, NoModel) else float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
     if isinstance(model, ModelColumn) or (receivers is None and parameters.solve in ("phase", "none")):
         held = [None] * len(paths)  # beams may be in the column, and amplitudes of 1 hold nothing of anything
@@ -169,20 +170,20 @@ def write_solutions(
 
 def apart(
     paths: tuple[Path, ...],
-    model: SkyModel | ModelColumn,
+    model: Model,
     found: Found,
     files: list[Path],
     parameters: CalibrationParameters,
     folder: Path,
     client: distributed.Client,
-) -> tuple[list[Path], list[Judged]]:
+) -> Apart:
     """Gains that differ between directions, where any are asked for and can be had.
 
     Parameters
     ----------
     paths : tuple of Path
         Averaged Measurement Sets.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     found : Found
     files : list of Path
         From `write_solutions`.
@@ -192,19 +193,23 @@ def apart(
 
     Returns
     -------
-    tuple
-        h5parm files, and what is thought of each direction; see `directions.solve`.
+    Apart
+        See `directions.solve`.
 
     Examples
     --------
     >>> found = solve(averaged, model, chosen.calibrate, session.client)
     >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
     >>> given = chosen.calibrate, Path("directions"), session.client
-    >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196 is one group of sources
-    ([], [])
+    >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196
+    Apart(files=[], judged=[], notes=['the sources of the model are one group'])
     """
-    if not parameters.directions or isinstance(model, ModelColumn) or found.assessment.judged.verdict == "failed":
-        return [], []
+    if not parameters.solves:
+        return Apart(notes=["the data are calibrated already: nothing is solved"])
+    if not parameters.directions or found.assessment.judged.verdict == "failed":
+        return Apart()
+    if not isinstance(model, SkyModel):
+        return Apart(notes=["the model is a column of the data: its sources can't be told apart"])
     sources = [Source(p, f, one.noise) for p, f, one in zip(paths, files, found.solved, strict=True)]
     reference = found.assessment.reference
     return directions.solve(sources, found.layouts, reference, model, parameters, found.with_beam, folder, client)
@@ -212,7 +217,7 @@ def apart(
 
 def apply(
     paths: tuple[Path, ...],
-    model: SkyModel | ModelColumn,
+    model: Model,
     found: Found,
     files: list[Path],
     direction_files: list[Path],
@@ -226,7 +231,7 @@ def apply(
     ----------
     paths : tuple of Path
         Averaged Measurement Sets.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     found : Found
     files, direction_files : list of Path
         From `write_solutions` and `apart`.
@@ -271,11 +276,12 @@ def apply(
     return outputs, float(counts[1] / counts[0])
 
 
-def _with_beam(path: Path, layout: Layout, model: SkyModel | ModelColumn, parameters: CalibrationParameters) -> bool:
+def _with_beam(path: Path, layout: Layout, model: Model, parameters: CalibrationParameters) -> bool:
     """Whether station beams go into the model."""
-    if isinstance(model, ModelColumn) or parameters.beam == "never":
-        return False
-    if parameters.beam == "auto" and (parameters.solve == "none" or model.reach(layout.phase_centre) <= REACH):
+    if parameters.beam == "never" or (parameters.solves and not isinstance(model, SkyModel)):
+        return False  # a column has what it has
+    reach = model.reach(layout.phase_centre) if isinstance(model, SkyModel) else 0.0
+    if parameters.beam == "auto" and (not parameters.solves or reach <= REACH):
         return False
     known = beam.open_telescope(path, layout) is not None
     if parameters.beam == "always" and not known:
@@ -291,10 +297,10 @@ def _response(path: Path, layout: Layout, with_beam: bool, client: distributed.C
 
 
 def _powers(
-    path: Path, layouts: list[Layout], model: SkyModel | ModelColumn, with_beam: bool, client: distributed.Client
+    path: Path, layouts: list[Layout], model: Model, with_beam: bool, client: distributed.Client
 ) -> list[float] | distributed.Future:
     """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
-    if isinstance(model, ModelColumn):
+    if not isinstance(model, SkyModel):
         return [float("nan")] * len(layouts)  # whether beams are in it isn't known
     if with_beam:
         return [1.0] * len(layouts)
@@ -308,15 +314,6 @@ def _layout(path: Path, others: list[Layout]) -> Layout:
     if others and (layout.stations, *_baselines(layout)) != (others[0].stations, *_baselines(others[0])):
         raise ProcessingError(f"{path.name} has other stations or baselines than the first", "process them apart")
     return layout
-
-
-def _check_hands(path: Path, layout: Layout, parameters: CalibrationParameters) -> None:
-    """Refuse what lacks the correlations that are to be solved for."""
-    hands = ", ".join(layout.correlations)
-    if len(layout.correlations) < 2:
-        raise ProcessingError(f"{path.name} has {hands} only", "calibrate data with both parallel hands")
-    if parameters.solve == "full" and len(layout.correlations) < 4:
-        raise ProcessingError(f"{path.name} has {hands}: too little for Jones matrices", 'solve "diagonal"')
 
 
 def _baselines(layout: Layout) -> tuple[bytes, bytes]:

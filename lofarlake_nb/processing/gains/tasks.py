@@ -18,7 +18,7 @@ from lofarlake_nb.processing.gains.correcting import corrected, inverted, missin
 from lofarlake_nb.processing.gains.outside import Outside
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import beam
-from lofarlake_nb.processing.sky.components import ModelColumn, SkyModel
+from lofarlake_nb.processing.sky.components import Model, ModelColumn, NoModel, SkyModel
 from lofarlake_nb.processing.sky.predict import Predictor, direction_cosines
 from lofarlake_nb.processing.windows import blocks, groups
 
@@ -26,7 +26,7 @@ from lofarlake_nb.processing.windows import blocks, groups
 def solve_window(
     path: Path,
     intervals: tuple[int, int],
-    model: SkyModel | ModelColumn,
+    model: Model,
     parameters: CalibrationParameters,
     with_beam: bool,
     transferred: Transferred | None = None,
@@ -39,7 +39,7 @@ def solve_window(
         Averaged Measurement Set, without autocorrelations.
     intervals : tuple of int
         First solution interval, and the one after the last.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     parameters : CalibrationParameters
     with_beam : bool
         Station beams in the model.
@@ -72,7 +72,7 @@ def solve_window(
 def _modelled(
     path: Path,
     layout: Layout,
-    model: SkyModel | ModelColumn,
+    model: Model,
     parameters: CalibrationParameters,
     with_beam: bool,
     times: slice,
@@ -85,7 +85,7 @@ def _modelled(
     path : Path
     layout : Layout
         Its own.
-    model : SkyModel or ModelColumn
+    model : SkyModel, ModelColumn or NoModel
     parameters : CalibrationParameters
     with_beam : bool
     times : slice
@@ -107,6 +107,13 @@ def _modelled(
             return make(found, found[model.name], layout, piece, parameters)
 
         return stored
+    if isinstance(model, NoModel):
+
+        def nothing(piece: slice) -> Block:
+            found = read(columns, piece)
+            return make(found, np.zeros((*found["DATA"].shape[:3], 1), np.complex64), layout, piece, parameters)
+
+        return nothing
     expected = predictor(path, layout, model, parameters, with_beam, times)
     kept: dict[int, Block] = {}
 

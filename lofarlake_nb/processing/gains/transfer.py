@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from lofarlake_nb.errors import UsageError
@@ -220,12 +221,20 @@ def _read(file: Path) -> tuple[solutions.Gains, tuple[str, ...]]:
     try:
         gains, names = solutions.read(file), solutions.stations(file)
     except (OSError, KeyError, ValueError) as error:
-        raise UsageError(f"solutions: {file} is no h5parm with amplitudes and phases: {error}", _GIVE) from error
+        what = _tables(file) if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"solutions: {file} is no h5parm with amplitudes and phases: {what}", _GIVE) from error
     if len(gains.directions) == 1:  # that of all: DP3 can write it so
         gains = replace(gains, values=gains.values[0], directions=())
     if gains.directions:
         raise UsageError(f"solutions: {file} holds gains of {len(gains.directions)} directions", _GIVE)
     return gains, names
+
+
+def _tables(file: Path) -> str:
+    """What is in a file that lacks something."""
+    with h5py.File(file) as opened:
+        there = [f"{name}/{table}" for name, of in opened.items() if isinstance(of, h5py.Group) for table in of]
+    return f"expected sol000/amplitude000 and sol000/phase000, there are {', '.join(there) or 'none'}"
 
 
 def separate(gains: Sequence[solutions.Gains], stations: tuple[str, ...]) -> Transferred:

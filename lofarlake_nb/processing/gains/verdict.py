@@ -72,6 +72,8 @@ class Evidence:
         Of the model from the phase centre.
     solved : bool
         Whether the solver found any solution, be it one that is left out.
+    modelled : bool
+        Whether there is a model to hold the data against.
     flux_scale, gain_scale : float or None
         In units of the usual ones, see `sensitivity`; None where not known.
 
@@ -88,6 +90,7 @@ class Evidence:
     failed_fraction: float
     distance_deg: float
     solved: bool = True
+    modelled: bool = True
     flux_scale: float | None = None
     gain_scale: float | None = None
 
@@ -176,6 +179,8 @@ def judge(held_out: np.ndarray, evidence: Evidence) -> Verdict:
         return Verdict("doubtful", ("no station has the data for a solution",), None)
     if evidence.n_good < 2:
         return Verdict("failed", (f"{counted(evidence.n_good, 'station has')} solutions",), None)
+    if not evidence.modelled:
+        return Verdict("doubtful", ("there is no sky model to judge the data by",), None)
     measured, thermal = phase_rms(held_out)
     if any(value is None for value in measured):
         return Verdict("doubtful", ("no solutions with slots beside them to test them on",), None)

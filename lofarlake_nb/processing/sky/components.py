@@ -131,6 +131,28 @@ class ModelColumn:
         return 0.0
 
 
+@dataclass(frozen=True)
+class NoModel:
+    """No model at all: enough for data that are calibrated already, which then nothing can judge.
+
+    Parameters
+    ----------
+    name, source : str
+        In words.
+
+    Examples
+    --------
+    >>> NoModel().name
+    'none'
+    """
+
+    name: str = "none"
+    source: str = "no model"
+
+
+Model = SkyModel | ModelColumn | NoModel
+
+
 def _unit(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
