@@ -103,7 +103,7 @@ def test_nothing_that_fits_is_left_out(lake, scopes, kind):
 )
 def test_what_rucio_can_compare_is_not_fetched(lake, scopes, asked, most):
     scope, _ = scopes["plain"]
-    left = search._narrowed(lake, scope, narrowing.clauses(asked))
+    left = search.narrowed(lake, scope, narrowing.clauses(asked))
     assert 0 < len(left) <= most
 
 
