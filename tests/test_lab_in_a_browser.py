@@ -130,18 +130,6 @@ def test_it_opens_on_the_landing_notebook_which_runs(page):
     shots(page, "landing", lambda: page.evaluate(SHOW_TOP))
 
 
-def test_a_terminal_has_the_command_and_opens_above_the_notebooks(page, tmp_path):
-    page.evaluate(TYPE, f"lofarlake simulate --help > {tmp_path}/said; pwd > {tmp_path}/where; touch {tmp_path}/done")
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "done").exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    page.evaluate("() => window.terminal.dispose()")
-    assert "usage: lofarlake simulate" in (tmp_path / "said").read_text()
-    assert (
-        len(list(Path((tmp_path / "where").read_text().strip()).glob("lofarlake-notebooks*/0_start_here.ipynb"))) == 1
-    )
-
-
 def test_the_panel_searches_the_lake(page):
     page.evaluate(OPEN_PANEL)
     panel = page.locator("[id='rucio-jupyterlab:panel']")
@@ -211,6 +199,18 @@ def test_dasks_dashboard_is_beside_the_notebook(page, running):
     shots(page, "dask")
     page.evaluate(OPEN, f"{folder.name}/0_start_here.ipynb")
     page.evaluate(IN_KERNEL, "session.close()")
+
+
+def test_a_terminal_has_the_command_and_opens_above_the_notebooks(page, tmp_path):
+    page.evaluate(TYPE, f"lofarlake simulate --help > {tmp_path}/said; pwd > {tmp_path}/where; touch {tmp_path}/done")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "done").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    page.evaluate("() => window.terminal.dispose()")
+    assert "usage: lofarlake simulate" in (tmp_path / "said").read_text()
+    assert (
+        len(list(Path((tmp_path / "where").read_text().strip()).glob("lofarlake-notebooks*/0_start_here.ipynb"))) == 1
+    )
 
 
 def test_a_page_for_people_who_only_look(page, running, lake_with_image, tmp_path):

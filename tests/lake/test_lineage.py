@@ -1,10 +1,11 @@
 """From an observation to its results: by the sky, by a search, and by the lineage."""
 
+import os
 import time
 
 import pytest
 
-from lofarlake_nb.lake import holdings, ingest, lineage, metadata, results, search
+from lofarlake_nb.lake import client, holdings, ingest, lineage, metadata, results, search
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.observations import observations
 from lofarlake_nb.lake.query import Query
@@ -109,11 +110,13 @@ def test_results_are_found_whatever_the_inputs_name(lake, unique, tmp_path, midd
     assert [str(one) for one in lineage.made_from(lake, observed)] == [f"lofar:{unique}_made"]
 
 
-def test_few_calls_find_them_among_many(lake, observed, keep, unique):
+def test_few_calls_find_them_among_many(lake, keep, unique):
+    scope = f"many_{os.urandom(4).hex()}"  # other tests list lofar
+    client.connect(lake.home, administrator=True).call("add_scope", "lofar", scope)
     names = [f"{unique}_{n}" for n in range(1200)]
     for some in (names[:600], names[600:]):
-        lake.call("add_datasets", [DID("lofar", name).parts for name in some])
-    metadata.write(lake, {DID("lofar", name): {"target": "other"} for name in names})
-    result, before = keep(observed), lake.calls
-    assert [str(one) for one in lineage.made_from(lake, observed)] == [result]
+        lake.call("add_datasets", [DID(scope, name).parts for name in some])
+    metadata.write(lake, {DID(scope, name): {"target": "other"} for name in names})
+    result, before = keep(f"{scope}:{names[0]}"), lake.calls
+    assert [str(one) for one in lineage.made_from(lake, f"{scope}:{names[0]}")] == [result]
     assert lake.calls - before == 3

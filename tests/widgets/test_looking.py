@@ -109,11 +109,12 @@ def test_elsewhere_the_viewer_takes_a_path(image):
 
 def test_no_run_is_started_or_stopped(only_looking, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "observation").mkdir()
     shown = form.stage_form("1_ingest", observation="observation")
     assert not {"Run", "Stop"} & controls(shown.widget)
     shown.begin()
     assert "run 1_ingest: this page is for looking" in shown.status.value
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "observation"]
     (tmp_path / "run.json").write_text('{"notebook": "1_ingest.ipynb"}')
     with pytest.raises(OnlyLooking, match=r"stop 1_ingest\.ipynb"):
         background.Run(tmp_path).stop()
