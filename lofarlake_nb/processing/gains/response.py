@@ -1,5 +1,6 @@
 """What stations see towards the phase centre: gains that were solved without station beams hold it too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.gains import sensitivity
 from lofarlake_nb.processing.gains.correcting import of_hands
 from lofarlake_nb.processing.sky import beam
 
@@ -91,3 +93,19 @@ def towards_centre(path: Path, layout: Layout) -> Response | None:
     except ProcessingError:
         return None
     return Response(seen.times, of_hands(seen.jones[:, :, 0].reshape(len(seen.times), -1, 4)).astype(float))
+
+
+def seen(paths: Sequence[Path], layouts: Sequence[Layout]) -> tuple[list[float], list[Response | None]]:
+    """What dipoles see towards the phase centre of each Measurement Set; one task, as EveryBeam is slow to begin.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> powers, found = seen(paths[:1], [measurement_set.layout(paths[0])])
+    >>> round(powers[0], 2), found[0].amplitude.shape
+    (0.99, (4, 20, 2))
+    """
+    return (
+        sensitivity.element_powers(paths[0], layouts),
+        [towards_centre(path, layout) for path, layout in zip(paths, layouts, strict=True)],
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import distributed
 import numpy as np
@@ -104,35 +105,44 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     receivers = transfer.load(parameters.solutions) if parameters.solutions else None
     layouts: list[Layout] = []
     with_beam = False
-    tasks, responses, transferred = [], [], []
+    tasks: list[list[distributed.Future]] = []
+    held: list[Any] = []
+    transferred: list[Any] = []
     for path in paths:
         layout = _layout(path, layouts)
         checking.correlations(path, layout, parameters.solve)
         if not layouts:
             with_beam = _with_beam(path, layout, model, parameters)
         layouts.append(layout)
-        responses.append(_response(path, layout, with_beam, client))
-        own = None if receivers is None else client.submit(transfer.through, receivers, responses[-1], pure=False)
-        transferred.append(own)
+        if receivers is None:
+            transferred.append(None)
+        else:
+            held.append(_response(path, layout, with_beam, client))
+            transferred.append(client.submit(transfer.through, receivers, held[-1], pure=False))
         # Visibilities are read in pieces: of a whole block a task keeps the model alone.
         ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots), BLOCK_BYTES)
         tasks.append(
-            [client.submit(solve_window, path, part, model, parameters, with_beam, own, pure=False) for part in ranges]
+            [
+                client.submit(solve_window, path, part, model, parameters, with_beam, transferred[-1], pure=False)
+                for part in ranges
+            ]
         )
-    powers = _powers(paths[0], layouts, model, with_beam, client)
+    seen = _seen(paths, layouts, model, with_beam, client)
     nominal = [
         sensitivity.expected(layout, measurement_set.antenna_set(path))
         for path, layout in zip(paths, layouts, strict=True)
     ]
-    parts, powers, held, transferred = client.gather((tasks, powers, responses, transferred))
+    parts, (powers, responses), held, transferred = client.gather((tasks, seen, held, transferred))
+    if receivers is not None and not isinstance(model, ModelColumn):
+        responses = held
+    elif parameters.solve in ("phase", "none"):
+        responses = [None] * len(paths)  # amplitudes of 1 hold nothing of anything
     solved = [solving.joined(of) for of in parts]
     stations = [Stations(*known) for known in zip(nominal, powers, strict=True)]
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = None if isinstance(model, NoModel) else float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
-    if isinstance(model, ModelColumn) or (receivers is None and parameters.solve in ("phase", "none")):
-        held = [None] * len(paths)  # beams may be in the column, and amplitudes of 1 hold nothing of anything
-    return Found(layouts, solved, with_beam, transferred, held, assessment)
+    return Found(layouts, solved, with_beam, transferred, responses, assessment)
 
 
 def write_solutions(
@@ -296,16 +306,16 @@ def _response(path: Path, layout: Layout, with_beam: bool, client: distributed.C
     return client.submit(response.towards_centre, path, replace(layout, rows=layout.rows[:0]), pure=False)
 
 
-def _powers(
-    path: Path, layouts: list[Layout], model: Model, with_beam: bool, client: distributed.Client
-) -> list[float] | distributed.Future:
-    """What the dipoles see towards the phase centre, relative to the zenith, that the gains have taken up."""
+def _seen(
+    paths: tuple[Path, ...], layouts: list[Layout], model: Model, with_beam: bool, client: distributed.Client
+) -> tuple[list[float], list[Response | None]] | distributed.Future:
+    """What dipoles see towards the phase centre, and gains took up: powers relative to the zenith, amplitudes."""
     if not isinstance(model, SkyModel):
-        return [float("nan")] * len(layouts)  # whether beams are in it isn't known
+        return [float("nan")] * len(layouts), [None] * len(layouts)  # whether beams are in it isn't known
     if with_beam:
-        return [1.0] * len(layouts)
+        return [1.0] * len(layouts), [response.of_receivers(layout) for layout in layouts]
     brief = [replace(layout, rows=layout.rows[:0]) for layout in layouts]
-    return client.submit(sensitivity.element_powers, path, brief, pure=False)
+    return client.submit(response.seen, list(paths), brief, pure=False)
 
 
 def _layout(path: Path, others: list[Layout]) -> Layout:
