@@ -133,7 +133,14 @@ def test_what_is_averaged_has_one_field_and_its_beams(averaged, expected, tmp_pa
         size = Geometry(64, np.deg2rad(0.1), 0.0, np.inf, 0.0, (0.0, 0.8))
         field = station_beams.station_beams(path, layout, size, float(layout.frequencies.mean()))
         described = replace(measurement_set.describe(path), path=None)
-        pairs.append((beams_of(path), field.jones, sensitivity.element_powers(path, [layout]), described))
+        pairs.append(
+            (
+                beams_of(path),
+                field.jones,
+                sensitivity.element_powers(beam.open_telescope(path, layout), [layout]),
+                described,
+            )
+        )
         with measurement_set.opened(path) as ms:
             for name in ("FIELD", "SPECTRAL_WINDOW", "OBSERVATION", "DATA_DESCRIPTION"):
                 assert measurement_set.first_row(ms, name, 1) == {}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def of_receivers(layout: Layout) -> Response:
     return Response(layout.times[:1], np.ones((1, len(layout.stations), 2)))
 
 
-def towards_centre(path: Path, layout: Layout) -> Response | None:
+def towards_centre(path: Path, layout: Layout, telescope: Any = None) -> Response | None:
     """What gains hold that were solved without beams; a task.
 
     Parameters
@@ -72,6 +73,8 @@ def towards_centre(path: Path, layout: Layout) -> Response | None:
         Measurement Set with LOFAR's antenna tables.
     layout : Layout
         Its own.
+    telescope : everybeam.Telescope, optional
+        As `beam.evaluate` takes it.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def towards_centre(path: Path, layout: Layout) -> Response | None:
     engines.prepare()
     interval = max(INTERVAL, float(np.ptp(layout.times)) / (MOST_MOMENTS - 1))
     try:
-        seen = beam.towards_centre(path, layout, interval, slice(None))
+        seen = beam.towards_centre(path, layout, interval, slice(None), telescope)
     except ProcessingError:
         return None
     return Response(seen.times, of_hands(seen.jones[:, :, 0].reshape(len(seen.times), -1, 4)).astype(float))
@@ -105,7 +108,9 @@ def seen(paths: Sequence[Path], layouts: Sequence[Layout]) -> tuple[list[float],
     >>> round(powers[0], 2), found[0].amplitude.shape
     (0.99, (4, 20, 2))
     """
+    engines.prepare()
+    telescope = beam.open_telescope(paths[0], layouts[0])  # once: reading it takes longer than asking it
     return (
-        sensitivity.element_powers(paths[0], layouts),
-        [towards_centre(path, layout) for path, layout in zip(paths, layouts, strict=True)],
+        sensitivity.element_powers(telescope, layouts),
+        [towards_centre(path, layout, telescope) for path, layout in zip(paths, layouts, strict=True)],
     )

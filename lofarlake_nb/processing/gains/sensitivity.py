@@ -7,7 +7,7 @@ shows. The published figures are those towards the zenith; elsewhere the dipoles
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,15 +101,15 @@ def expected(layout: Layout, antenna_set: str) -> np.ndarray:
     return float(np.interp(layout.frequencies.mean(), SEFD_HZ, SEFD_CORE_JY)) * CORE_TILES / tiles
 
 
-def element_powers(path: Path, layouts: Sequence[Layout]) -> list[float]:
+def element_powers(telescope: Any, layouts: Sequence[Layout]) -> list[float]:
     """Power that a station's dipoles see towards the phase centre, relative to the zenith.
 
     Parameters
     ----------
-    path : Path
-        Measurement Set with LOFAR's antenna tables.
+    telescope : everybeam.Telescope or None
+        From `beam.open_telescope`.
     layouts : sequence of Layout
-        Of Measurement Sets of the same stations.
+        Of Measurement Sets of its stations.
 
     Returns
     -------
@@ -120,19 +120,18 @@ def element_powers(path: Path, layouts: Sequence[Layout]) -> list[float]:
     Examples
     --------
     >>> from lofarlake_nb.observation import measurement_set
+    >>> from lofarlake_nb.processing.sky import beam
     >>> path = averaged.measurement_sets[0]
-    >>> [round(power, 2) for power in element_powers(path, [measurement_set.layout(path)])]
+    >>> layout = measurement_set.layout(path)
+    >>> [round(power, 2) for power in element_powers(beam.open_telescope(path, layout), [layout])]
     [0.99]
     """
-    from lofarlake_nb.processing.sky import beam
-
-    found = beam.open_telescope(path, layouts[0])  # once: reading it takes longer than asking it
-    if found is None:
+    if telescope is None:
         return [float("nan")] * len(layouts)
     powers = []
     for layout in layouts:
         time = float(layout.times[len(layout.times) // 2])
-        jones = found.station_response(time, 0, float(layout.frequencies.mean()), *map(float, layout.phase_centre))
+        jones = telescope.station_response(time, 0, float(layout.frequencies.mean()), *map(float, layout.phase_centre))
         powers.append(float((np.abs(np.asarray(jones)) ** 2).sum() / 2))
     return powers
 

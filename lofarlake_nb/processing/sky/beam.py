@@ -142,7 +142,15 @@ def moments(layout: Layout, interval: float) -> np.ndarray:
     return np.linspace(first, last, 1 + int(np.ceil((last - first) / interval - 1e-9)))
 
 
-def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, interval: float, times: slice) -> Beam:
+def evaluate(
+    path: Path,
+    layout: Layout,
+    lm: np.ndarray,
+    places: np.ndarray,
+    interval: float,
+    times: slice,
+    telescope: Any = None,
+) -> Beam:
     """Beams of every station towards the sources of a model, over some slots.
 
     Parameters
@@ -159,6 +167,8 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
         Between two evaluations, s.
     times : slice
         Slots that it is wanted for.
+    telescope : everybeam.Telescope, optional
+        From `open_telescope`, of the same stations and field; by default that of the Measurement Set.
 
     Returns
     -------
@@ -177,7 +187,7 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     >>> round(centre, 1), north < 0.5 * centre
     (0.7, True)
     """
-    telescope = open_telescope(path, layout)
+    telescope = open_telescope(path, layout) if telescope is None else telescope
     if telescope is None:
         raise ProcessingError(
             f"{Path(path).name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"'
@@ -191,7 +201,7 @@ def evaluate(path: Path, layout: Layout, lm: np.ndarray, places: np.ndarray, int
     return Beam(wanted, in_hands(np.stack(found), layout.correlations))
 
 
-def towards_centre(path: Path, layout: Layout, interval: float, times: slice) -> Beam:
+def towards_centre(path: Path, layout: Layout, interval: float, times: slice, telescope: Any = None) -> Beam:
     """Beams towards the phase centre alone; parameters and errors as of `evaluate`.
 
     Examples
@@ -200,7 +210,8 @@ def towards_centre(path: Path, layout: Layout, interval: float, times: slice) ->
     >>> towards_centre(paths[0], layout, 60.0, slice(0, 4)).jones.shape
     (2, 20, 1, 2, 2)
     """
-    return evaluate(path, layout, np.zeros((1, 2)), np.array([layout.phase_centre]), interval, times)
+    centre = np.array([layout.phase_centre])
+    return evaluate(path, layout, np.zeros((1, 2)), centre, interval, times, telescope)
 
 
 def _pointing(path: Path, layout: Layout) -> np.ndarray:
