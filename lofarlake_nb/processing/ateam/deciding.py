@@ -103,7 +103,8 @@ def decide(
     limit, radius = level(parameters, target), np.rad2deg(beams_to_edge(parameters, [target])[0])
     verdicts = []
     for bright in asked:
-        elevation = float(np.rad2deg(uvw.elevations(times, target.positions[0], bright.direction).max()))
+        # To a thousandth: casacore's nutation is interpolated from what a worker asked before, which makes 3e-8 deg.
+        elevation = round(float(np.rad2deg(uvw.elevations(times, target.positions[0], bright.direction).max())), 3)
         seen = (
             bright.name,
             elevation,
