@@ -21,7 +21,7 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import sky_model
 from lofarlake_nb.processing.gains import block, sensitivity, solving
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
-from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky import telescopes
 from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.sky.predict import visibilities
 
@@ -53,7 +53,7 @@ def load(path: Path) -> Scan:
     return Scan(
         layout,
         {name: values[:, cross] for name, values in columns.items()},
-        Stations(nominal, sensitivity.element_powers(beam.open_telescope(path, layout), [layout])[0]),
+        Stations(nominal, sensitivity.element_powers(telescopes.known(path, layout), [layout])[0]),
         sky_model.load("", layout.phase_centre),
     )
 

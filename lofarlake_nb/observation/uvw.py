@@ -1,12 +1,13 @@
 """Baseline coordinates by casacore's measures, to which LOFAR's own correlator agrees within a millimetre."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from casacore.measures import measures
 from casacore.quanta import quantity
 
-from lofarlake_nb.observation.measures import use_packaged_data
+from lofarlake_nb.observation.measures import use_packaged_data, without_alarm
 
 SIDEREAL_DAY = 86164.0905  # s
 
@@ -158,11 +159,20 @@ def elevations(times: np.ndarray, position: np.ndarray, direction: tuple[float, 
 
 
 def _frame(position: np.ndarray, phase_centre: tuple[float, float]) -> Any:
-    use_packaged_data()
+    _read_tables()
     frame = measures()
     frame.do_frame(frame.position("ITRF", *(quantity(float(x), "m") for x in position)))
     frame.do_frame(frame.direction("J2000", quantity(phase_centre[0], "rad"), quantity(phase_centre[1], "rad")))
     return frame
+
+
+@cache
+def _read_tables() -> None:
+    """Let casacore read what it knows of leap seconds, once a process."""
+    use_packaged_data()
+    frame = measures()
+    with without_alarm():
+        frame.measure(frame.epoch("UTC", quantity(51544.5, "d")), "TAI")
 
 
 def _itrf_to_j2000(frame: Any, time: float) -> np.ndarray:

@@ -1,18 +1,24 @@
 """The steps' compiled kernels, each run once on next to nothing: loading them is what takes time, or compiling them."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from lofarlake_nb.observation import uvw
 from lofarlake_nb.observation.measurement_set import Layout
+from lofarlake_nb.observation.stations import StationField
+from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import calibration, engines, imaging, sky_model
 from lofarlake_nb.processing.averages.mean import weighted_mean
 from lofarlake_nb.processing.flags import samples, together
-from lofarlake_nb.processing.gains import block, solving
+from lofarlake_nb.processing.gains import block, sensitivity, solving
 from lofarlake_nb.processing.gains.correcting import corrected, weigh
 from lofarlake_nb.processing.images import facet_cells
 from lofarlake_nb.processing.images.chunks import Chunk
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.sky import telescopes
 from lofarlake_nb.processing.sky.beam import Beam
 from lofarlake_nb.processing.sky.predict import Predictor
 
@@ -65,8 +71,15 @@ def _predict() -> None:
 
 
 def _beam() -> None:
-    """EveryBeam, without which gains have no scale."""
-    import everybeam  # noqa: F401 - after its environment is set
+    """What dipoles see, without which gains have no scale: EveryBeam and casacore with the tables that they read."""
+    core = np.array([3826577.0, 461022.0, 5064892.0])
+    fields = [
+        StationField(name, core, np.eye(3), np.zeros((24, 3)), np.zeros((16, 3)), 0.0) for name in LAYOUT.stations
+    ]
+    layout = replace(LAYOUT, times=telescopes.QUESTION[0] + LAYOUT.times, positions=np.tile(core, (STATIONS, 1)))
+    telescope = telescopes.of_stations(layout, Identity("", "0", "3C196", "none.MS", 0), fields)
+    uvw.directions(layout.times[:1], core, layout.phase_centre, *np.zeros((2, 1)))
+    sensitivity.element_powers(telescope, [layout])
 
 
 def _calibrate() -> None:

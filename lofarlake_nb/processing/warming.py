@@ -1,4 +1,4 @@
-"""What workers load as soon as they run, so that no task has to wait for it: the engines, the compiled kernels.
+"""What workers load as soon as they run, so that no task has to wait for it: engines, their tables, compiled kernels.
 
 Loading it takes a worker seconds; compiling it, once after an installation, many more.
 """

@@ -13,7 +13,7 @@ from lofarlake_nb.processing.gains.tasks import apply_one, predictor
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.station_beams import station_beams
 from lofarlake_nb.processing.images.stokes import stokes
-from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky import beam, telescopes
 from lofarlake_nb.processing.sky.predict import direction_cosines
 from lofarlake_nb.processing.sky_model import calibrator
 
@@ -37,7 +37,7 @@ def evaluated(seen):
 
 def test_each_source_is_seen_as_everybeam_says(seen):
     path, layout, _, places = seen
-    telescope = beam.open_telescope(path, layout)
+    telescope = telescopes.known(path, layout)
     where = float(layout.times[0]), float(layout.frequencies.mean())
     for station in (0, len(layout.stations) - 1):
         theirs = [telescope.station_response(where[0], station, where[1], *map(float, place)) for place in places]
@@ -54,7 +54,7 @@ def test_what_a_beam_leaves_of_sources_is_told_of_the_middle_of_the_observation(
     path, layout, _, places = seen
     model = replace(calibrator("3C196"), ra=places[:4, 0], dec=places[:4, 1])
     time, frequency = float(layout.times[len(layout.times) // 2]), float(layout.frequencies.mean())
-    telescope = beam.open_telescope(path, layout)
+    telescope = telescopes.known(path, layout)
     theirs = [telescope.station_response(time, 0, frequency, *map(float, place)) for place in places[:4]]
     power = (np.abs(np.stack(theirs)) ** 2).sum(axis=(1, 2))
     np.testing.assert_allclose(direction_plan.power(path, layout, model, True), power / power[0], rtol=1e-3)
@@ -153,7 +153,7 @@ def test_an_image_has_the_beams_of_the_hands_of_its_data(seen, tmp_path, feeds):
     layout = measurement_set.layout(path)
     found = station_beams(path, layout, Geometry(64, 1e-3, 0.0, np.inf, 0.0, layout.phase_centre), 135e6)
     half = found.jones.shape[2] // 2
-    telescope = beam.load_telescope(seen[0], seen[1])
+    telescope = telescopes.of_field(seen[0], seen[1])
     ra, dec = layout.phase_centre
     directions = (ra, dec), (ra, dec + 5 * found.step)
     its = [np.asarray(telescope.station_response(float(found.times[0]), 0, 135e6, *d)) for d in directions]

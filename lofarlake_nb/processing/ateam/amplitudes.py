@@ -8,7 +8,7 @@ from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import uvw
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.ateam.sources import Bright
-from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky import beam, telescopes
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 # The beam's sidelobes drift over a source in minutes.
@@ -69,7 +69,7 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
     """
     frequency = float(layout.frequencies.mean())
     try:
-        telescope = beam.load_telescope(path, layout)
+        telescope = telescopes.of_field(path, layout)
         found = np.array(
             [
                 [

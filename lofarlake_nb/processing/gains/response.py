@@ -12,7 +12,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.gains import sensitivity
 from lofarlake_nb.processing.gains.correcting import of_hands
-from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky import beam, telescopes
 
 # Between evaluations, s: in this time a field's elevation changes by 2.5 degrees at the most.
 INTERVAL = 600.0
@@ -109,7 +109,7 @@ def seen(paths: Sequence[Path], layouts: Sequence[Layout]) -> tuple[list[float],
     (0.99, (4, 20, 2))
     """
     engines.prepare()
-    telescope = beam.open_telescope(paths[0], layouts[0])  # once: reading it takes longer than asking it
+    telescope = telescopes.known(paths[0], layouts[0])  # once: reading it takes longer than asking it
     return (
         sensitivity.element_powers(telescope, layouts),
         [towards_centre(path, layout, telescope) for path, layout in zip(paths, layouts, strict=True)],

@@ -107,7 +107,7 @@ def element_powers(telescope: Any, layouts: Sequence[Layout]) -> list[float]:
     Parameters
     ----------
     telescope : everybeam.Telescope or None
-        From `beam.open_telescope`.
+        From `sky.telescopes.known`.
     layouts : sequence of Layout
         Of Measurement Sets of its stations.
 
@@ -120,10 +120,10 @@ def element_powers(telescope: Any, layouts: Sequence[Layout]) -> list[float]:
     Examples
     --------
     >>> from lofarlake_nb.observation import measurement_set
-    >>> from lofarlake_nb.processing.sky import beam
+    >>> from lofarlake_nb.processing.sky import telescopes
     >>> path = averaged.measurement_sets[0]
     >>> layout = measurement_set.layout(path)
-    >>> [round(power, 2) for power in element_powers(beam.open_telescope(path, layout), [layout])]
+    >>> [round(power, 2) for power in element_powers(telescopes.known(path, layout), [layout])]
     [0.99]
     """
     if telescope is None:

@@ -31,7 +31,7 @@ from lofarlake_nb.processing.gains.response import Response
 from lofarlake_nb.processing.gains.solutions import Gains
 from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
-from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky import telescopes
 from lofarlake_nb.processing.sky.components import Model, ModelColumn, NoModel, SkyModel
 from lofarlake_nb.processing.windows import BLOCK_BYTES, blocks, groups
 
@@ -293,7 +293,7 @@ def _with_beam(path: Path, layout: Layout, model: Model, parameters: Calibration
     reach = model.reach(layout.phase_centre) if isinstance(model, SkyModel) else 0.0
     if parameters.beam == "auto" and (not parameters.solves or reach <= REACH):
         return False
-    known = beam.open_telescope(path, layout) is not None
+    known = telescopes.known(path, layout) is not None
     if parameters.beam == "always" and not known:
         raise ProcessingError(f"{path.name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"')
     return known

@@ -11,7 +11,7 @@ import scipy.interpolate
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.sky import beam
+from lofarlake_nb.processing.sky import beam, telescopes
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     import everybeam  # after its environment is set
 
     try:
-        telescope = everybeam.load_telescope(str(path), data_column="CORRECTED_DATA", element_response_model="hamaker")
+        telescope = telescopes.opened(path, data_column="CORRECTED_DATA")
     except RuntimeError as error:
         logger.warning("no primary beam: EveryBeam says of %s: %s", path.name, error)
         return None

@@ -1,18 +1,15 @@
 """Station beams by EveryBeam: how each station sees each source."""
 
-import dataclasses
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from lofarlake_nb.observation import writer
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.processing import engines
+from lofarlake_nb.processing.sky import telescopes
 
 # Pixels of the grid on which EveryBeam computes beams: one of 0.2° is a sixteenth of the narrowest beam at 135 MHz, and
 # cubic interpolation between them errs by less than 1e-3 of the peak.
@@ -126,13 +123,7 @@ def station_beams(
     engines.prepare()
     import everybeam  # after its environment is set
 
-    # EveryBeam knows a telescope only as a Measurement Set: a row a baseline is enough.
-    brief = dataclasses.replace(layout, times=layout.times[:1])
-    with tempfile.TemporaryDirectory() as folder:
-        example = Path(folder) / "stations.MS"
-        with writer.create(example, brief, identity=identity, fields=fields):
-            pass
-        telescope = everybeam.load_telescope(str(example), element_response_model="hamaker")
+    telescope = telescopes.of_stations(layout, identity, fields)
 
     def seen(centre: tuple[float, float], pixels: int, step: float, time: float) -> np.ndarray:
         settings = everybeam.GridSettings()

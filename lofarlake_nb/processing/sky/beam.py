@@ -1,6 +1,5 @@
 """Station beams by EveryBeam, for an observation on disk: how each station sees the sources of a model."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.observation import single, uvw
+from lofarlake_nb.observation import uvw
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.observation.tables import first_row, opened
-from lofarlake_nb.processing import engines
-
-logger = logging.getLogger(__name__)
+from lofarlake_nb.processing.sky import telescopes
 
 # Pixel of the grid on which EveryBeam computes beams, rad at 150 MHz. A station of 41 m makes nothing finer than 2.8°:
 # interpolation by polynomials of the fifth degree errs by less than 1e-4 of the peak.
@@ -85,38 +82,6 @@ def in_hands(jones: np.ndarray, correlations: tuple[str, ...]) -> np.ndarray:
     return CIRCULAR @ jones @ CIRCULAR.conj().T
 
 
-def load_telescope(path: Path, layout: Layout) -> Any:
-    """EveryBeam's telescope, pointed as it was for a layout's field; it raises what it likes where it knows none.
-
-    Examples
-    --------
-    >>> telescope = load_telescope(paths[0], flagged.sources[0].layout())
-    >>> type(telescope).__name__
-    'LOFAR'
-    """
-    engines.prepare()
-    import everybeam  # after its environment is set
-
-    with single.tables_of_one(path, layout) as alone:
-        return everybeam.load_telescope(str(alone), element_response_model="hamaker")
-
-
-def open_telescope(path: Path, layout: Layout) -> Any | None:
-    """As `load_telescope`; None where EveryBeam doesn't know one.
-
-    Examples
-    --------
-    >>> layout = flagged.sources[0].layout()
-    >>> [open_telescope(path, layout) is None for path in (paths[0], Path("sources.csv"))]
-    [False, True]
-    """
-    try:
-        return load_telescope(path, layout)
-    except Exception as error:  # EveryBeam's own errors come as RuntimeError, or as none that Python knows
-        logger.info("no station beams for %s: %s", Path(path).name, " ".join(str(error).split())[:200])
-        return None
-
-
 def moments(layout: Layout, interval: float) -> np.ndarray:
     """Times to evaluate a beam at so that neighbours are at most an interval apart.
 
@@ -168,7 +133,7 @@ def evaluate(
     times : slice
         Slots that it is wanted for.
     telescope : everybeam.Telescope, optional
-        From `open_telescope`, of the same stations and field; by default that of the Measurement Set.
+        From `telescopes.known`, of the same stations and field; by default that of the Measurement Set.
 
     Returns
     -------
@@ -187,7 +152,7 @@ def evaluate(
     >>> round(centre, 1), north < 0.5 * centre
     (0.7, True)
     """
-    telescope = open_telescope(path, layout) if telescope is None else telescope
+    telescope = telescopes.known(path, layout) if telescope is None else telescope
     if telescope is None:
         raise ProcessingError(
             f"{Path(path).name}: EveryBeam knows no beam of its stations", 'calibrate with beam "never"'
