@@ -60,7 +60,8 @@ def once(
         Does the step and returns its result, which must survive JSON.
     products : callable
         From a result, the files or folders that must exist for it to count as done, all beside the record: where a
-        folder was copied, those of the first one may have been made again by now.
+        folder was copied, those of the first one may have been made again by now. A KeyError means that the record
+        lacks what this version wants, and the step is done again.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def once(
         except ValueError:
             kept = {}  # a record cut short by a crash: the step is done again
         is_whole = isinstance(kept, dict) and isinstance(kept.get("result"), dict)
-        if is_whole and kept.get("key") == step_key and _are_there(products(kept["result"]), record.parent):
+        if is_whole and kept.get("key") == step_key and _are_there(products, kept["result"], record.parent):
             return kept["result"]
         record.unlink(missing_ok=True)
     with _alone(record.parent):
@@ -93,10 +94,14 @@ def once(
     return result
 
 
-def _are_there(products: Iterable[Path], folder: Path) -> bool:
+def _are_there(products: Callable[[dict], Iterable[Path]], result: dict[str, Any], folder: Path) -> bool:
     """Whether products exist, in the folder of their record or below."""
     home = folder.resolve()
-    return all(path.exists() and (home == path.resolve() or home in path.resolve().parents) for path in products)
+    try:
+        paths = list(products(result))
+    except KeyError:
+        return False  # of another version, whose result has other fields
+    return all(path.exists() and (home == path.resolve() or home in path.resolve().parents) for path in paths)
 
 
 @contextmanager

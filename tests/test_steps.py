@@ -3,15 +3,18 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lofarlake_nb import steps
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.processing import results
 
 HOLD = """
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from lofarlake_nb import steps
 def work():
@@ -63,3 +66,19 @@ def test_a_failed_step_lets_go_of_its_folder(tmp_path):
     with pytest.raises(ZeroDivisionError):
         steps.once(tmp_path / "a.json", "a", lambda: {"x": 1 / 0}, products=lambda _: [])
     assert steps.once(tmp_path / "a.json", "a", lambda: {"x": 1}, products=lambda _: []) == {"x": 1}
+
+
+@dataclass(frozen=True)
+class Made:
+    """Of a version that knows one field more than the record."""
+
+    file: Path
+    notes: tuple[str, ...]
+
+
+def test_a_record_of_another_version_has_the_step_done_again(tmp_path):
+    record, made = tmp_path / "a.json", Made(tmp_path / "flags.npy", ("later",))
+    made.file.write_text("flags")
+    steps.write_json(record, {"key": "a", "result": {"file": str(made.file)}})
+    for work in (lambda: made, lambda: pytest.fail("done again")):
+        assert results.once(Made, record, "a", work, products=lambda found: [found.file]) == made

@@ -109,12 +109,11 @@ def average(flagged: Flagged, parameters: AverageParameters, *, work: Path, clie
     folder = Path(work) / "averaged"
 
     @cluster.deaths_told()
-    def run() -> dict:
+    def run() -> Averaged:
         steps.empty(folder)
-        return results.to_json(_average(flagged, parameters, folder, client, step_key))
+        return _average(flagged, parameters, folder, client, step_key)
 
-    kept = steps.once(folder / "averaged.json", step_key, run, products=lambda r: map(Path, r["measurement_sets"]))
-    return results.from_json(Averaged, kept)
+    return results.once(Averaged, folder / "averaged.json", step_key, run, products=lambda r: r.measurement_sets)
 
 
 def _average(

@@ -144,13 +144,12 @@ def calibrate(
     folder = Path(work) / "calibrated"
 
     @cluster.deaths_told()
-    def run() -> dict:
+    def run() -> Calibrated:
         steps.empty(folder)
         found = subbands.solve(averaged, model, parameters, client)
-        return results.to_json(_finish(averaged, model, found, parameters, folder, client, step_key))
+        return _finish(averaged, model, found, parameters, folder, client, step_key)
 
-    kept = steps.once(folder / "calibrated.json", step_key, run, products=_products)
-    return results.from_json(Calibrated, kept)
+    return results.once(Calibrated, folder / "calibrated.json", step_key, run, products=_products)
 
 
 def improve(
@@ -191,21 +190,24 @@ def improve(
     folder = Path(work) / "improved" / step_key
 
     @cluster.deaths_told()
-    def run() -> dict:
+    def run() -> _Tried:
         steps.empty(folder)
         found = subbands.solve(averaged, model, parameters, client)
         if not _better(found.assessment, before):
-            return {"accepted": False, "calibrated": None}
-        done = _finish(averaged, model, found, parameters, folder, client, step_key)
-        return {"accepted": True, "calibrated": results.to_json(done)}
+            return _Tried(None)
+        return _Tried(_finish(averaged, model, found, parameters, folder, client, step_key))
 
-    kept = steps.once(
-        folder / "improved.json",
-        step_key,
-        run,
-        products=lambda r: _products(r["calibrated"]) if r["accepted"] else [],
-    )
-    return results.from_json(Calibrated, kept["calibrated"]) if kept["accepted"] else before
+    def products(tried: _Tried) -> list[Path]:
+        return [] if tried.accepted is None else _products(tried.accepted)
+
+    return results.once(_Tried, folder / "improved.json", step_key, run, products=products).accepted or before
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What another model gave."""
+
+    accepted: Calibrated | None  # None where it was no better
 
 
 def _better(found: Assessment, before: Calibrated) -> bool:
@@ -230,8 +232,8 @@ def _key(averaged: Averaged, model: Model, parameters: CalibrationParameters) ->
     return steps.key("calibrate", parameters, averaged.key, str(described), files)
 
 
-def _products(result: dict) -> list[Path]:
-    return [Path(p) for name in ("measurement_sets", "solution_files", "direction_files") for p in result[name]]
+def _products(made: Calibrated) -> list[Path]:
+    return [*made.measurement_sets, *made.solution_files, *made.direction_files]
 
 
 def _finish(

@@ -122,12 +122,11 @@ def flag(
     step_key = steps.key("flag", parameters, str(engines.versions()), *strategy, *paths)
 
     @cluster.deaths_told()
-    def run() -> dict:
-        return results.to_json(_flag(paths, parameters, Path(work) / "flags", client, step_key))
+    def run() -> Flagged:
+        return _flag(paths, parameters, Path(work) / "flags", client, step_key)
 
     record = Path(work) / "flags" / "flagged.json"
-    kept = steps.once(record, step_key, run, products=lambda r: map(Path, r["flag_files"]))
-    found = results.from_json(Flagged, kept)
+    found = results.once(Flagged, record, step_key, run, products=lambda r: r.flag_files)
     # The same ones may lie elsewhere than when they were flagged.
     sources = tuple(replace(source, path=path) for source, path in zip(found.sources, paths, strict=False))
     return replace(found, measurement_sets=paths, sources=sources)

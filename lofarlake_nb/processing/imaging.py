@@ -160,14 +160,14 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
     folder = Path(work) / "images"
 
     @cluster.deaths_told()
-    def run() -> dict:
-        return results.to_json(_image(calibrated, parameters, folder, client, step_key))
+    def run() -> Imaged:
+        return _image(calibrated, parameters, folder, client, step_key)
 
-    names = ("image", "residual", "model", "psf", "dirty", "primary_beam", "corrected", "circular", "cutout")
-    kept = steps.once(
-        folder / "imaged.json", step_key, run, products=lambda r: [Path(r[n]) for n in names if r[n] is not None]
-    )
-    return results.from_json(Imaged, kept)
+    def products(made: Imaged) -> list[Path]:
+        found = [made.image, made.residual, made.model, made.psf, made.dirty]
+        return found + [p for p in (made.primary_beam, made.corrected, made.circular, made.cutout) if p is not None]
+
+    return results.once(Imaged, folder / "imaged.json", step_key, run, products=products)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,41 @@
 
 import types
 import typing
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lofarlake_nb import steps
+
 T = TypeVar("T")
+
+
+def once(
+    kind: type[T], record: Path, step_key: str, work: Callable[[], T], *, products: Callable[[T], Iterable[Path]]
+) -> T:
+    """Result of a step, found again or made: `steps.once` of a dataclass, whose fields a record must have.
+
+    Parameters
+    ----------
+    kind : type
+        Dataclass with annotated fields.
+    record, step_key, work, products
+        See `steps.once`; what `work` returns, and `products` takes, is a `kind`.
+
+    Returns
+    -------
+    instance of `kind`
+
+    Examples
+    --------
+    >>> from lofarlake_nb.processing.flags.searching import Source
+    >>> work = lambda: Source(Path("SB000.MS"))
+    >>> once(Source, Path("source.json"), steps.key("source"), work, products=lambda found: []).path.stem
+    'SB000'
+    """
+    kept = steps.once(record, step_key, lambda: to_json(work()), products=lambda kept: products(from_json(kind, kept)))
+    return from_json(kind, kept)
 
 
 def to_json(result: Any) -> dict[str, Any]:
@@ -34,6 +64,11 @@ def from_json(kind: type[T], values: dict[str, Any]) -> T:
     Returns
     -------
     instance of `kind`
+
+    Raises
+    ------
+    KeyError
+        When there is no value for a field, as one that a later version of lofarlake added.
 
     Examples
     --------

@@ -4,7 +4,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,14 +122,14 @@ def find(image: Path, folder: Path, step_key: str, *, beam: Path | None = None) 
     """
     key = steps.key("find", step_key, image.name, beam is not None, str(THRESHOLDS), str(NOISE))
 
-    def run() -> dict:
-        return results.to_json(_run(image, folder, beam))
+    def run() -> Found:
+        return _run(image, folder, beam)
 
-    def products(kept: dict) -> Sequence[Path]:
-        return [Path(kept[name]) for name in ("catalogue", "regions") if kept[name]]
+    def products(made: Found) -> list[Path]:
+        return [place for place in (made.catalogue, made.regions) if place is not None]
 
     record = folder / "found.json"
-    found = results.from_json(Found, steps.once(record, key, run, products=products))
+    found = results.once(Found, record, key, run, products=products)
     if found.median_rms_jy_per_beam is None:
         record.unlink(missing_ok=True)  # PyBDSF failed: the next run may try again
     return found
