@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb import recording, run
+from lofarlake_nb import inspecting, recording
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.lake import looking
 from lofarlake_nb.lake.embedded import processes
@@ -152,9 +152,9 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     Parameters
     ----------
     notebook : str or Path
-        As `run.find_notebook` takes it.
+        As `inspecting.find_notebook` takes it.
     values : mapping
-        Values for its parameters, as `run.complete` takes them.
+        Values for its parameters, as `inspecting.complete` takes them.
     place : Path
         Where the run's folder is made.
 
@@ -175,8 +175,8 @@ def start(notebook: str | Path, values: Mapping[str, Any], *, place: Path = PLAC
     'done'
     """
     looking.refuse(f"run {notebook}")
-    found = run.find_notebook(str(notebook))
-    checked = run.complete(found, dict(values))
+    found = inspecting.find_notebook(str(notebook))
+    checked = inspecting.complete(found, dict(values))
     folder = _made(place.absolute(), found.stem)
     asked = {"notebook": found.name, "path": str(found.absolute()), "values": checked, "folder": str(Path.cwd())}
     (folder / _RUN).write_text(json.dumps(asked, indent=2) + "\n")
@@ -201,7 +201,7 @@ def newest(notebook: str | Path, *, place: Path = PLACE) -> Run | None:
     >>> newest("3_explore") is None  # none was started here
     True
     """
-    stem = run.find_notebook(str(notebook)).stem
+    stem = inspecting.find_notebook(str(notebook)).stem
     named = re.compile(re.escape(stem) + r"-\d{8}T\d{6}-\d{3}")  # not those of its copy 1_ingest-Copy1
     found = sorted(path.parent for path in place.absolute().glob(f"*/{_RUN}") if named.fullmatch(path.parent.name))
     return Run(found[-1]) if found else None

@@ -138,15 +138,15 @@ def _add_run(commands: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import checks, recording, run, stages
+    from lofarlake_nb import checks, inspecting, recording, stages
 
-    notebook = run.find_notebook(chosen.notebook)
+    notebook = inspecting.find_notebook(chosen.notebook)
     output = chosen.output or Path(f"{notebook.stem}.executed.ipynb")
     recorder = recording.Recorder(chosen.record, output, view())
     with recorder.ending():
-        values = run.complete(notebook, _assignment(chosen.parameters))
+        values = inspecting.complete(notebook, _assignment(chosen.parameters))
         if notebook.stem in checks.STAGES:
-            stages.apart(checks.check, notebook, {**run.defaults(notebook), **values})
+            stages.apart(checks.check, notebook, {**inspecting.defaults(notebook), **values})
         kept = stages.run_and_keep(notebook, values, output, watch=recorder)
     value = {"notebook": str(output), "results": kept}
     lines = [f"the executed notebook is {output}", *(f"its results are {did}" for did in kept)]

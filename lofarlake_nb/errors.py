@@ -33,7 +33,7 @@ class UsageError(LofarlakeError, ValueError):
 
     Examples
     --------
-    >>> from lofarlake_nb.run import find_notebook
+    >>> from lofarlake_nb.inspecting import find_notebook
     >>> try:
     ...     find_notebook("4_none")
     ... except ValueError as error:

@@ -31,8 +31,8 @@ def write(executed: Path) -> Path:
 
     Examples
     --------
-    >>> from lofarlake_nb import run
-    >>> write(run.run(run.find_notebook("3_explore"), {"lake": home}, Path("explored.ipynb"))).name
+    >>> from lofarlake_nb import inspecting, run
+    >>> write(run.run(inspecting.find_notebook("3_explore"), {"lake": home}, Path("explored.ipynb"))).name
     'explored.html'
     """
     exporter = HTMLExporter(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb import run
+from lofarlake_nb import inspecting, run
 from lofarlake_nb.checks import existing
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
@@ -60,7 +60,7 @@ def process(
         raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
     model = str(Path(model).absolute()) if Path(model).is_file() else model
     check_place(output, overwrite=overwrite, inputs=paths)
-    notebook = run.find_notebook("2_process")
+    notebook = inspecting.find_notebook("2_process")
     values = {
         **_given(more, notebook),
         "dataset": "",  # given, for in somebody's own copy of the notebook it may have no default
@@ -68,7 +68,7 @@ def process(
         "sky_model": model,
         "output": str(output.absolute()),
     }
-    _check_inputs(paths, model, run.complete(notebook, values))
+    _check_inputs(paths, model, inspecting.complete(notebook, values))
     prepare(output, overwrite=overwrite, inputs=paths)
     run.run(notebook, values, output / "2_process.ipynb")
     return summary.read(output / "summary.json")
@@ -76,7 +76,7 @@ def process(
 
 def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     """Values for a notebook: files by their whole path, parameters of the steps that it does not declare in a list."""
-    declared = run.parameters_of(notebook)
+    declared = inspecting.parameters_of(notebook)
     values: dict[str, Any] = {}
     further = []
     for name, value in more.items():
@@ -88,7 +88,7 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
         else:
             values[name] = value
     if further:
-        values["more"] = [*run.checked(notebook, {"more": values.get("more", "")})["more"], *further]
+        values["more"] = [*inspecting.checked(notebook, {"more": values.get("more", "")})["more"], *further]
     return values
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from lofarlake_nb import stages
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.inspecting import find_notebook
 from lofarlake_nb.lake.embedded import supervisor
 from lofarlake_nb.parameters import SimulationParameters
 from lofarlake_nb.quality import report, summary
-from lofarlake_nb.run import find_notebook
 
 logger = logging.getLogger(__name__)
 

@@ -52,7 +52,7 @@ def run_and_keep(
 
     Examples
     --------
-    >>> run_and_keep(run.find_notebook("1_ingest"), {"streams": "many"}, Path("ingested.ipynb"))
+    >>> run_and_keep(inspecting.find_notebook("1_ingest"), {"streams": "many"}, Path("ingested.ipynb"))
     Traceback (most recent call last):
         ...
     lofarlake_nb.errors.UsageError: parameter streams: expected int, got 'many'; its default is 4

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lofarlake_nb import checks, run
+from lofarlake_nb import checks, inspecting
 from lofarlake_nb.errors import LofarlakeError
 
 WRONG = [
@@ -35,11 +35,11 @@ WRONG = [
 def test_a_value_that_a_stage_can_not_use_is_refused_alone_and_among_all(
     stage, name, value, said, tmp_path, monkeypatch
 ):
-    notebook = run.find_notebook(stage)
+    notebook = inspecting.find_notebook(stage)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "observation").mkdir()
-    for values in ({name: value}, {**run.defaults(notebook), name: value}):
-        run.checked(notebook, values)  # each is of its type
+    for values in ({name: value}, {**inspecting.defaults(notebook), name: value}):
+        inspecting.checked(notebook, values)  # each is of its type
         with pytest.raises(LofarlakeError) as refused:
             checks.check(notebook, values)
         assert said in str(refused.value)
@@ -47,17 +47,17 @@ def test_a_value_that_a_stage_can_not_use_is_refused_alone_and_among_all(
 
 @pytest.mark.parametrize("given", [{}, {"dataset": "lofar:x", "paths": ["."]}], ids=["neither", "both"])
 def test_stage_2_takes_a_dataset_or_paths(given):
-    notebook = run.find_notebook("2_process")
+    notebook = inspecting.find_notebook("2_process")
     with pytest.raises(LofarlakeError, match="expected a dataset or paths, got"):
-        checks.check(notebook, {**run.defaults(notebook), **given})
+        checks.check(notebook, {**inspecting.defaults(notebook), **given})
 
 
 def test_the_notebooks_own_values_stand(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "observation").mkdir()
     for stage, given in (("1_ingest", {}), ("2_process", {"dataset": "lofar:x"}), ("3_explore", {})):
-        notebook = run.find_notebook(stage)
-        checks.check(notebook, {**run.defaults(notebook), **given})
+        notebook = inspecting.find_notebook(stage)
+        checks.check(notebook, {**inspecting.defaults(notebook), **given})
 
 
 def test_of_another_notebook_nothing_is_known():

@@ -11,7 +11,7 @@ import made_sets
 import nbformat
 import pytest
 
-from lofarlake_nb import cli, run
+from lofarlake_nb import cli, inspecting
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_process_takes_the_window_that_is_chosen_and_one_pointing(command, tmp_p
 def test_process_needs_no_dataset_where_ones_own_notebook_has_a_variable_for_it(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.MS").mkdir()
-    own = nbformat.read(run.find_notebook("2_process"), 4)
+    own = nbformat.read(inspecting.find_notebook("2_process"), 4)
     (cell,) = [cell for cell in own.cells if "parameters" in cell.metadata.get("tags", [])]
     cell.source = cell.source.replace('dataset: str = ""', "dataset: str = chosen.did")
     nbformat.write(own, tmp_path / "2_process.ipynb")

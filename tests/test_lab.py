@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from running_lab import Running
 
-from lofarlake_nb import lab, run
+from lofarlake_nb import inspecting, lab, run
 from lofarlake_nb.errors import LakeNotRunning, PortTaken, UsageError
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import browse, client, extension
@@ -113,7 +113,7 @@ def test_it_lives_below_a_hubs_prefix(empty_lake, tmp_path):
 
 @pytest.mark.parametrize("name", ["0_start_here", "3_explore"])
 def test_notebooks_run_without_a_browser_on_an_empty_lake(empty_lake, tmp_path, name):
-    run.run(run.find_notebook(name), {"lake": str(empty_lake)}, tmp_path / "executed.ipynb")
+    run.run(inspecting.find_notebook(name), {"lake": str(empty_lake)}, tmp_path / "executed.ipynb")
     text = (tmp_path / "executed.ipynb").read_text()
     assert "1_ingest" in text or "2_process" in text  # what to do about it
 
@@ -121,17 +121,19 @@ def test_notebooks_run_without_a_browser_on_an_empty_lake(empty_lake, tmp_path, 
 def test_an_observation_without_an_image_is_explored_to_the_end(lake_home, tmp_path):
     client.connect(lake_home).call("add_dataset", "lofar", "explored_without_image")
     given = {"lake": str(lake_home), "dataset": "lofar:explored_without_image", "folder": str(tmp_path / "explore")}
-    run.run(run.find_notebook("3_explore"), given, tmp_path / "executed.ipynb")
+    run.run(inspecting.find_notebook("3_explore"), given, tmp_path / "executed.ipynb")
     assert "of lofar:explored_without_image yet; stage 2" in (tmp_path / "executed.ipynb").read_text()
 
 
 @pytest.mark.parametrize("name", ["0_start_here", "3_explore"])
 def test_notebooks_are_thin_and_clean(name):
-    code = [cell for cell in nbformat.read(run.find_notebook(name), as_version=4).cells if cell.cell_type == "code"]
+    code = [
+        cell for cell in nbformat.read(inspecting.find_notebook(name), as_version=4).cells if cell.cell_type == "code"
+    ]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert sum(len(cell.source.splitlines()) for cell in code) <= 60
     assert [cell.metadata.get("tags") for cell in code].count(["parameters"]) == 1
-    assert "lake" in run.parameters_of(run.find_notebook(name))
+    assert "lake" in inspecting.parameters_of(inspecting.find_notebook(name))
 
 
 def test_no_lake_no_lab(tmp_path):
@@ -197,7 +199,7 @@ def test_a_copy_knows_its_lake(tmp_path):
 
 
 def test_every_shipped_notebook_takes_its_lake(tmp_path):
-    for copy in working_copies(run.notebooks_folder(), tmp_path, "/some/lake"):
+    for copy in working_copies(inspecting.notebooks_folder(), tmp_path, "/some/lake"):
         assert 'lake: str = "/some/lake"' in "\n".join(sources(copy)), copy.name
 
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from lofarlake_nb import executing, run
+from lofarlake_nb import executing, inspecting, run
 from lofarlake_nb.errors import NotebookFailed, UsageError
 
 PARAMETERS = """\
@@ -22,7 +22,7 @@ def outputs(notebook):
 
 def test_values_typed_in_a_shell_become_the_declared_types(notebook_of):
     typed = {"name": "3", "count": "3", "cell": "2.5", "deep": "true", "paths": "a,b"}
-    assert run.checked(notebook_of(PARAMETERS), typed) == {
+    assert inspecting.checked(notebook_of(PARAMETERS), typed) == {
         "name": "3", "count": 3, "cell": 2.5, "deep": True, "paths": ["a", "b"],
     }  # fmt: skip
 
@@ -33,7 +33,7 @@ def test_values_typed_in_a_shell_become_the_declared_types(notebook_of):
 )
 def test_an_ill_typed_value_is_a_usage_error_that_names_it(notebook_of, name, value):
     with pytest.raises(UsageError, match=f"parameter {name}: expected "):
-        run.checked(notebook_of(PARAMETERS), {name: value})
+        inspecting.checked(notebook_of(PARAMETERS), {name: value})
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(notebook_of, tmp_path):
@@ -44,23 +44,23 @@ def test_an_unknown_parameter_is_refused_before_anything_runs(notebook_of, tmp_p
 
 def test_a_parameter_without_a_type_is_refused(notebook_of):
     with pytest.raises(UsageError, match="no usable type"):
-        run.parameters_of(notebook_of("name = 'x'\n"))
+        inspecting.parameters_of(notebook_of("name = 'x'\n"))
 
 
 def test_a_parameter_that_papermill_would_lose_is_told(notebook_of):
     with pytest.raises(UsageError, match="parameter rse can't be read"):
-        run.parameters_of(notebook_of(PARAMETERS + 'rse: str = "SARA"  # a site, or QOS=DISK\n'))
+        inspecting.parameters_of(notebook_of(PARAMETERS + 'rse: str = "SARA"  # a site, or QOS=DISK\n'))
 
 
 def test_the_notebooks_that_come_along_declare_what_papermill_reads():
-    for notebook in sorted(run.notebooks_folder().glob("*.ipynb")):
-        assert all(parameter.help for parameter in run.parameters_of(notebook).values()), notebook
+    for notebook in sorted(inspecting.notebooks_folder().glob("*.ipynb")):
+        assert all(parameter.help for parameter in inspecting.parameters_of(notebook).values()), notebook
 
 
 def test_a_file_that_is_no_notebook_is_refused(tmp_path):
     (tmp_path / "broken.ipynb").write_text("{]")
     with pytest.raises(UsageError, match="not a notebook"):
-        run.parameters_of(tmp_path / "broken.ipynb")
+        inspecting.parameters_of(tmp_path / "broken.ipynb")
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path):
 )
 def test_a_cell_of_parameters_that_makes_no_sense_is_refused(notebook_of, cell, said):
     with pytest.raises(UsageError, match=said):
-        run.parameters_of(notebook_of(cell))
+        inspecting.parameters_of(notebook_of(cell))
 
 
 def test_a_variable_of_the_kernel_in_the_place_of_a_default_is_no_value_for_a_run(notebook_of):
-    declared = run.parameters_of(notebook_of("dataset: str = chosen.did  # DID, as lofar:L1\nn: int = 2"))
-    assert declared["dataset"] == run.Parameter("dataset", "str", None, "DID, as lofar:L1", "chosen.did")
+    declared = inspecting.parameters_of(notebook_of("dataset: str = chosen.did  # DID, as lofar:L1\nn: int = 2"))
+    assert declared["dataset"] == inspecting.Parameter("dataset", "str", None, "DID, as lofar:L1", "chosen.did")
     assert (declared["n"].default, declared["n"].expression) == (2, "")
 
 
@@ -114,12 +114,12 @@ def test_only_what_is_given_in_the_place_of_a_variable_changes_in_the_cell_of_pa
 def test_json_that_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "broken.ipynb").write_text(text)
     with pytest.raises(UsageError, match="not a notebook"):
-        run.parameters_of(tmp_path / "broken.ipynb")
+        inspecting.parameters_of(tmp_path / "broken.ipynb")
 
 
 def test_an_unknown_notebook_names_those_there_are():
     with pytest.raises(UsageError, match="1_ingest"):
-        run.find_notebook("9_nothing")
+        inspecting.find_notebook("9_nothing")
 
 
 def test_a_run_passes_parameters_and_returns_what_cells_show(notebook_of, tmp_path):

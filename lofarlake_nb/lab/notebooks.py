@@ -44,7 +44,7 @@ def working_copies(shipped: Path, folder: Path, lake: str) -> list[Path]:
 
     Examples
     --------
-    >>> from lofarlake_nb.run import notebooks_folder
+    >>> from lofarlake_nb.inspecting import notebooks_folder
     >>> copies = working_copies(notebooks_folder(), Path("copies"), "/data/lake")
     >>> [copy.name for copy in copies if "/data/lake" in copy.read_text()][:2]
     ['0_start_here.ipynb', '1_ingest.ipynb']

@@ -16,12 +16,12 @@ from urllib.parse import quote
 from ipykernel.kernelspec import write_kernel_spec
 
 from lofarlake_nb.errors import UsageError
+from lofarlake_nb.inspecting import notebooks_folder
 from lofarlake_nb.lab import programs, shortcuts
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
 from lofarlake_nb.lake.configured import DEFAULT_HOME
 from lofarlake_nb.lake.embedded.configuration import USER
-from lofarlake_nb.run import notebooks_folder
 
 _log = logging.getLogger(__name__)
 

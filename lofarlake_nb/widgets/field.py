@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets
 
-from lofarlake_nb import checks, run
+from lofarlake_nb import checks, inspecting
 from lofarlake_nb.errors import LofarlakeError, UsageError
 from lofarlake_nb.lake import live
 from lofarlake_nb.widgets import ticks
@@ -23,7 +23,7 @@ class Field:
     ----------
     notebook : Path
         That declares it.
-    parameter : run.Parameter
+    parameter : inspecting.Parameter
         What the notebook declares.
     value : object
         First value.
@@ -32,15 +32,17 @@ class Field:
 
     Examples
     --------
-    >>> notebook = run.find_notebook("1_ingest")
-    >>> field = Field(notebook, run.parameters_of(notebook)["streams"], 4, None)
+    >>> notebook = inspecting.find_notebook("1_ingest")
+    >>> field = Field(notebook, inspecting.parameters_of(notebook)["streams"], 4, None)
     >>> field.control.value = "many"
     >>> field.check()
     >>> field.wrong
     "parameter streams: expected int, got 'many'; its default is 4"
     """
 
-    def __init__(self, notebook: Path, parameter: run.Parameter, value: Any, choices: Sequence[str] | None) -> None:
+    def __init__(
+        self, notebook: Path, parameter: inspecting.Parameter, value: Any, choices: Sequence[str] | None
+    ) -> None:
         self.notebook, self.parameter = notebook, parameter
         common = {"description": parameter.name, "tooltip": parameter.help, "style": {"description_width": "8.5em"}}
         is_box = parameter.type == "bool" and not parameter.expression  # a box can't say that nothing is given yet
@@ -77,7 +79,7 @@ class Field:
         try:
             if self.parameter.expression and self.is_default:
                 raise UsageError(self.parameter.missing().message, "give one here")
-            self.value = run.checked(self.notebook, {name: self.control.value})[name]
+            self.value = inspecting.checked(self.notebook, {name: self.control.value})[name]
             if default_too or not self.is_default:
                 checks.check(self.notebook, {name: self.value})
             self.note.value = f'<span style="{_HELP}">{html.escape(self.parameter.help)}</span>'

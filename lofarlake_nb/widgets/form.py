@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import ipywidgets
 
-from lofarlake_nb import background, checks, run
+from lofarlake_nb import background, checks, inspecting
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake import client, holdings, looking
 from lofarlake_nb.recording import State
@@ -32,7 +32,7 @@ def stage_form(notebook: str, *, follows: "StageForm | None" = None, **values: A
     Parameters
     ----------
     notebook : str
-        As `run.find_notebook` takes it.
+        As `inspecting.find_notebook` takes it.
     follows : StageForm, optional
         Of the stage before: the dataset that it ends with becomes this one's ``dataset``.
     **values
@@ -64,7 +64,7 @@ class StageForm:
     Parameters
     ----------
     notebook : str
-        As `run.find_notebook` takes it.
+        As `inspecting.find_notebook` takes it.
     values : mapping
         First values of parameters.
     follows : StageForm or None
@@ -78,11 +78,11 @@ class StageForm:
     """
 
     def __init__(self, notebook: str, values: Mapping[str, Any], follows: "StageForm | None") -> None:
-        self.notebook, self.path = notebook, run.find_notebook(notebook)
-        given = run.checked(self.path, dict(values))
+        self.notebook, self.path = notebook, inspecting.find_notebook(notebook)
+        given = inspecting.checked(self.path, dict(values))
         self.fields: dict[str, Field] = {}
         self._clash: list[str] = []  # between values that can be used each for itself
-        for name, one in run.parameters_of(self.path).items():
+        for name, one in inspecting.parameters_of(self.path).items():
             choices = _datasets(str(given.get("lake", ""))) if name == "dataset" else None
             self.fields[name] = Field(self.path, one, given.get(name, one.default), choices)
         self.run: background.Run | None = None

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from lofarlake_nb import run
+from lofarlake_nb import inspecting
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.processing import settings
 
@@ -12,7 +12,7 @@ OF_THE_RUN |= {"workers", "scheduler", "rse", "replicate_to"}
 
 
 def declared():
-    return run.parameters_of(run.find_notebook("2_process"))
+    return inspecting.parameters_of(inspecting.find_notebook("2_process"))
 
 
 def test_no_parameter_of_the_notebook_is_passed_over():
@@ -59,7 +59,9 @@ def test_a_model_in_the_data_is_averaged_with_them():
 
 def test_the_notebook_is_thin_and_clean():
     code = [
-        cell for cell in nbformat.read(run.find_notebook("2_process"), as_version=4).cells if cell.cell_type == "code"
+        cell
+        for cell in nbformat.read(inspecting.find_notebook("2_process"), as_version=4).cells
+        if cell.cell_type == "code"
     ]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert sum(len(cell.source.splitlines()) for cell in code) <= 60
