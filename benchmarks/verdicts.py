@@ -19,9 +19,8 @@ from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import sky_model
-from lofarlake_nb.processing.gains import block, sensitivity, solving
+from lofarlake_nb.processing.gains import block, response, sensitivity, solving
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
-from lofarlake_nb.processing.sky import telescopes
 from lofarlake_nb.processing.sky.components import SkyModel
 from lofarlake_nb.processing.sky.predict import visibilities
 
@@ -53,7 +52,7 @@ def load(path: Path) -> Scan:
     return Scan(
         layout,
         {name: values[:, cross] for name, values in columns.items()},
-        Stations(nominal, sensitivity.element_powers(telescopes.known(path, layout), [layout])[0]),
+        Stations(nominal, response.power(response.towards_centre(path, layout))),
         sky_model.load("", layout.phase_centre),
     )
 

@@ -12,7 +12,7 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import calibration, engines, imaging, sky_model
 from lofarlake_nb.processing.averages.mean import weighted_mean
 from lofarlake_nb.processing.flags import samples, together
-from lofarlake_nb.processing.gains import block, sensitivity, solving
+from lofarlake_nb.processing.gains import block, solving
 from lofarlake_nb.processing.gains.correcting import corrected, weigh
 from lofarlake_nb.processing.images import facet_cells
 from lofarlake_nb.processing.images.chunks import Chunk
@@ -77,9 +77,8 @@ def _beam() -> None:
         StationField(name, core, np.eye(3), np.zeros((24, 3)), np.zeros((16, 3)), 0.0) for name in LAYOUT.stations
     ]
     layout = replace(LAYOUT, times=telescopes.QUESTION[0] + LAYOUT.times, positions=np.tile(core, (STATIONS, 1)))
-    telescope = telescopes.of_stations(layout, Identity("", "0", "3C196", "none.MS", 0), fields)
+    telescopes.of_stations(layout, Identity("", "0", "3C196", "none.MS", 0), fields)
     uvw.directions(layout.times[:1], core, layout.phase_centre, *np.zeros((2, 1)))
-    sensitivity.element_powers(telescope, [layout])
 
 
 def _calibrate() -> None:

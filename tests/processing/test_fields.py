@@ -11,10 +11,10 @@ from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.parameters import AverageParameters, FlagParameters
 from lofarlake_nb.processing import averaging, flagging
 from lofarlake_nb.processing.ateam.sources import ATEAM
-from lofarlake_nb.processing.gains import sensitivity
+from lofarlake_nb.processing.gains import response
 from lofarlake_nb.processing.images import station_beams
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.sky import beam, telescopes
+from lofarlake_nb.processing.sky import beam
 from lofarlake_nb.processing.sky.predict import direction_cosines
 
 CAS = ATEAM[0].direction
@@ -137,7 +137,7 @@ def test_what_is_averaged_has_one_field_and_its_beams(averaged, expected, tmp_pa
             (
                 beams_of(path),
                 field.jones,
-                sensitivity.element_powers(telescopes.known(path, layout), [layout]),
+                response.power(response.towards_centre(path, layout)),
                 described,
             )
         )

@@ -20,7 +20,7 @@ class Stations:
     nominal : (station,) float64
         SEFD towards the zenith, Jy, see `sensitivity.expected`; NaN where not known.
     power : float
-        See `sensitivity.element_powers`; NaN where not known.
+        See `response.power`; NaN where not known.
 
     Examples
     --------
@@ -122,8 +122,7 @@ def assess(
         n_good=len(good),
         n_bad=len(indices),
         failed_fraction=_failed_fraction(usable, solved, good),
-        distance_deg=distance_deg or 0.0,
-        modelled=distance_deg is not None,
+        distance_deg=distance_deg,
         solved=any(np.isfinite(s.gains).any() for s in solved),
         flux_scale=_middle(flux),
         gain_scale=_middle(gain),

@@ -10,7 +10,6 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.gains import sensitivity
 from lofarlake_nb.processing.gains.correcting import of_hands
 from lofarlake_nb.processing.sky import beam, telescopes
 
@@ -98,19 +97,34 @@ def towards_centre(path: Path, layout: Layout, telescope: Any = None) -> Respons
     return Response(seen.times, of_hands(seen.jones[:, :, 0].reshape(len(seen.times), -1, 4)).astype(float))
 
 
-def seen(paths: Sequence[Path], layouts: Sequence[Layout]) -> tuple[list[float], list[Response | None]]:
-    """What dipoles see towards the phase centre of each Measurement Set; one task, as EveryBeam is slow to begin.
+def seen(paths: Sequence[Path], layouts: Sequence[Layout]) -> list[Response | None]:
+    """As `towards_centre`, of each Measurement Set; one task, as EveryBeam is slow to begin.
 
     Examples
     --------
     >>> from lofarlake_nb.observation import measurement_set
-    >>> powers, found = seen(paths[:1], [measurement_set.layout(paths[0])])
-    >>> round(powers[0], 2), found[0].amplitude.shape
-    (0.99, (4, 20, 2))
+    >>> [found] = seen(paths[:1], [measurement_set.layout(paths[0])])
+    >>> found.amplitude.shape
+    (4, 20, 2)
     """
-    engines.prepare()
     telescope = telescopes.known(paths[0], layouts[0])  # once: reading it takes longer than asking it
-    return (
-        sensitivity.element_powers(telescope, layouts),
-        [towards_centre(path, layout, telescope) for path, layout in zip(paths, layouts, strict=True)],
-    )
+    return [towards_centre(path, layout, telescope) for path, layout in zip(paths, layouts, strict=True)]
+
+
+def power(known: Response | None) -> float:
+    """Power that a station's dipoles see, relative to the zenith.
+
+    Returns
+    -------
+    float
+        Mean of X and Y for an unpolarised source in the middle of the observation, of the first station; NaN where
+        nothing is known.
+
+    Examples
+    --------
+    >>> power(Response(np.array([0.0, 600.0]), np.array([1.0, 0.6]).reshape(2, 1, 1) * np.ones(2))), power(None)
+    (0.64, nan)
+    """
+    if known is None:
+        return float("nan")
+    return float((known.at(known.times[[0, -1]].mean(keepdims=True))[0, 0] ** 2).mean())

@@ -6,8 +6,6 @@ shows. The published figures are those towards the zenith; elsewhere the dipoles
 """
 
 import re
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -101,41 +99,6 @@ def expected(layout: Layout, antenna_set: str) -> np.ndarray:
     return float(np.interp(layout.frequencies.mean(), SEFD_HZ, SEFD_CORE_JY)) * CORE_TILES / tiles
 
 
-def element_powers(telescope: Any, layouts: Sequence[Layout]) -> list[float]:
-    """Power that a station's dipoles see towards the phase centre, relative to the zenith.
-
-    Parameters
-    ----------
-    telescope : everybeam.Telescope or None
-        From `sky.telescopes.known`.
-    layouts : sequence of Layout
-        Of Measurement Sets of its stations.
-
-    Returns
-    -------
-    list of float
-        For each layout, mean of X and Y for an unpolarised source in the middle of the observation; NaN where EveryBeam
-        doesn't know the stations.
-
-    Examples
-    --------
-    >>> from lofarlake_nb.observation import measurement_set
-    >>> from lofarlake_nb.processing.sky import telescopes
-    >>> path = averaged.measurement_sets[0]
-    >>> layout = measurement_set.layout(path)
-    >>> [round(power, 2) for power in element_powers(telescopes.known(path, layout), [layout])]
-    [0.99]
-    """
-    if telescope is None:
-        return [float("nan")] * len(layouts)
-    powers = []
-    for layout in layouts:
-        time = float(layout.times[len(layout.times) // 2])
-        jones = telescope.station_response(time, 0, float(layout.frequencies.mean()), *map(float, layout.phase_centre))
-        powers.append(float((np.abs(np.asarray(jones)) ** 2).sum() / 2))
-    return powers
-
-
 def flux_scale(sefd: np.ndarray, nominal: np.ndarray, power: float) -> float | None:
     """Flux scale of calibrated visibilities in units of the right one, as their noise tells.
 
@@ -146,7 +109,7 @@ def flux_scale(sefd: np.ndarray, nominal: np.ndarray, power: float) -> float | N
     nominal : (station,) float64
         From `expected`.
     power : float
-        From `element_powers`; 1 where the model has the beam in it.
+        From `response.power`; 1 where the model has the beam in it.
 
     Returns
     -------
@@ -173,7 +136,7 @@ def gain_scale(gains: np.ndarray, nominal: np.ndarray, power: float, layout: Lay
     nominal : (station,) float64
         From `expected`.
     power : float
-        From `element_powers`; 1 where the model has the beam in it.
+        From `response.power`; 1 where the model has the beam in it.
     layout : Layout
 
     Returns

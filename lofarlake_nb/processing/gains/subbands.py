@@ -1,5 +1,6 @@
 """Gains of all Measurement Sets of an observation: solved on the workers, judged together, applied."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     layouts: list[Layout] = []
     with_beam = False
     tasks: list[list[distributed.Future]] = []
-    held: list[Any] = []
+    held: list[Any] = []  # what gains hold of the beams
     transferred: list[Any] = []
     for path in paths:
         layout = _layout(path, layouts)
@@ -127,18 +128,18 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
                 for part in ranges
             ]
         )
-    seen = _seen(paths, layouts, model, with_beam, client)
+    seen = held or _seen(paths, layouts, model, with_beam, client)
     nominal = [
         sensitivity.expected(layout, measurement_set.antenna_set(path))
         for path, layout in zip(paths, layouts, strict=True)
     ]
-    parts, (powers, responses), held, transferred = client.gather((tasks, seen, held, transferred))
-    if receivers is not None and not isinstance(model, ModelColumn):
-        responses = held
-    elif parameters.solve in ("phase", "none"):
-        responses = [None] * len(paths)  # amplitudes of 1 hold nothing of anything
+    parts, responses, transferred = client.gather((tasks, seen, transferred))
     solved = [solving.joined(of) for of in parts]
+    # Whether beams are in a column isn't known.
+    powers = [response.power(one if isinstance(model, SkyModel) else None) for one in responses]
     stations = [Stations(*known) for known in zip(nominal, powers, strict=True)]
+    if isinstance(model, ModelColumn) or (receivers is None and parameters.solve in ("phase", "none")):
+        responses = [None] * len(paths)  # amplitudes of 1 hold nothing of anything
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = None if isinstance(model, NoModel) else float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
@@ -308,12 +309,12 @@ def _response(path: Path, layout: Layout, with_beam: bool, client: distributed.C
 
 def _seen(
     paths: tuple[Path, ...], layouts: list[Layout], model: Model, with_beam: bool, client: distributed.Client
-) -> tuple[list[float], list[Response | None]] | distributed.Future:
-    """What dipoles see towards the phase centre, and gains took up: powers relative to the zenith, amplitudes."""
+) -> Sequence[Response | None] | distributed.Future:
+    """As `_response`, of all of them."""
     if not isinstance(model, SkyModel):
-        return [float("nan")] * len(layouts), [None] * len(layouts)  # whether beams are in it isn't known
+        return [None] * len(layouts)
     if with_beam:
-        return [1.0] * len(layouts), [response.of_receivers(layout) for layout in layouts]
+        return [response.of_receivers(layout) for layout in layouts]
     brief = [replace(layout, rows=layout.rows[:0]) for layout in layouts]
     return client.submit(response.seen, list(paths), brief, pure=False)
 

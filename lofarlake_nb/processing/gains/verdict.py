@@ -68,12 +68,10 @@ class Evidence:
         Stations with solutions, and those left out by them.
     failed_fraction : float
         Of the solutions of good stations.
-    distance_deg : float
-        Of the model from the phase centre.
+    distance_deg : float or None
+        Of the model from the phase centre; None where there is no model to hold the data against.
     solved : bool
         Whether the solver found any solution, be it one that is left out.
-    modelled : bool
-        Whether there is a model to hold the data against.
     flux_scale, gain_scale : float or None
         In units of the usual ones, see `sensitivity`; None where not known.
 
@@ -88,9 +86,8 @@ class Evidence:
     n_good: int
     n_bad: int
     failed_fraction: float
-    distance_deg: float
+    distance_deg: float | None
     solved: bool = True
-    modelled: bool = True
     flux_scale: float | None = None
     gain_scale: float | None = None
 
@@ -179,7 +176,7 @@ def judge(held_out: np.ndarray, evidence: Evidence) -> Verdict:
         return Verdict("doubtful", ("no station has the data for a solution",), None)
     if evidence.n_good < 2:
         return Verdict("failed", (f"{counted(evidence.n_good, 'station has')} solutions",), None)
-    if not evidence.modelled:
+    if evidence.distance_deg is None:
         return Verdict("doubtful", ("there is no sky model to judge the data by",), None)
     measured, thermal = phase_rms(held_out)
     if any(value is None for value in measured):
@@ -199,7 +196,7 @@ def _doubts(held_out: np.ndarray, evidence: Evidence) -> list[str]:
         doubts.append(f"{evidence.n_bad} stations are bad, {evidence.n_good} good")
     if evidence.failed_fraction > 0.5:
         doubts.append(f"{100 * evidence.failed_fraction:.0f} % of the solutions failed")
-    if evidence.distance_deg > FAR_DEG:
+    if evidence.distance_deg is not None and evidence.distance_deg > FAR_DEG:
         doubts.append(f"the model lies {evidence.distance_deg:.1f}° from the phase centre, outside of the main lobe")
     worst = max((e for e in errors(held_out) if e is not None), default=0.0)
     if worst > ERROR:
