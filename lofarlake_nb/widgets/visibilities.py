@@ -8,6 +8,7 @@ import ipywidgets
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import measurement_set, tables, uvw
@@ -63,10 +64,11 @@ def dynamic_spectrum(
     block = measurement_set.read(path, one, [column, "FLAG"], slice(0, len(one.times)))
     amplitude = np.abs(block[column][:, 0, :, polarization])
     flag = block["FLAG"][:, 0, :, polarization]
-    hours = (one.times - layout.times[0]) / 3600
+    since = one.times - layout.times[0]
+    unit, seconds = _unit(since[-1])
     megahertz = layout.frequencies / 1e6
     half = layout.channel_width / 2e6 * (1 if megahertz[-1] >= megahertz[0] else -1)
-    extent = (megahertz[0] - half, megahertz[-1] + half, len(hours) - 0.5, -0.5)  # slots: scans may be far apart
+    extent = (megahertz[0] - half, megahertz[-1] + half, len(since) - 0.5, -0.5)  # slots: scans may be far apart
     axes = figure.add_subplot()
     shown = np.ma.array(amplitude, mask=flag)
     good = shown.compressed()
@@ -84,19 +86,27 @@ def dynamic_spectrum(
     axes.imshow(flags, aspect="auto", interpolation="nearest", cmap=ListedColormap(["#D55E00"]), extent=extent)
     figure.colorbar(drawn, ax=axes, label=f"amplitude of {column}")
     axes.set_xlabel("frequency (MHz)")
-    axes.yaxis.set_major_formatter(lambda slot, _: _clock(hours, slot))
-    gaps = np.flatnonzero(np.diff(hours) > 1.5 * step * layout.interval / 3600)
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # of a subband each label takes six digits
+    axes.yaxis.set_major_formatter(lambda slot, _: _clock(since / seconds, slot))
+    gaps = np.flatnonzero(np.diff(since) > 1.5 * step * layout.interval)
     for gap in gaps:
         axes.axhline(gap + 0.5, color="white", lw=0.8)
-    axes.set_ylabel(f"hours since the start{', scans without their gaps' if len(gaps) else ''}")
+    axes.set_ylabel(f"{unit} since the start{', scans without their gaps' if len(gaps) else ''}")
     name = layout.correlations[polarization]
     axes.set_title(f"{_pair(layout, baseline)}, {name}: {100 * flag.mean():.1f} % flagged (orange)", fontsize=11)
 
 
-def _clock(hours: np.ndarray, slot: float) -> str:
-    """Hours of a slot; of a short observation with more digits, or neighbouring ticks would say the same."""
-    places = max(2, 2 - math.floor(math.log10(max(hours[-1], 1e-6))))
-    return f"{hours[int(np.clip(round(slot), 0, len(hours) - 1))]:.{places}f}"
+def _unit(span: float) -> tuple[str, float]:
+    """In what a span of so many seconds is told, and its seconds."""
+    if span < 300:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if span < 7200 else ("hours", 3600.0)
+
+
+def _clock(since: np.ndarray, slot: float) -> str:
+    """Time of a slot, with digits enough for neighbouring ticks to differ."""
+    places = max(0, 2 - math.floor(math.log10(max(since[-1], 1e-6))))
+    return f"{since[int(np.clip(round(slot), 0, len(since) - 1))]:.{places}f}"
 
 
 def uv_coverage(figure: Figure, layout: Layout) -> None:

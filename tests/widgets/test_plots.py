@@ -73,7 +73,7 @@ def test_what_is_flagged_is_not_in_the_spectrum_but_over_it(observed):
     assert (~flags.get_array().mask).sum() == 20
     assert "12.5 % flagged" in figure.axes[0].get_title()
     said = [figure.axes[0].yaxis.get_major_formatter()(slot, 0) for slot in (0, 5, 10, 15)]
-    assert said == ["0.0000", "0.0139", "0.0278", "0.0417"]
+    assert (said, figure.axes[0].get_ylabel()) == (["0", "50", "100", "150"], "seconds since the start")
     assert spectrum.get_extent()[:2] == pytest.approx((134.975, 135.375))
 
 
