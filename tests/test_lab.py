@@ -41,7 +41,7 @@ def test_nobody_comes_in_without_the_token(running, path):
 
 def test_logins_are_in_the_lakes_home_and_for_its_owner_only(running, lake_home):
     assert [p for p in running.user.rglob("*.db") if "rucio" in str(p)] == []
-    secret = extension.credentials(lake_home)["password"].encode()
+    secret = extension.login(lake_home).parameters["password"].encode()
     holders = [p for p in (lake_home / "jupyter").rglob("*") if p.is_file() and secret in p.read_bytes()]
     assert holders == [lake_home / "jupyter" / "rucio" / "cache.db"]
     assert holders[0].stat().st_mode & 0o777 == 0o600

@@ -138,17 +138,6 @@ def login(lake: Path) -> Login:
     return panel_login.login_of(settings_in(path), path)
 
 
-def credentials(lake: Path) -> dict[str, str]:
-    """What the lake's own client logs in with: user name, password and account, or paths; raises as `login` does.
-
-    Examples
-    --------
-    >>> credentials(Path(home))["account"]
-    'lofar'
-    """
-    return login(lake).parameters
-
-
 def log_in(lake: Path, folder: Path) -> None:
     """Write the login of a lake where the extension looks for it.
 
@@ -171,7 +160,7 @@ def log_in(lake: Path, folder: Path) -> None:
     >>> log_in(Path(home), Path("logins"))
     >>> database = keep_in(Path("logins")).get_db()
     >>> kept = database.get_rucio_auth_credentials(name(Path(home)), "userpass")
-    >>> kept == credentials(Path(home)), Path("logins").stat().st_mode & 0o077
+    >>> kept == login(Path(home)).parameters, Path("logins").stat().st_mode & 0o077
     (True, 0)
     >>> keep_in(None).db.database
     ':memory:'
@@ -242,7 +231,7 @@ def server_configuration(lake: Path, folder: Path) -> str:
     Examples
     --------
     >>> written = server_configuration(Path(home), Path("logins"))
-    >>> written.splitlines()[-1], credentials(Path(home))["password"] in written
+    >>> written.splitlines()[-1], login(Path(home)).parameters["password"] in written
     ("c.RucioConfig.default_auth_type = 'userpass'", False)
     """
     return (
