@@ -16,6 +16,8 @@ from lofarlake_nb.lake.panel_login import Login
 # The site of an embedded lake whose storage the extension reads as mounted.
 _SITE = "SARA"
 
+_STATES = Path("~/.local/share/lofarlake-jupyter")  # of lakes that have no home of ours
+
 
 def located(lake: str | Path) -> Path:
     """Folder of an embedded lake, or ``rucio.cfg``, that a person named; of nothing, see `configured.chosen`.
@@ -61,6 +63,24 @@ def name(lake: Path) -> str:
     ('lake-096d8846', 'lake-096d8846')
     """
     return "lake-" + hashlib.sha256(os.path.abspath(lake).encode()).hexdigest()[:8]
+
+
+def state(lake: Path) -> Path:
+    """Folder of what JupyterLab keeps for a lake: configuration, login, settings. It need not be there yet.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake, where it is ``jupyter/``; or a ``rucio.cfg``, of which it is a folder in HOME.
+
+    Examples
+    --------
+    >>> state(Path(home)).relative_to(home).as_posix()
+    'jupyter'
+    >>> state(configuration(Path(home))).parent.relative_to(Path.home()).as_posix()
+    '.local/share/lofarlake-jupyter'
+    """
+    return _STATES.expanduser() / name(lake) if lake.is_file() else lake / "jupyter"
 
 
 def instance(lake: Path) -> dict[str, Any]:

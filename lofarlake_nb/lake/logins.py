@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.lake import panel_login
+from lofarlake_nb.lake import extension, panel_login
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.embedded.home import Home
 
 # Of an embedded lake's home: passwords, keys, tokens, and what was made with them.
-_FOLDERS = ("client", "tls", "jupyter", "etc", "postgres", "run")
+_FOLDERS = ("client", "tls", "etc", "postgres", "run")
 # Those of which a copy is known wherever it is. The others are large, or change all the time.
-_COPIED = ("client", "tls", "etc", "jupyter/rucio", "jupyter/runtime")
+_COPIED = ("client", "tls", "etc")
+_OF_JUPYTER = ("rucio", "runtime")
 _FILES = ("client_cert", "client_key", "client_x509_proxy")
 _LONG = 8  # characters of a password that no text has by chance
 
@@ -67,12 +68,15 @@ class _Logins:
 
     @classmethod
     def of(cls, lake: Lake) -> "_Logins":
-        folders: tuple[Path, ...] = ()
+        jupyter = extension.state(lake.home or lake.configuration)
+        folders = [jupyter]
         known = [lake.configuration, Path(panel_login.token_file(lake.settings))]
         known += [Path(lake.settings[name]) for name in _FILES if lake.settings.get(name)]
+        for name in _OF_JUPYTER:
+            known += _below(jupyter / name)
         passwords = {lake.settings.get("password", "")}
         if lake.home is not None:
-            folders = tuple((lake.home / name).resolve() for name in _FOLDERS)
+            folders += [lake.home / name for name in _FOLDERS]
             for name in _COPIED:
                 known += _below(lake.home / name)
             settings = Home(lake.home).settings()
@@ -81,7 +85,7 @@ class _Logins:
         for file in dict.fromkeys(known):
             if file.is_file() and (size := file.stat().st_size):
                 by_size.setdefault(size, []).append(file)
-        return cls(folders, by_size, frozenset(filter(None, passwords)))
+        return cls(tuple(folder.resolve() for folder in folders), by_size, frozenset(filter(None, passwords)))
 
     def why(self, file: Path, searched: int | None) -> str:
         for folder in self.folders:
