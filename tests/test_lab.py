@@ -3,11 +3,13 @@
 import re
 import socket
 import subprocess
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
 import nbformat
 import pytest
+import requests
 from running_lab import Running
 
 from lofarlake_nb import cli, inspecting, lab, run
@@ -127,6 +129,7 @@ def test_a_lake_that_runs_elsewhere_has_a_lab_by_its_rucio_config(remote_lake, l
         browser = browse.connect(configuration)
         assert away.server["url"] in browser.via
         assert [file.did for file in browser.files("lofar:lab_elsewhere")] == ["lofar:lab_elsewhere.image.fits"]
+        assert made_available(away, "lofar:lab_elsewhere.image.fits").read_bytes() == b"an image"
         (landing,) = away.root.rglob("0_start_here.ipynb")
         assert f'lake: str = "{configuration}"' in "\n".join(sources(landing))
         secret = remote_lake.settings["password"].encode()
@@ -138,6 +141,21 @@ def test_a_lake_that_runs_elsewhere_has_a_lab_by_its_rucio_config(remote_lake, l
         assert [p.name for p in configuration.parent.iterdir()] == ["rucio.cfg"]
     finally:
         assert away.stop() == 0
+
+
+def made_available(running: Running, did: str) -> Path:
+    """Where the panel downloads a file to, when it is there."""
+    asked = {"namespace": running.get("rucio-jupyterlab/instances").json()["active_instance"]}
+    header = {"Authorization": f"token {running.server['token']}"}
+    address = f"{running.server['url']}rucio-jupyterlab/did/make-available"
+    requests.post(address, params=asked, json={"did": did}, headers=header, timeout=30).raise_for_status()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        (file,) = running.get("rucio-jupyterlab/did", did=did, poll="1", **asked).json()
+        if file["status"] == "OK":
+            return Path(file["path"])
+        time.sleep(0.2)
+    raise AssertionError(running.log.read_text()[-3000:])
 
 
 @pytest.mark.parametrize("opened", [lab.configure, lab.look])
