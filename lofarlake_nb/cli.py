@@ -269,33 +269,48 @@ def _purge(chosen: argparse.Namespace) -> Answer:
 
 def _add_lab(commands: Any) -> None:
     lab = command(commands, "lab", _lab, "Open JupyterLab on the landing notebook, with the lake running.")
-    add_home(lab)
+    _add_opened(lab)
     lab.add_argument("--port", type=int, help="port of JupyterLab (default: a free one)")
     lab.add_argument("--no-browser", action="store_true", help="do not open a browser")
 
 
 def _add_look(commands: Any) -> None:
     look = command(commands, "look", _look, "A page of the lake and its newest image, for people who only look.")
-    add_home(look)
+    _add_opened(look)
     look.add_argument("--notebook", default="3_explore.ipynb", help="that the page is made from (default: 3_explore)")
     look.add_argument("--port", type=int, help="port of the page (default: a free one)")
     look.add_argument("--no-browser", action="store_true", help="do not open a browser")
 
 
-def _look(chosen: argparse.Namespace) -> Answer:
-    from lofarlake_nb import lab
+def _add_opened(parser: argparse.ArgumentParser) -> None:
+    one = parser.add_mutually_exclusive_group()
+    add_home(one)
+    one.add_argument("--lake", default="", help="rucio.cfg of a lake that runs elsewhere, or home of an embedded one")
+
+
+def _opened(chosen: argparse.Namespace) -> Path:
+    """The lake that is to be opened; an embedded one is started."""
+    from lofarlake_nb.lake import extension
     from lofarlake_nb.lake.embedded import supervisor
 
-    supervisor.start(home(chosen))
+    lake = extension.located(chosen.lake) if chosen.lake else home(chosen)
+    if chosen.lake and extension.configuration(lake) == lake:
+        return lake
+    supervisor.start(lake)
+    return lake
+
+
+def _look(chosen: argparse.Namespace) -> Answer:
+    from lofarlake_nb import lab
+
+    lake = _opened(chosen)
     notebook = chosen.notebook.removesuffix(".ipynb") + ".ipynb"
-    status = lab.look(home(chosen), notebook=notebook, port=chosen.port, open_browser=not chosen.no_browser)
+    status = lab.look(lake, notebook=notebook, port=chosen.port, open_browser=not chosen.no_browser)
     return {"status": status}, "the page is closed; the lake runs on", status
 
 
 def _lab(chosen: argparse.Namespace) -> Answer:
     from lofarlake_nb import lab
-    from lofarlake_nb.lake.embedded import supervisor
 
-    supervisor.start(home(chosen))
-    status = lab.start(home(chosen), port=chosen.port, open_browser=not chosen.no_browser)
+    status = lab.start(_opened(chosen), port=chosen.port, open_browser=not chosen.no_browser)
     return {"status": status}, "JupyterLab has stopped; the lake runs on", status

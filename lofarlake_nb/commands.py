@@ -49,7 +49,7 @@ def command(commands: Any, name: str, handler: Callable[..., Answer], summary: s
     return made
 
 
-def add_home(parser: argparse.ArgumentParser) -> None:
+def add_home(parser: argparse._ActionsContainer) -> None:
     """The option for the folder of the embedded lake.
 
     Examples

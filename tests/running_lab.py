@@ -11,20 +11,27 @@ from pathlib import Path
 
 import requests
 
+from lofarlake_nb.lake import extension
+
 LAB = "import sys; from pathlib import Path; from lofarlake_nb import lab; sys.exit(lab.start({arguments}))"
 
 
 class Running:
-    """A JupyterLab that was started for a lake, in a HOME of its own; what an earlier one left open is not opened."""
+    """A JupyterLab that was started for a lake (its home, or a rucio.cfg), in a HOME of its own.
+
+    What an earlier one left open is not opened.
+    """
 
     def __init__(self, home: Path, folder: Path, environment: dict[str, str] | None = None, **arguments):
-        self.home, self.folder = home, folder
+        self.folder = folder
         self.user, self.scratch = folder / "user", folder / "scratch"
+        elsewhere = self.user / ".local" / "share" / "lofarlake-jupyter" / extension.name(home)
+        self.jupyter = elsewhere if home.is_file() else home / "jupyter"
         self.root = folder / "root"
         self.root.mkdir(parents=True)
         self.user.mkdir()
         self.scratch.mkdir()
-        shutil.rmtree(home / "jupyter" / "config" / "lab" / "workspaces", ignore_errors=True)
+        shutil.rmtree(self.jupyter / "config" / "lab" / "workspaces", ignore_errors=True)
         given = {"root_dir": str(self.root), "open_browser": False, **arguments}
         words = ", ".join([f"Path({str(home)!r})", *(f"{name}={value!r}" for name, value in given.items())])
         words = words.replace(f"root_dir={str(self.root)!r}", f"root_dir=Path({str(self.root)!r})")
@@ -43,7 +50,7 @@ class Running:
 
     def _wait(self) -> dict:
         deadline = time.monotonic() + 60
-        runtime = self.home / "jupyter" / "runtime"
+        runtime = self.jupyter / "runtime"
         while time.monotonic() < deadline and self.process.poll() is None:
             for path in runtime.glob("jpserver-*.json"):
                 server = json.loads(path.read_text() or "{}")

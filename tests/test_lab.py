@@ -3,16 +3,19 @@
 import re
 import socket
 import subprocess
+import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import pytest
+import requests
 from running_lab import Running
 
-from lofarlake_nb import inspecting, lab, run
-from lofarlake_nb.errors import LakeNotRunning, PortTaken, UsageError
+from lofarlake_nb import cli, inspecting, lab, run
+from lofarlake_nb.errors import LakeNotRunning, LakeRefused, PortTaken, UsageError
 from lofarlake_nb.lab.notebooks import working_copies
-from lofarlake_nb.lake import browse, client, extension
+from lofarlake_nb.lake import browse, client, extension, ingest, keeping
 from lofarlake_nb.lake.embedded import supervisor
 
 
@@ -41,7 +44,7 @@ def test_nobody_comes_in_without_the_token(running, path):
 
 def test_logins_are_in_the_lakes_home_and_for_its_owner_only(running, lake_home):
     assert [p for p in running.user.rglob("*.db") if "rucio" in str(p)] == []
-    secret = extension.credentials(lake_home)["password"].encode()
+    secret = extension.login(lake_home).parameters["password"].encode()
     holders = [p for p in (lake_home / "jupyter").rglob("*") if p.is_file() and secret in p.read_bytes()]
     assert holders == [lake_home / "jupyter" / "rucio" / "cache.db"]
     assert holders[0].stat().st_mode & 0o777 == 0o600
@@ -109,6 +112,84 @@ def test_it_lives_below_a_hubs_prefix(empty_lake, tmp_path):
         assert dashboard["default"].startswith("proxy/")  # of this server, wherever it lives
     finally:
         assert hub.stop() == 0
+
+
+def test_a_lake_that_runs_elsewhere_has_a_lab_by_its_rucio_config(remote_lake, lake_home, tmp_path, monkeypatch):
+    (tmp_path / "image.fits").write_bytes(b"an image")
+    files = [tmp_path / "image.fits"]
+    ingest.ingest_products(client.connect(lake_home), files, "lofar:lab_elsewhere", {}, replicate_to="", close=True)
+    configuration = remote_lake.configuration
+    away = Running(configuration, tmp_path / "lab")
+    try:
+        known = away.get("rucio-jupyterlab/instances").json()
+        assert (known["active_instance"], known["auth_type"]) == (extension.name(configuration), "userpass")
+        assert [one["mode"] for one in known["instances"]] == ["download"]
+        assert "lofar" in away.get("rucio-jupyterlab/list-scopes", namespace=known["active_instance"]).json()["scopes"]
+        monkeypatch.setenv("HOME", str(away.user))
+        browser = browse.connect(configuration)
+        assert away.server["url"] in browser.via
+        assert [file.did for file in browser.files("lofar:lab_elsewhere")] == ["lofar:lab_elsewhere.image.fits"]
+        assert made_available(away, "lofar:lab_elsewhere.image.fits").read_bytes() == b"an image"
+        (landing,) = away.root.rglob("0_start_here.ipynb")
+        assert f'lake: str = "{configuration}"' in "\n".join(sources(landing))
+        secret = remote_lake.settings["password"].encode()
+        holders = [p for p in away.user.rglob("*") if p.is_file() and secret in p.read_bytes()]
+        assert holders == [away.jupyter / "rucio" / "cache.db"]
+        assert [p.stat().st_mode & 0o777 for p in (away.jupyter, *holders)] == [0o700, 0o600]
+        with pytest.raises(UsageError, match="where the lake keeps its logins"):
+            keeping.keep(holders[0], lake=configuration)
+        assert [p.name for p in configuration.parent.iterdir()] == ["rucio.cfg"]
+    finally:
+        assert away.stop() == 0
+
+
+def made_available(running: Running, did: str) -> Path:
+    """Where the panel downloads a file to, when it is there."""
+    asked = {"namespace": running.get("rucio-jupyterlab/instances").json()["active_instance"]}
+    header = {"Authorization": f"token {running.server['token']}"}
+    address = f"{running.server['url']}rucio-jupyterlab/did/make-available"
+    requests.post(address, params=asked, json={"did": did}, headers=header, timeout=30).raise_for_status()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        (file,) = running.get("rucio-jupyterlab/did", did=did, poll="1", **asked).json()
+        if file["status"] == "OK":
+            return Path(file["path"])
+        time.sleep(0.2)
+    raise AssertionError(running.log.read_text()[-3000:])
+
+
+@pytest.mark.parametrize("opened", [lab.configure, lab.look])
+def test_a_rucio_config_that_the_panel_can_not_log_in_by_is_told_before_anything_is_written(tmp_path, opened):
+    told = tmp_path / "rucio.cfg"
+    told.write_text("[client]\nrucio_host = https://x\nauth_host = https://x\nauth_type = gss\n")
+    with pytest.raises(LakeRefused, match="can't log in by gss"):
+        opened(told, root_dir=tmp_path / "root")
+    assert [path.name for path in tmp_path.iterdir()] == ["rucio.cfg"]
+
+
+@pytest.mark.parametrize("command", ["lab", "look"])
+def test_no_lake_is_started_where_a_rucio_config_is_opened(remote_lake, monkeypatch, command):
+    opened, started = Mock(return_value=0), Mock()
+    monkeypatch.setattr(lab, "look" if command == "look" else "start", opened)
+    monkeypatch.setattr(supervisor, "start", started)
+    assert cli.main([command, "--lake", str(remote_lake.configuration), "--no-browser"]) == 0
+    assert opened.call_args.args == (remote_lake.configuration,)
+    assert not started.called
+
+
+@pytest.mark.parametrize("command", ["lab", "look"])
+def test_an_embedded_lake_is_started_before_it_is_opened(lake_home, tmp_path, monkeypatch, capsys, command):
+    opened, started = Mock(return_value=0), Mock()
+    monkeypatch.setattr(lab, "look" if command == "look" else "start", opened)
+    monkeypatch.setattr(supervisor, "start", started)
+    for option in ("--lake", "--home"):
+        assert cli.main([command, option, str(lake_home)]) == 0
+        assert opened.call_args.args == started.call_args.args == (lake_home,)
+    started.reset_mock()
+    assert cli.main([command, "--lake", str(tmp_path / "rucio.cfg")]) == 1
+    assert f"there is no lake in {tmp_path / 'rucio.cfg'}" in capsys.readouterr().err
+    assert cli.main([command, "--lake", str(lake_home), "--home", str(lake_home)]) == 2
+    assert not started.called
 
 
 @pytest.mark.parametrize("name", ["0_start_here", "3_explore"])

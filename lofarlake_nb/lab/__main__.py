@@ -9,7 +9,7 @@ from lofarlake_nb.lake.configured import DEFAULT_HOME
 
 
 def main(arguments: list[str]) -> int:
-    """Print shell lines for the lake in the folder given, else for the default one."""
+    """Print shell lines for the lake given, by its folder or a ``rucio.cfg``, else for the default one."""
     try:
         print(exports(configure(Path(arguments[0]) if arguments else DEFAULT_HOME)))
     except LofarlakeError as error:

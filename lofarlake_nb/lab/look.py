@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 def look(
-    home: Path,
+    lake: Path,
     *,
     notebook: str = "3_explore.ipynb",
     root_dir: Path | None = None,
@@ -22,8 +22,8 @@ def look(
 
     Parameters
     ----------
-    home : Path
-        Folder of an embedded lake that was started.
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``.
     notebook : str
         Name of a shipped notebook; its working copy is run, with what was changed in it.
     root_dir : Path, optional
@@ -40,7 +40,7 @@ def look(
 
     Raises
     ------
-    LakeNotRunning, UsageError
+    LakeNotRunning, LakeRefused, UsageError
         See `configure`.
     PortTaken
         When another program listens on `port`.
@@ -54,7 +54,7 @@ def look(
     ...     print(error.message)
     4_none.ipynb: no such notebook comes with lofarlake
     """
-    configured = configure(home, notebook=notebook, root_dir=root_dir)
+    configured = configure(lake, notebook=notebook, root_dir=root_dir)
     if port is not None:
         programs.check_port(port, "the page")
     arguments = [

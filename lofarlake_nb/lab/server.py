@@ -1,4 +1,4 @@
-"""Start JupyterLab for a lake; all of its configuration lives in the lake's home."""
+"""Start JupyterLab for a lake; all of its configuration lives in the lake's folder, see `extension.state`."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from lofarlake_nb.inspecting import notebooks_folder
 from lofarlake_nb.lab import programs, shortcuts
 from lofarlake_nb.lab.notebooks import working_copies
 from lofarlake_nb.lake import extension
-from lofarlake_nb.lake.configured import DEFAULT_HOME
+from lofarlake_nb.lake.configured import DEFAULT_HOME, settings_in
 from lofarlake_nb.lake.embedded.configuration import USER
 
 _log = logging.getLogger(__name__)
@@ -68,13 +68,14 @@ class Configured:
     unset: tuple[str, ...] = ("RUCIO_CONFIG", "RUCIO_HOME")
 
 
-def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = None) -> Configured:
+def configure(lake: Path, *, notebook: str = LANDING, root_dir: Path | None = None) -> Configured:
     """Write all that JupyterLab needs for a lake: its configuration, the panel's login, the notebooks.
 
     Parameters
     ----------
-    home : Path
-        Folder of an embedded lake that was started. Configuration, login and settings go to ``jupyter/`` in it.
+    lake : Path
+        Folder of an embedded lake that was started, or a ``rucio.cfg``. Configuration, login and settings go to the
+        folder `extension.state`.
     notebook : str
         Name of the shipped notebook that opens first.
     root_dir : Path, optional
@@ -89,9 +90,11 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     Raises
     ------
     LakeNotRunning
-        When no lake was ever started in `home`.
+        When no lake was ever started in `lake`.
+    LakeRefused
+        When the extension can't log in as the ``rucio.cfg`` says.
     UsageError
-        When there is no such notebook, or the folder can't be written.
+        When there is no such notebook, or a folder can't be written.
 
     Examples
     --------
@@ -102,26 +105,31 @@ def configure(home: Path, *, notebook: str = LANDING, root_dir: Path | None = No
     ...     print(error.hint[:32])
     start it: lofarlake lake start -
     """
-    home = extension.located(home)
+    lake = extension.located(lake)
     root = (root_dir or Path()).expanduser().absolute()
-    lake = "" if home == extension.located(DEFAULT_HOME) else str(home)  # what the notebooks' parameter says
+    told = "" if lake == extension.located(DEFAULT_HOME) else str(lake)  # what the notebooks' parameter says
     if not (notebooks_folder() / notebook).is_file():
         known = ", ".join(sorted(path.name for path in notebooks_folder().glob("*.ipynb")))
         raise UsageError(f"{notebook}: no such notebook comes with lofarlake", f"it is one of {known}")
-    extension.configuration(home)
-    folder = root / (_FOLDER if not lake else f"{_FOLDER}-{hashlib.sha256(lake.encode()).hexdigest()[:6]}")
-    working_copies(notebooks_folder(), folder, lake)
-    jupyter = home / "jupyter"
-    jupyter.mkdir(mode=0o700, exist_ok=True)
-    jupyter.chmod(0o700)  # logins go there, and it may have been there
+    jupyter = extension.state(lake)
+    panel = extension.server_configuration(lake, jupyter / "rucio")
+    folder = root / (_FOLDER if not told else f"{_FOLDER}-{hashlib.sha256(told.encode()).hexdigest()[:6]}")
+    working_copies(notebooks_folder(), folder, told)
+    try:
+        jupyter.mkdir(mode=0o700, parents=True, exist_ok=True)
+        jupyter.chmod(0o700)  # logins go there, and it may have been there
+    except OSError as error:
+        raise UsageError(
+            f"{jupyter}: what JupyterLab keeps for {lake} can't be written there ({error.strerror})", "make it yours"
+        ) from error
     settings = jupyter / "config" / "labconfig" / "default_setting_overrides.json"
     dashboard = _dashboard(settings)
-    environment = _environment(home, dashboard)
+    environment = _environment(lake, dashboard)
     for name, path in environment.items():
         if name.endswith("_DIR"):
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
-    extension.log_in(home, jupyter / "rucio")
-    _write_configuration(home, root, folder / notebook)
+    extension.log_in(lake, jupyter / "rucio")
+    _write_configuration(lake, panel, root, folder / notebook)
     dask = {"defaultURL": f"proxy/{dashboard}", "hideClusterManager": True}
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({**_SETTINGS, _DASK: dask}, indent=2) + "\n")
@@ -145,7 +153,7 @@ def exports(configured: Configured) -> str:
 
 
 def start(
-    home: Path,
+    lake: Path,
     *,
     notebook: str = LANDING,
     root_dir: Path | None = None,
@@ -157,7 +165,7 @@ def start(
 
     Parameters
     ----------
-    home, notebook, root_dir
+    lake, notebook, root_dir
         See `configure`.
     port : int, optional
         Port of JupyterLab, by default a free one from 8888.
@@ -173,7 +181,7 @@ def start(
 
     Raises
     ------
-    LakeNotRunning, UsageError
+    LakeNotRunning, LakeRefused, UsageError
         See `configure`.
     PortTaken
         When another program listens on `port`.
@@ -186,7 +194,7 @@ def start(
     ...     print(error.message)
     4_none.ipynb: no such notebook comes with lofarlake
     """
-    configured = configure(home, notebook=notebook, root_dir=root_dir)
+    configured = configure(lake, notebook=notebook, root_dir=root_dir)
     words = ["--ServerApp.ip=127.0.0.1"]
     if port is not None:
         programs.check_port(port, "JupyterLab")
@@ -204,9 +212,9 @@ def start(
     return programs.run("jupyterlab", [*words, *arguments], configured.root, environment, configured.unset)
 
 
-def _environment(home: Path, dashboard: int) -> dict[str, str]:
-    jupyter = home / "jupyter"
-    return {
+def _environment(lake: Path, dashboard: int) -> dict[str, str]:
+    jupyter = extension.state(lake)
+    environment = {
         "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
         "JUPYTER_DATA_DIR": str(jupyter / "data"),
         # The kernel and the settings of this lake go before those of the environment that Python lives in.
@@ -214,13 +222,14 @@ def _environment(home: Path, dashboard: int) -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": str(jupyter / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(jupyter / "config" / "lab" / "user-settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(jupyter / "config" / "lab" / "workspaces"),
-        # What Rucio's own client shows the storage when a file is uploaded in the panel.
-        "X509_USER_PROXY": str(home / "tls" / "client.pem"),
         "DASK_CONFIG": str(jupyter / "config" / "dask"),
         "DASK_LOFARLAKE__DASHBOARD": str(dashboard),
         # A link that works wherever the page is seen from: by way of this server, also behind a JupyterHub or Binder.
         "DASK_DISTRIBUTED__DASHBOARD__LINK": os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/") + "proxy/{port}/status",
     }
+    # What Rucio's own client shows the storage when a file is uploaded in the panel; without, what it finds by itself.
+    shown = lake / "tls" / "client.pem" if lake.is_dir() else settings_in(lake).get("client_x509_proxy")
+    return {**environment, "X509_USER_PROXY": str(shown)} if shown else environment
 
 
 def _dashboard(settings: Path) -> int:
@@ -231,12 +240,11 @@ def _dashboard(settings: Path) -> int:
         return programs.free_port()
 
 
-def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
-    jupyter = home / "jupyter"
-    config = jupyter / "config"
+def _write_configuration(lake: Path, panel: str, root: Path, notebook: Path) -> None:
+    config = extension.state(lake) / "config"
     landing = "/lab/tree/" + quote(str(notebook.relative_to(root)))
     text = "# Written at each start of `lofarlake lab`: changes made here are lost.\n"
-    text += extension.server_configuration(home, jupyter / "rucio")
+    text += panel
     text += f"c.ServerApp.root_dir = {str(root)!r}\n"
     text += f"c.LabApp.default_url = {landing!r}\n"
     text += "c.LabApp.custom_css = True\n"
@@ -248,8 +256,8 @@ def _write_configuration(home: Path, root: Path, notebook: Path) -> None:
     sources = config / "jupyter-fsspec.yaml"
     if not sources.exists():
         # That extension takes its source's name out of paths wherever it finds it: no path has a space.
-        lake = {"name": "the lake", "path": f"rucio://{USER}", "kwargs": {"lake": str(home)}}
-        sources.write_text(f"# Yours to add to.\n{json.dumps({'sources': [lake]}, indent=2)}\n")
+        source = {"name": "the lake", "path": f"rucio://{USER}", "kwargs": {"lake": str(lake)}}
+        sources.write_text(f"# Yours to add to.\n{json.dumps({'sources': [source]}, indent=2)}\n")
     custom = config / "custom"
     custom.mkdir(exist_ok=True)
     for asset in (Path(__file__).parent / "assets").iterdir():

@@ -244,21 +244,10 @@ def connect(lake: str | Path = "", *, administrator: bool = False) -> Lake:
     return Lake(client, configuration, settings, home)
 
 
-def default_home() -> Path:
-    """Folder of the embedded lake when none is named.
-
-    Examples
-    --------
-    >>> default_home().relative_to(Path.home()).as_posix()
-    '.local/share/lofarlake'
-    """
-    return DEFAULT_HOME.expanduser()
-
-
 def _start_hint(configuration: Path, home: Path | None) -> str:
     if home is None:
         return f"see whether the address in {configuration} is right, and the lake is up"
-    return "start it: lofarlake lake start" + ("" if home == default_home() else f" --home {home}")
+    return "start it: lofarlake lake start" + ("" if home == DEFAULT_HOME.expanduser() else f" --home {home}")
 
 
 def _is_elsewhere(url: str) -> bool:

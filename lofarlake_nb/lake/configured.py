@@ -26,7 +26,8 @@ def chosen(lake: str | Path = "") -> Path:
     Returns
     -------
     Path
-        The same. Of an embedded lake's own ``client/rucio.cfg`` in ``RUCIO_CONFIG``, its home.
+        The same. Of an embedded lake's own ``client/rucio.cfg`` in ``RUCIO_CONFIG``, its home; another file there, as
+        the administrator's, is taken as it is.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def chosen(lake: str | Path = "") -> Path:
     if not path.is_file():
         raise LakeNotRunning(f"RUCIO_CONFIG names {told}, which is not there", "name another lake, or unset it")
     home = path.absolute().parent.parent
-    return home if path.absolute().parent == home / "client" and (home / "lake.json").is_file() else path
+    return home if path.absolute() == home / "client" / "rucio.cfg" and (home / "lake.json").is_file() else path
 
 
 def settings_in(configuration: Path) -> dict[str, str]:

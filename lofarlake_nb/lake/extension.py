@@ -16,6 +16,8 @@ from lofarlake_nb.lake.panel_login import Login
 # The site of an embedded lake whose storage the extension reads as mounted.
 _SITE = "SARA"
 
+_STATES = Path("~/.local/share/lofarlake-jupyter")  # of lakes that have no home of ours
+
 
 def located(lake: str | Path) -> Path:
     """Folder of an embedded lake, or ``rucio.cfg``, that a person named; of nothing, see `configured.chosen`.
@@ -61,6 +63,24 @@ def name(lake: Path) -> str:
     ('lake-096d8846', 'lake-096d8846')
     """
     return "lake-" + hashlib.sha256(os.path.abspath(lake).encode()).hexdigest()[:8]
+
+
+def state(lake: Path) -> Path:
+    """Folder of what JupyterLab keeps for a lake: configuration, login, settings. It need not be there yet.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of an embedded lake, where it is ``jupyter/``; or a ``rucio.cfg``, of which it is a folder in HOME.
+
+    Examples
+    --------
+    >>> state(Path(home)).relative_to(home).as_posix()
+    'jupyter'
+    >>> state(configuration(Path(home))).parent.relative_to(Path.home()).as_posix()
+    '.local/share/lofarlake-jupyter'
+    """
+    return _STATES.expanduser() / name(lake) if lake.is_file() else lake / "jupyter"
 
 
 def instance(lake: Path) -> dict[str, Any]:
@@ -138,17 +158,6 @@ def login(lake: Path) -> Login:
     return panel_login.login_of(settings_in(path), path)
 
 
-def credentials(lake: Path) -> dict[str, str]:
-    """What the lake's own client logs in with: user name, password and account, or paths; raises as `login` does.
-
-    Examples
-    --------
-    >>> credentials(Path(home))["account"]
-    'lofar'
-    """
-    return login(lake).parameters
-
-
 def log_in(lake: Path, folder: Path) -> None:
     """Write the login of a lake where the extension looks for it.
 
@@ -171,7 +180,7 @@ def log_in(lake: Path, folder: Path) -> None:
     >>> log_in(Path(home), Path("logins"))
     >>> database = keep_in(Path("logins")).get_db()
     >>> kept = database.get_rucio_auth_credentials(name(Path(home)), "userpass")
-    >>> kept == credentials(Path(home)), Path("logins").stat().st_mode & 0o077
+    >>> kept == login(Path(home)).parameters, Path("logins").stat().st_mode & 0o077
     (True, 0)
     >>> keep_in(None).db.database
     ':memory:'
@@ -242,7 +251,7 @@ def server_configuration(lake: Path, folder: Path) -> str:
     Examples
     --------
     >>> written = server_configuration(Path(home), Path("logins"))
-    >>> written.splitlines()[-1], credentials(Path(home))["password"] in written
+    >>> written.splitlines()[-1], login(Path(home)).parameters["password"] in written
     ("c.RucioConfig.default_auth_type = 'userpass'", False)
     """
     return (

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb.lake import in_place, journal, plan, quota, registration, space
+from lofarlake_nb.lake import in_place, journal, logins, plan, quota, registration, space
 from lofarlake_nb.lake.client import Lake
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.journal import Journal
 from lofarlake_nb.lake.lease import Lease
 from lofarlake_nb.lake.patience import Patience
-from lofarlake_nb.lake.plan import Order
+from lofarlake_nb.lake.plan import Item, Order
 from lofarlake_nb.lake.progress import Progress
 from lofarlake_nb.lake.registrar import Catalogue, Registrar
 from lofarlake_nb.lake.sending import Entry, Sending, with_what_is_safe
@@ -28,6 +28,8 @@ from lofarlake_nb.parameters import IngestParameters
 from lofarlake_nb.wording import counted
 
 log = logging.getLogger(__name__)
+
+_SEARCHED = 4 << 20  # bytes of a file that is looked through for passwords: a large one is read only as it is sent
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def ingest(
     Raises
     ------
     NotAMeasurementSet, InvalidDID, UsageError
-        Before anything is sent.
+        Before anything is sent; the last also when a file logs in to the lake, see `logins`.
     LakeBusy
         When another process, here or on another machine, ingests into the same dataset.
     NoSpace
@@ -225,6 +227,7 @@ def _ingest(lake: Lake, order: Order, progress: Sink | None) -> Ingested:
         elsewhere, sites = registration.check_sites(lake, wanted, rse) if wanted else ("", [])
         known = registration.look_up(lake, order.items, rse, dataset)
         new = [item for item in order.items if not (item.did in known and known[item.did].replica)]
+        logins.refuse(lake, _as_they_are(new), searched=_SEARCHED)
         quota.check(lake, [[rse], sites] if sites else [[rse]], sum(item.size for item in new))
         if order.pfns is None:
             space.check_site(storages, addresses, new)
@@ -237,6 +240,11 @@ def _ingest(lake: Lake, order: Order, progress: Sink | None) -> Ingested:
         entries = _sent(storages, addresses, catalogue, progress)
         held = catalogue.hold(elsewhere)
         return _ingested(order, entries, held, time.monotonic() - start, lake.calls - calls)
+
+
+def _as_they_are(items: Sequence[Item]) -> list[Path]:
+    """Files that come into the lake as they lie here: neither packed nor at a site that is asked by https."""
+    return [item.source for item in items if item.packing is None and item.source.is_file()]
 
 
 def _addresses(storages: Storages, order: Order) -> dict[DID, str]:

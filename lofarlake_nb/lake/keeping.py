@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from lofarlake_nb.errors import DIDNotFound, UsageError
-from lofarlake_nb.lake import ingest, logins, looking, metadata, names, registration, results, urls
+from lofarlake_nb.lake import (
+    ingest,
+    lease,
+    logins,
+    looking,
+    metadata,
+    names,
+    plan,
+    registration,
+    replicas,
+    results,
+    urls,
+)
 from lofarlake_nb.lake.client import Lake, connect
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.ticks import Sink
@@ -76,8 +88,8 @@ def keep(
     lake : str or Path
         As `client.connect` takes it.
     dataset : str
-        DID of the new dataset; empty to name it after the first file and the content of all, in the scope ``lofar``:
-        the same files are the same dataset, whatever they are said to be made from.
+        DID of the new dataset, or of one that has lineage; empty to name it after the first file and the content of
+        all, in the scope ``lofar``: the same files are the same dataset, whatever they are said to be made from.
     inputs : sequence of str
         DIDs that they were made from; each must be in the lake.
     note : str
@@ -95,7 +107,8 @@ def keep(
     Raises
     ------
     UsageError
-        When there is no such file, or it holds the lake's login: see `logins`.
+        When there is no such file, or it holds the lake's login: see `logins`; when the dataset is there and is not
+        one of results, as an observation's.
     OnlyLooking
         On a page for people who only look.
     DIDNotFound
@@ -131,7 +144,7 @@ def keep(
         "by": connected.account,
         "versions": {package: version(package) for package in ("lofarlake", "rucio-clients")},
     }
-    first, whole = _lineage(connected, name), registration.closed(connected, name)
+    whole, first = registration.closed(connected, name), _lineage(connected, name, files)
     both = merged(first, lineage)
     ingest.ingest_products(
         connected, files, name, both, rse=rse, replicate_to=replicate_to, close=True, progress=progress
@@ -154,12 +167,22 @@ def merged(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]
     return {**later, **first, "inputs": list(inputs), "note": "\n".join([note, *more] if note else more)}
 
 
-def _lineage(lake: Lake, did: DID) -> dict[str, Any]:
-    """What the lake has of a dataset; empty where that is new."""
+def _lineage(lake: Lake, did: DID, files: Sequence[Path]) -> dict[str, Any]:
+    """What the lake has of a dataset; empty where that is new. One that was not made from anything is not ours."""
     try:
-        return metadata.read(lake, did).get("lofarlake", {})
+        told = metadata.read(lake, did)
     except DIDNotFound:
         return {}
+    if "lofarlake" in told:
+        return told["lofarlake"]
+    # A keep that was stopped left nothing but some of its files.
+    others = replicas.held_by(lake, did).keys() - {item.did for item in plan.products(files, did, {})}
+    if others or told.keys() - {lease.KEY}:
+        raise UsageError(
+            f"{did} is in the lake already, and no dataset of kept files: it would be taken for a result, and closed",
+            "give the name of a new dataset, or none",
+        )
+    return {}
 
 
 def _already(first: Mapping[str, Any], both: Mapping[str, Any]) -> str:

@@ -77,7 +77,7 @@ def of(lake: Path) -> Panel:
         here = InProcess(lake, instance, extension.login(lake))
     except LakeRefused as refused:
         return ByClient(lake, refused.message)
-    runtime = lake / "jupyter" / "runtime"
+    runtime = extension.state(lake) / "runtime"
     if not runtime.is_dir():
         return here
     # Where a server notes itself; Jupyter's own function that reads it takes more than a second to import.

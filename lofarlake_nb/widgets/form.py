@@ -184,8 +184,9 @@ class StageForm:
             self.status.value, self.figures.value = _state(now, when), ""
             self.links.outputs = ({"output_type": "display_data", "metadata": {}, "data": _links(running, now)},)
         self._changed()
-        for tell in self.ended:
-            tell(now)
+        if not when:  # of a run that ended before this form was made, only that: who follows looks at it by itself
+            for tell in self.ended:
+                tell(now)
 
     def _check_all(self) -> None:
         """Look at all values anew: what they name may have come or gone since they were typed."""

@@ -122,11 +122,11 @@ def test_a_configuration_that_is_none_is_told_without_its_words(tmp_path, told, 
 
 def test_a_password_is_the_one_that_rucio_s_client_reads(tmp_path):
     (tmp_path / "rucio.cfg").write_text("[client]\naccount = me\nusername = me\npassword = 100%%secret\n")
-    assert extension.credentials(tmp_path / "rucio.cfg")["password"] == "100%secret"
+    assert extension.login(tmp_path / "rucio.cfg").parameters["password"] == "100%secret"
 
 
 def test_no_password_shows(browser, lake_home):
-    assert extension.credentials(lake_home)["password"] not in repr(browser)
+    assert extension.login(lake_home).parameters["password"] not in repr(browser)
 
 
 def test_the_login_of_a_panel_is_for_its_owner_only(lake_home, tmp_path):
@@ -134,7 +134,7 @@ def test_the_login_of_a_panel_is_for_its_owner_only(lake_home, tmp_path):
     kept = tmp_path / "rucio" / "cache.db"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
-    assert extension.credentials(lake_home)["password"].encode() in kept.read_bytes()
+    assert extension.login(lake_home).parameters["password"].encode() in kept.read_bytes()
 
 
 def test_two_lakes_have_two_names(tmp_path):

@@ -162,6 +162,15 @@ def test_an_embedded_lake_s_own_rucio_config_is_that_lake(lake_home, monkeypatch
     assert client.connect().home == lake_home
 
 
+def test_the_administrator_s_rucio_config_acts_as_the_administrator(lake_home, monkeypatch):
+    told = lake_home / "client" / "root.cfg"
+    monkeypatch.setenv("RUCIO_CONFIG", str(told))
+    lake = client.connect()
+    assert (lake.configuration, lake.home, lake.account) == (told, None, "root")
+    assert lake.call("whoami")["account"] == "root"
+    assert client.connect(lake_home).account == "lofar"
+
+
 def test_a_rucio_config_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setenv("RUCIO_CONFIG", "/no/such/rucio.cfg")
     with pytest.raises(LakeNotRunning, match=r"RUCIO_CONFIG names /no/such/rucio.cfg, which is not there"):

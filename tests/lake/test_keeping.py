@@ -3,11 +3,15 @@
 import json
 import shutil
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound, OnlyLooking, UsageError
-from lofarlake_nb.lake import extension, ingest, keeping, logins, looking, metadata
+from lofarlake_nb.lake import extension, ingest, keeping, logins, looking, metadata, registrar
+from lofarlake_nb.lake.configured import settings_in
+from lofarlake_nb.lake.did import DID
+from lofarlake_nb.parameters import IngestParameters
 
 
 @pytest.fixture
@@ -110,18 +114,58 @@ def test_what_logs_in_to_the_lake_is_not_kept(lake, name, tmp_path):
             keeping.keep(path, lake=lake.home)
 
 
-@pytest.mark.parametrize("name", ["client/rucio.cfg", "tls/client.pem", "lake.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["client/rucio.cfg", "client/root.cfg", "client/token_lofar", "tls/client.pem", "tls/server.pem", "etc/rucio.cfg",
+     "jupyter/rucio/cache.db", "lake.json"],
+)  # fmt: skip
 def test_a_copy_of_a_login_is_not_kept(lake, name, tmp_path):
+    if not (lake.home / name).exists():
+        extension.log_in(lake.home, lake.home / "jupyter" / "rucio")
     shutil.copy(lake.home / name, tmp_path / "innocent.txt")
     with pytest.raises(UsageError, match=r"innocent\.txt: it .* could log in") as refused:
         keeping.keep(tmp_path / "innocent.txt", lake=lake.home)
     assert lake.settings["password"] not in str(refused.value)
 
 
-def test_a_notebook_that_shows_the_password_is_not_kept(lake, files):
-    files[0].write_text(json.dumps({"cells": [f"password = {lake.settings['password']}"]}))
+@pytest.mark.parametrize("whose", ["rucio.cfg", "root.cfg"])
+def test_a_notebook_that_shows_a_password_is_not_kept(lake, files, whose):
+    password = settings_in(lake.home / "client" / whose)["password"]
+    files[0].write_text(json.dumps({"cells": [f"password = {password}"]}))
     with pytest.raises(UsageError, match="holds the password"):
         keeping.keep(files, lake=lake.home)
+
+
+@pytest.mark.parametrize("name", ["client/root.cfg", "tls/server.pem", "lake.json"])
+def test_no_ingest_takes_a_login(lake, name, tmp_path, unique):
+    shutil.copy(lake.home / name, tmp_path / f"{unique}.txt")
+    asked = IngestParameters(dataset=f"lofar:{unique}", replicate_to="")
+    with pytest.raises(UsageError, match=r"\.txt: it .* could log in"):
+        ingest.ingest(lake, [tmp_path / f"{unique}.txt"], asked)
+    with pytest.raises(UsageError, match=r"\.txt: it .* could log in"):
+        ingest.ingest_products(lake, [tmp_path / f"{unique}.txt"], f"lofar:{unique}", {})
+    assert lake.find(DID("lofar", unique)) is None
+
+
+def test_an_observation_takes_no_files_that_are_kept(lake, files, unique, tmp_path):
+    (tmp_path / f"{unique}.dat").write_bytes(b"observed")
+    ingest.ingest(lake, [tmp_path / f"{unique}.dat"], IngestParameters(dataset=f"lofar:{unique}", replicate_to=""))
+    before = metadata.read(lake, f"lofar:{unique}")
+    with pytest.raises(UsageError, match=f"lofar:{unique} is in the lake already, and no dataset of kept files"):
+        keeping.keep(files[1], lake=lake.home, dataset=f"lofar:{unique}")
+    assert metadata.read(lake, f"lofar:{unique}") == before
+    assert lake.get(DID("lofar", unique))["open"]
+    assert [row["name"] for row in lake.call("list_content", "lofar", unique)] == [f"{unique}.dat"]
+
+
+def test_a_keep_that_was_stopped_is_ended_by_the_same_again(lake, files, unique, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(registrar.Catalogue, "_describe", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            keeping.keep(files, lake=lake.home, dataset=f"lofar:{unique}")
+    assert "lofarlake" not in metadata.read(lake, f"lofar:{unique}")
+    assert len(keeping.keep(files, lake=lake.home, dataset=f"lofar:{unique}", note="once more").urls) == 2
+    assert metadata.read(lake, f"lofar:{unique}")["lofarlake"]["note"] == "once more"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +176,13 @@ def test_a_notebook_that_shows_the_password_is_not_kept(lake, files):
         ("image", "password = images\n", False),
         ("100%secret", "password = 100%%secret\n", True),
         ("100%secret", "", False),
+        ('a"long\\secret', json.dumps(['a"long\\secret']), True),
+        ('a"long\\secret', json.dumps(["password = " + json.dumps('a"long\\secret')]), True),
+        ("ein Schlüssel", json.dumps(["ein Schlüssel"]), True),
+        ('"x\\', json.dumps({"password": '"x\\'}), True),
     ],
 )
-def test_a_short_password_is_known_by_the_word_before_it(tmp_path, password, told, holds):
+def test_a_password_is_known_as_a_text_has_it_and_a_short_one_by_the_word_before_it(tmp_path, password, told, holds):
     (tmp_path / "text").write_text(told)
     configuration = tmp_path / "rucio.cfg"
     configuration.write_text("[client]\n")

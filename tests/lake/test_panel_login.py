@@ -96,7 +96,7 @@ def test_a_panel_is_logged_in_by_certificate(configuration, tmp_path, kind):
     extension.log_in(path, tmp_path / "logins")
     database = extension.keep_in(tmp_path / "logins").get_db()
     assert database.get_active_auth_method() == kind
-    assert database.get_rucio_auth_credentials(extension.name(path), kind) == extension.credentials(path)
+    assert database.get_rucio_auth_credentials(extension.name(path), kind) == extension.login(path).parameters
     assert extension.server_configuration(path, tmp_path).splitlines()[-1].endswith(f"default_auth_type = {kind!r}")
     extension.keep_in(None)
 

@@ -3,6 +3,7 @@
 import html
 import shlex
 import shutil
+import threading
 import time
 
 import pytest
@@ -267,3 +268,19 @@ def test_a_form_made_after_a_run_has_ended_shows_how(form, notebook_of, lake_hom
     other = shutil.copy(notebook_of(PARAMETERS, MADE), tmp_path / "other.ipynb")
     assert stage_form(str(other), follows=again, lake=str(lake_home)).values["dataset"] == "lofar:form_before"
     assert "dataset" not in stage_form(str(other), follows=again, lake=str(tmp_path / "none")).values
+
+
+def test_a_run_of_long_ago_that_is_told_late_gives_the_next_stage_nothing(form, notebook_of, tmp_path, monkeypatch):
+    """The thread that tells of it may come to its turn when the form of the next stage is there already."""
+    form.start.click()
+    ended(form)
+    later = []
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", lambda thread: later.append(thread))
+        again = stage_form(form.notebook)
+    other = shutil.copy(notebook_of(PARAMETERS, MADE), tmp_path / "other.ipynb")
+    after = stage_form(str(other), follows=again, lake=str(tmp_path / "none"))
+    (thread,) = later
+    thread.run()
+    assert "the last run, of 20" in again.status.value
+    assert "dataset" not in after.values
