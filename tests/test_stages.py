@@ -1,12 +1,48 @@
 """Folders for results are made where that is safe, and wrong input is told before anything runs."""
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from lofarlake_nb import stages
-from lofarlake_nb.errors import UsageError
+from lofarlake_nb import checks, inspecting, stages
+from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.lake import records
+
+
+@pytest.mark.parametrize(("die", "code"), [((os._exit, 3), 3), ((signal.raise_signal, signal.SIGKILL), -9)])
+def test_a_process_that_dies_is_told(die, code):
+    with pytest.raises(ProcessingError, match=rf"died \(exit code {code}\)"):
+        stages.apart(*die)
+
+
+def test_what_a_process_of_its_own_raises_is_raised_here():
+    with pytest.raises(UsageError, match="streams: expected 1 or more, got 0") as raised:
+        stages.apart(checks.check, inspecting.find_notebook("1_ingest"), {"streams": 0})
+    assert "in _ingest" in str(raised.value.__cause__)
+
+
+def test_a_process_of_its_own_ends_where_this_one_is_interrupted(tmp_path):
+    def interrupt() -> None:
+        while not (tmp_path / "running").exists():
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        stages.apart(slow, tmp_path / "running", 60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "running").read_text()), 0)
+
+
+def slow(mark: Path, seconds: float) -> None:
+    part = mark.with_name("part")
+    part.write_text(str(os.getpid()))
+    part.rename(mark)
+    time.sleep(seconds)
 
 
 def test_a_new_folder_is_made_and_marked(tmp_path):
