@@ -103,7 +103,12 @@ def _process(values: Mapping[str, Any]) -> None:
 
 
 def _explore(values: Mapping[str, Any]) -> None:
+    from lofarlake_nb.parameters import check_scale, width_deg
+
     _did("dataset", values)
+    check_scale(values.get("stretch", "asinh"), values.get("interval", "minmax"))
+    if values.get("width"):
+        width_deg(values["width"])
     existing("regions", values.get("regions", ""))
     existing("catalogue", values.get("catalogue", ""))
 

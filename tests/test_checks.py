@@ -22,11 +22,18 @@ WRONG = [
     ("2_process", "rounds", 100, "rounds: expected a whole number from 0"),
     ("2_process", "more", ["resolute=1"], "more: no parameter 'resolute=1'"),
     ("2_process", "more", ["mask=/no/such.fits"], "mask: no file /no/such.fits"),
+    ("2_process", "more", ["memory=lots"], "memory: 'lots' is no size"),
+    ("2_process", "more", ["memory=1 MB"], "memory: expected at least 0.5 GB"),
     ("2_process", "data_column", "", "column: expected the name"),
     ("2_process", "sky_model", "3C999", "sky model '3C999' is neither"),
     ("2_process", "output", __file__, "is a file"),
     *(("2_process", name, "/no/such", f"{name}: no file") for name in ("catalogue", "truth", "solutions", "strategy")),
     ("3_explore", "dataset", "L123", "dataset: 'L123' is no data identifier"),
+    ("3_explore", "stretch", "foo", "stretch: 'foo' is none; it is one of asinh"),
+    ("3_explore", "interval", "bar", "interval: 'bar' is none; it is one of 99.9 %"),
+    ("3_explore", "width", "wide", "width: 'wide' is no quantity"),
+    ("3_explore", "width", "nan deg", "width: expected more than 0"),
+    ("3_explore", "catalogue", "/no/such.csv", "catalogue: no file"),
     ("3_explore", "regions", "/no/such.reg", "regions: no file"),
 ]
 

@@ -5,7 +5,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
+from lofarlake_nb.parameters import (
+    AverageParameters,
+    CalibrationParameters,
+    FlagParameters,
+    ImageParameters,
+    worker_memory,
+)
 from lofarlake_nb.processing.sky_model import MODEL_DATA
 
 T = TypeVar("T")
@@ -109,13 +115,15 @@ def of(values: Mapping[str, Any]) -> Settings:
     rounds = given.get("rounds", 0)
     if not isinstance(rounds, int) or not 0 <= rounds <= MOST_ROUNDS:
         raise UsageError(f"rounds: expected a whole number from 0 to {MOST_ROUNDS}, got {rounds!r}")
+    if memory := str(given.get("memory", "")):
+        worker_memory(memory)
     return Settings(
         _of(FlagParameters, given),
         _of(AverageParameters, given),
         _of(CalibrationParameters, given),
         _of(ImageParameters, given),
         rounds,
-        str(given.get("memory", "")),
+        memory,
     )
 
 
