@@ -1,5 +1,6 @@
 """Stage 2 on Measurement Sets on disk, without a lake."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def process(
     own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
     if own:
         raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
-    model = str(Path(model).absolute()) if Path(model).is_file() else model
+    file = Path(os.path.expanduser(model)).absolute()
+    model = str(file) if file.is_file() else model
     check_place(output, overwrite=overwrite, inputs=paths)
     notebook = inspecting.find_notebook("2_process")
     values = {
@@ -82,7 +84,7 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     for name, value in more.items():
         if name in FILES and value:
             existing(name, value)
-            value = str(Path(value).absolute())
+            value = str(Path(os.path.expanduser(value)).absolute())
         if name not in declared and name in settings.defaults():
             further.append(f"{name}={value}")
         else:

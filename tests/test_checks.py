@@ -6,6 +6,10 @@ import pytest
 
 from lofarlake_nb import checks, inspecting
 from lofarlake_nb.errors import LofarlakeError
+from lofarlake_nb.lake import retrieve
+from lofarlake_nb.processing import settings, sky_model
+from lofarlake_nb.quality import known
+from lofarlake_nb.widgets import overlays
 
 WRONG = [
     ("1_ingest", "observation", "/no/such", "observation: no folder /no/such"),
@@ -65,6 +69,27 @@ def test_the_notebooks_own_values_stand(tmp_path, monkeypatch):
     for stage, given in (("1_ingest", {}), ("2_process", {"dataset": "lofar:x"}), ("3_explore", {})):
         notebook = inspecting.find_notebook(stage)
         checks.check(notebook, {**inspecting.defaults(notebook), **given})
+
+
+def test_a_tilde_is_ones_home_for_checks_and_for_cells(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "one.csv").write_text("name,ra,dec,flux_jy\n3C196,123.4,48.2,80\n")
+    (tmp_path / "one.reg").write_text('fk5; circle(123.4, 48.2, 60")\n')
+    (tmp_path / "one.skymodel").write_text("FORMAT = Name, Type, Ra, Dec, I\nA, POINT, 08:13:36, +48.13.03, 80\n")
+    (tmp_path / "one.tar").touch()
+    given = {"catalogue": "~/one.csv", "truth": "~/one.csv", "sky_model": "~/one.skymodel", "paths": ["~/one.tar"]}
+    given |= {"strategy": "~/one.csv", "solutions": "~/one.csv", "more": ["mask=~/one.csv"]}
+    checks.check(Path("2_process.ipynb"), given)
+    checks.check(Path("3_explore.ipynb"), {"regions": "~/one.reg", "catalogue": "~/one.csv"})
+    chosen, file = settings.of(given), str(tmp_path / "one.csv")
+    assert (chosen.flag.strategy, chosen.calibrate.solutions, chosen.image.mask) == (file, file, file)
+    assert known.references("", "~/one.csv").catalogue.names == ("3C196",)
+    assert sky_model.load("~/one.skymodel", (0.0, 0.0)).flux.tolist() == [80]
+    assert (len(overlays.regions("~/one.reg")), len(overlays.catalogue("~/one.csv"))) == (1, 1)
+    with pytest.raises(LofarlakeError, match=f"{tmp_path}/one.tar"):  # it is found: nothing is in it
+        retrieve.inputs("", "", ["~/one.tar"], tmp_path / "work")
+    with pytest.raises(LofarlakeError, match=f"{tmp_path}/one.csv"):
+        known.references("~/one.csv", "")
 
 
 def test_of_another_notebook_nothing_is_known():

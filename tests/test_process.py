@@ -6,7 +6,7 @@ import made_sets as made
 import pytest
 
 from lofarlake_nb import process
-from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.errors import LofarlakeError, ProcessingError
 
 # Far from all six calibrators.
 ELSEWHERE = (3.0, 0.7)
@@ -34,6 +34,19 @@ def test_too_few_correlations_are_refused_before_a_folder_is_made(tmp_path, hand
     with pytest.raises(ProcessingError, match=said):
         process.process([path], model="3C196", output=tmp_path / "out", overwrite=False, more={"solve": solve})
     assert not (tmp_path / "out").exists()
+
+
+def test_a_tilde_is_ones_home(observation, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "bad.skymodel").write_text("FORMAT = Name, Type, Ra, Dec, I\nA, POINT, 08:13:36, +48.13.03, many\n")
+    (tmp_path / "bad.h5").write_text("nothing")
+    for model, more, said in (
+        ("~/bad.skymodel", {}, "line 2"),
+        ("3C196", {"solutions": "~/bad.h5"}, f"{tmp_path}/bad.h5 is no h5parm"),
+        ("3C196", {"mask": "~/none.fits"}, "mask: no file ~/none.fits"),
+    ):
+        with pytest.raises(LofarlakeError, match=said):
+            process.process([observation], model=model, output=tmp_path / "out", overwrite=False, more=more)
 
 
 def test_calibrated_data_need_no_sky_model(calibrated_elsewhere):
