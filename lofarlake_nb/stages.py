@@ -122,7 +122,8 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
         The folder: a new one, an empty one, or with `overwrite` one that lofarlake made.
     overwrite : bool
         Remove the products of an earlier run. What its steps keep in ``work/`` stays: each finds what it finished, made
-        from the same inputs with the same parameters, and makes anew what is not.
+        from the same inputs with the same parameters, and makes anew what is not. What was unpacked of other inputs
+        goes.
     inputs : sequence of Path
         What must not lie in it, nor hold it.
 

@@ -86,6 +86,25 @@ def test_what_steps_keep_stays_and_a_tar_that_is_another_is_unpacked_again(tmp_p
     assert [target.exists() for target in unpacked] == [True, False]
 
 
+def test_what_was_unpacked_of_inputs_that_are_none_any_more_goes(tmp_path):
+    out, tars = tmp_path / "out", [tmp_path / "first.tar", tmp_path / "second.tar"]
+    stages.prepare(out, overwrite=False, inputs=tars)
+    unpacked = [out / "work" / "input" / tar.stem for tar in tars]
+    for tar, target in zip(tars, unpacked, strict=True):
+        tar.write_text("a tar")
+        target.mkdir(parents=True)
+        (target / "table.dat").write_text("gigabytes")
+        records.keep(target, str(tar), f"{tar.stat().st_size} {tar.stat().st_mtime_ns}")
+    came = unpacked[1].stat().st_mtime_ns
+    stages.prepare(out, overwrite=True, inputs=tars[1:])
+    assert [path.name for path in (out / "work" / "input").iterdir() if path.name != records.FOLDER] == ["second"]
+    assert len(list((out / "work" / "input" / records.FOLDER).iterdir())) == 1
+    assert (unpacked[1].stat().st_mtime_ns, (unpacked[1] / "table.dat").read_text()) == (came, "gigabytes")
+    (tmp_path / "observation").mkdir()
+    stages.prepare(out, overwrite=True, inputs=[tmp_path / "observation"])
+    assert not unpacked[1].exists()
+
+
 def test_a_link_and_the_folder_that_one_is_in_are_places_for_results(tmp_path, monkeypatch):
     (tmp_path / "large disk").mkdir()
     (tmp_path / "kept").mkdir()

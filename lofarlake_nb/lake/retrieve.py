@@ -218,7 +218,9 @@ def _distinct(targets: dict[DID, Path]) -> dict[DID, Path]:
 
 
 def make_way(paths: Sequence[Path], to: Path) -> None:
-    """Remove what was unpacked of tars that are others by now, or was changed since, so that `inputs` unpacks them.
+    """Remove what `inputs` of these paths will not take as it is here.
+
+    That is what was unpacked of tars that are others by now, or was changed since; and what came from anything else.
 
     Parameters
     ----------
@@ -231,8 +233,12 @@ def make_way(paths: Sequence[Path], to: Path) -> None:
     --------
     >>> make_way([Path("observation")], Path("nothing here"))
     """
-    for path in (path for path in paths if path.is_file()):
-        target, origin, mark = _unpacked(path, to)
+    unpacked = [_unpacked(path, to) for path in paths if path.is_file()]
+    wanted = {records.FOLDER, *(target.name for target, _, _ in unpacked)}
+    for other in [path for path in to.iterdir() if path.name not in wanted] if to.is_dir() else []:
+        log.info("%s: removed, for it is of another input", other)
+        records.forget(other)
+    for target, origin, mark in unpacked:
         try:
             records.is_here(target, origin, mark)
         except ObservationError as error:
