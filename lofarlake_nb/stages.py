@@ -54,6 +54,7 @@ def run_and_keep(
 
     Examples
     --------
+    >>> from lofarlake_nb import inspecting
     >>> run_and_keep(inspecting.find_notebook("1_ingest"), {"streams": "many"}, Path("ingested.ipynb"))
     Traceback (most recent call last):
         ...
