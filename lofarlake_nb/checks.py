@@ -40,7 +40,7 @@ def check(notebook: Path, values: Mapping[str, Any]) -> None:
 
 
 def existing(name: str, path: str) -> None:
-    """Refuse the path of a file that is not there; an empty one is none.
+    """Refuse the path of a file that is not there (``~`` is one's home); an empty one is none.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def existing(name: str, path: str) -> None:
         ...
     lofarlake_nb.errors.UsageError: catalogue: no file stars.csv; check the path
     """
-    if path and not os.path.exists(path):
+    if path and not os.path.exists(os.path.expanduser(path)):
         raise UsageError(f"{name}: no file {path}", "check the path")
 
 
@@ -83,7 +83,7 @@ def _process(values: Mapping[str, Any]) -> None:
     check_workers(values.get("workers", 0))
     _did("dataset", values)
     for path in map(str, values.get("paths", ())):
-        if not os.path.exists(path):
+        if not os.path.exists(os.path.expanduser(path)):
             raise UsageError(f"paths: no such file or folder {path}", "give Measurement Sets, or tars that hold them")
     existing("catalogue", values.get("catalogue", ""))
     existing("truth", values.get("truth", ""))
@@ -91,7 +91,9 @@ def _process(values: Mapping[str, Any]) -> None:
     existing("solutions", chosen.calibrate.solutions)
     existing("mask", chosen.image.mask)
     model = values.get("sky_model", "").strip()
-    if model and not os.path.isfile(model):  # what is in a file is looked at with the data's phase centre
+    if model and not os.path.isfile(
+        os.path.expanduser(model)
+    ):  # what is in a file is looked at with the data's phase centre
         sky_model.load(model, (0.0, 0.0), needed=chosen.calibrate.solves)
     if os.path.isfile(os.path.expanduser(values.get("output", ""))):
         raise UsageError(f"output: {values['output']} is a file", "give a folder for the products")
@@ -103,7 +105,12 @@ def _process(values: Mapping[str, Any]) -> None:
 
 
 def _explore(values: Mapping[str, Any]) -> None:
+    from lofarlake_nb.parameters import check_scale, width_deg
+
     _did("dataset", values)
+    check_scale(values.get("stretch", "asinh"), values.get("interval", "minmax"))
+    if values.get("width"):
+        width_deg(values["width"])
     existing("regions", values.get("regions", ""))
     existing("catalogue", values.get("catalogue", ""))
 

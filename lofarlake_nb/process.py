@@ -1,11 +1,11 @@
 """Stage 2 on Measurement Sets on disk, without a lake."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lofarlake_nb import inspecting, run
-from lofarlake_nb.checks import existing
+from lofarlake_nb import checks, inspecting, run
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation import inventory, measurement_set
 from lofarlake_nb.observation.layout import require_one_direction
@@ -58,7 +58,8 @@ def process(
     own = {"paths", "sky_model", "output", "dataset", "lake"} & set(more)
     if own:
         raise UsageError(f"parameter {min(own)} can't be given with -p here", "`lofarlake process` sets it itself")
-    model = str(Path(model).absolute()) if Path(model).is_file() else model
+    file = Path(os.path.expanduser(model)).absolute()
+    model = str(file) if file.is_file() else model
     check_place(output, overwrite=overwrite, inputs=paths)
     notebook = inspecting.find_notebook("2_process")
     values = {
@@ -68,7 +69,7 @@ def process(
         "sky_model": model,
         "output": str(output.absolute()),
     }
-    _check_inputs(paths, model, inspecting.complete(notebook, values))
+    _check_inputs(paths, notebook, inspecting.complete(notebook, values))
     prepare(output, overwrite=overwrite, inputs=paths)
     run.run(notebook, values, output / "2_process.ipynb")
     return summary.read(output / "summary.json")
@@ -81,8 +82,8 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     further = []
     for name, value in more.items():
         if name in FILES and value:
-            existing(name, value)
-            value = str(Path(value).absolute())
+            checks.existing(name, value)
+            value = str(Path(os.path.expanduser(value)).absolute())
         if name not in declared and name in settings.defaults():
             further.append(f"{name}={value}")
         else:
@@ -92,23 +93,19 @@ def _given(more: Mapping[str, str], notebook: Path) -> dict[str, Any]:
     return values
 
 
-def _check_inputs(paths: Sequence[Path], model: str, values: Mapping[str, Any]) -> None:
+def _check_inputs(paths: Sequence[Path], notebook: Path, values: Mapping[str, Any]) -> None:
     """Refuse what can't be worked on before a folder is made; tars are looked into when they are unpacked."""
-    asked = settings.of({**values, "sky_model": model})
-    chosen = asked.flag
+    checks.check(notebook, values)
+    asked, model = settings.of(values), values["sky_model"]
     known.references(values.get("truth", ""), values.get("catalogue", ""))
     checking.solutions(asked.calibrate.solutions)
-    needed = asked.calibrate.solves
     if model:
-        sky_model.load(model, (0.0, 0.0), needed=needed)
+        sky_model.load(model, (0.0, 0.0), needed=asked.calibrate.solves)
     found = []
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder", "give Measurement Sets, or tars that hold them")
-        if path.is_dir():
-            for one in inventory.measurement_sets(path):
-                layout = measurement_set.layout(one, chosen.chosen_window, chosen.chosen_field)
-                checking.correlations(one, layout, asked.calibrate.solve)
-                sky_model.load(model, layout.phase_centre, needed=needed)
-                found.append((one, layout))
+    for one in [one for path in paths if path.is_dir() for one in inventory.measurement_sets(path)]:
+        layout = measurement_set.layout(one, asked.flag.chosen_window, asked.flag.chosen_field)
+        checking.correlations(one, layout, asked.calibrate.solve)
+        if not model:
+            sky_model.load("", layout.phase_centre, needed=asked.calibrate.solves)
+        found.append((one, layout))
     require_one_direction(found)

@@ -3,14 +3,16 @@
 Who waits for a notebook is small: what the lake needs is loaded when the notebook's kernel is gone.
 """
 
-import multiprocessing
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.pool import ExceptionWithTraceback  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lofarlake_nb import run
-from lofarlake_nb.errors import UsageError
+from lofarlake_nb.errors import ProcessingError, UsageError
 from lofarlake_nb.executing import Step
 from lofarlake_nb.steps import KEEP_MIME
 
@@ -52,6 +54,7 @@ def run_and_keep(
 
     Examples
     --------
+    >>> from lofarlake_nb import inspecting
     >>> run_and_keep(inspecting.find_notebook("1_ingest"), {"streams": "many"}, Path("ingested.ipynb"))
     Traceback (most recent call last):
         ...
@@ -72,13 +75,43 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
 
     So who waits for a notebook does not keep what the function has loaded.
 
+    Raises
+    ------
+    ProcessingError
+        When that process ends before the function does, as one does that the system kills for its memory.
+
     Examples
     --------
     >>> apart(len, "abc")
     3
     """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    spawn = get_context("spawn")
+    here, there = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_answer, args=(there, function, arguments), daemon=True)
+    process.start()
+    there.close()  # nobody but the process has this end: when it dies, here is the end of what comes
+    try:
+        answer, error = here.recv()
+    except (EOFError, OSError) as end:
+        process.join()
+        raise ProcessingError(
+            f"the process that was to do {function.__module__}.{function.__name__} died (exit code {process.exitcode})",
+            "run it again with more memory free, if it was killed: it is most often that which lacks",
+        ) from end
+    finally:
+        process.terminate()
+        process.join()
+    if error is not None:
+        raise error
+    return answer
+
+
+def _answer(there: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        answer = function(*arguments), None
+    except Exception as error:  # it is raised where somebody waits for it
+        answer = None, ExceptionWithTraceback(error, error.__traceback__)
+    there.send(answer)
 
 
 def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
@@ -90,7 +123,8 @@ def prepare(output: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> No
         The folder: a new one, an empty one, or with `overwrite` one that lofarlake made.
     overwrite : bool
         Remove the products of an earlier run. What its steps keep in ``work/`` stays: each finds what it finished, made
-        from the same inputs with the same parameters, and makes anew what is not.
+        from the same inputs with the same parameters, and makes anew what is not. What was unpacked of other inputs
+        goes.
     inputs : sequence of Path
         What must not lie in it, nor hold it.
 

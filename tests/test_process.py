@@ -6,7 +6,7 @@ import made_sets as made
 import pytest
 
 from lofarlake_nb import process
-from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.errors import LofarlakeError, ProcessingError, UsageError
 
 # Far from all six calibrators.
 ELSEWHERE = (3.0, 0.7)
@@ -34,6 +34,38 @@ def test_too_few_correlations_are_refused_before_a_folder_is_made(tmp_path, hand
     with pytest.raises(ProcessingError, match=said):
         process.process([path], model="3C196", output=tmp_path / "out", overwrite=False, more={"solve": solve})
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [({"workers": "-3"}, "workers: expected 0"), ({"memory": "lots"}, "'lots' is no size")]
+)
+def test_what_a_form_refuses_is_refused_here_too(observation, tmp_path, more, said):
+    with pytest.raises(UsageError, match=said):
+        process.process([observation], model="3C196", output=tmp_path / "out", overwrite=False, more=more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sky_model_file_is_read_once_for_all_subbands(observation, tmp_path, monkeypatch):
+    few = made.plain(tmp_path / "few.MS", correlations=("XX",), shape=(4, 5, 2))
+    model, read = tmp_path / "field.skymodel", []
+    model.touch()
+    monkeypatch.setattr(process.sky_model.sky_model_file, "read", read.append)
+    with pytest.raises(ProcessingError, match="both parallel"):
+        process.process([observation, few], model=str(model), output=tmp_path / "out", overwrite=False, more={})
+    assert read == [model]
+
+
+def test_a_tilde_is_ones_home(observation, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "bad.skymodel").write_text("FORMAT = Name, Type, Ra, Dec, I\nA, POINT, 08:13:36, +48.13.03, many\n")
+    (tmp_path / "bad.h5").write_text("nothing")
+    for model, more, said in (
+        ("~/bad.skymodel", {}, "line 2"),
+        ("3C196", {"solutions": "~/bad.h5"}, f"{tmp_path}/bad.h5 is no h5parm"),
+        ("3C196", {"mask": "~/none.fits"}, "mask: no file ~/none.fits"),
+    ):
+        with pytest.raises(LofarlakeError, match=said):
+            process.process([observation], model=model, output=tmp_path / "out", overwrite=False, more=more)
 
 
 def test_calibrated_data_need_no_sky_model(calibrated_elsewhere):

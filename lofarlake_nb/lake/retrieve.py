@@ -1,6 +1,7 @@
 """Retrieve: the best copy to this disk, one stream a file, verified and unpacked in flight, whole or not at all."""
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -103,7 +104,7 @@ def inputs(
 
         found = retrieve(lake if isinstance(lake, Lake) else connect(lake), dataset, to, progress=progress)
     else:
-        found = _local([Path(path) for path in paths], to)
+        found = _local([Path(os.path.expanduser(path)) for path in paths], to)
     sets = [_measurement_sets(path) for path in found.paths]
     return Retrieved(
         tuple(sorted(p for some in sets for p in some)), found.files, found.bytes, found.seconds, found.problems
@@ -173,7 +174,7 @@ def retrieve(
     from lofarlake_nb.lake.staging import Staging
     from lofarlake_nb.lake.storage import Storages
 
-    start, to, did = time.monotonic(), Path(to), DID.parse(dataset)
+    start, to, did = time.monotonic(), Path(os.path.expanduser(to)), DID.parse(dataset)
     files = sorted(files_of(lake, did), key=lambda file: file.did)  # by subband: the catalogue has no order
     targets = _targets(files, original_names(lake, [file.did for file in files]), to, unpack)
     missing = [file for file in files if not records.is_here(targets[file.did], str(file.did), file.adler32)]
@@ -217,7 +218,9 @@ def _distinct(targets: dict[DID, Path]) -> dict[DID, Path]:
 
 
 def make_way(paths: Sequence[Path], to: Path) -> None:
-    """Remove what was unpacked of tars that are others by now, or was changed since, so that `inputs` unpacks them.
+    """Remove what `inputs` of these paths will not take as it is here.
+
+    That is what was unpacked of tars that are others by now, or was changed since; and what came from anything else.
 
     Parameters
     ----------
@@ -230,8 +233,12 @@ def make_way(paths: Sequence[Path], to: Path) -> None:
     --------
     >>> make_way([Path("observation")], Path("nothing here"))
     """
-    for path in (path for path in paths if path.is_file()):
-        target, origin, mark = _unpacked(path, to)
+    unpacked = [_unpacked(path, to) for path in paths if path.is_file()]
+    wanted = {records.FOLDER, *(target.name for target, _, _ in unpacked)}
+    for other in [path for path in to.iterdir() if path.name not in wanted] if to.is_dir() else []:
+        log.info("%s: removed, for it is of another input", other)
+        records.forget(other)
+    for target, origin, mark in unpacked:
         try:
             records.is_here(target, origin, mark)
         except ObservationError as error:

@@ -6,10 +6,11 @@ from lofarlake_nb.parameters.processing import (
     CalibrationParameters,
     FlagParameters,
     ImageParameters,
-    check_workers,
 )
 from lofarlake_nb.parameters.quantities import place, quantity, seconds
 from lofarlake_nb.parameters.simulation import PRESETS, SimulationParameters
+from lofarlake_nb.parameters.view import check_scale, width_deg
+from lofarlake_nb.parameters.workers import check_workers, worker_memory
 
 __all__ = [
     "PRESETS",
@@ -19,8 +20,11 @@ __all__ = [
     "ImageParameters",
     "IngestParameters",
     "SimulationParameters",
+    "check_scale",
     "check_workers",
     "place",
     "quantity",
     "seconds",
+    "width_deg",
+    "worker_memory",
 ]

@@ -329,19 +329,3 @@ class ImageParameters:
                 f"expected {FEWEST_PIXELS_A_BEAM:.0f} or more",
                 f"use cell {beam / PIXELS_A_BEAM:.3g} arcsec, or a coarser resolution",
             )
-
-
-def check_workers(workers: int) -> None:
-    """Refuse a number of Dask workers that can't be.
-
-    Raises
-    ------
-    UsageError
-        When it is negative.
-
-    Examples
-    --------
-    >>> check_workers(0)  # one a core
-    """
-    if workers < 0:
-        raise UsageError(f"workers: expected 0 (one a core) or more, got {workers}")

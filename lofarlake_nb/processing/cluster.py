@@ -12,11 +12,10 @@ from contextlib import ExitStack, contextmanager
 
 import dask
 import distributed
-from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
-from lofarlake_nb.errors import ProcessingError, UsageError
-from lofarlake_nb.parameters import check_workers
+from lofarlake_nb.errors import ProcessingError
+from lofarlake_nb.parameters import check_workers, worker_memory
 from lofarlake_nb.processing import engines, warming
 
 logger = logging.getLogger(__name__)
@@ -39,8 +38,6 @@ PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 32 << 20, "MALLOC_TRIM_THRESHOLD_": 128 << 20}
 # Beams and gains go to the workers with the tasks that need them: Dask would warn of ten megabytes of that.
 LARGE_GRAPH = {"distributed.admin.large-graph-warning-threshold": "200MB"}
-# Python and the engines' libraries alone take most of it.
-LEAST_MEMORY = 500_000_000
 # Where there is less than this for each core's worker, there are fewer workers, and what can uses several threads.
 WORKER_MEMORY = 1_000_000_000
 
@@ -91,7 +88,7 @@ def start(
         return
     count = workers or affordable(engines.cores(), MEMORY)
     variables["DUCC0_NUM_THREADS"] = str(max(1, engines.cores() // count))
-    limit = _bytes(memory) if memory else int(MEMORY_SHARE * MEMORY / count)
+    limit = worker_memory(memory) if memory else int(MEMORY_SHARE * MEMORY / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     wanted = int(dask.config.get(DASHBOARD, 0))
     scratch = tempfile.mkdtemp(prefix="lofarlake-dask-")
@@ -188,16 +185,6 @@ def _free(port: int) -> int:
         except (OSError, OverflowError):
             return 0
     return port
-
-
-def _bytes(memory: str) -> int:
-    try:
-        size = parse_bytes(memory)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"memory: {memory!r} is no size", 'write it as "4 GB"') from error
-    if size < LEAST_MEMORY:
-        raise UsageError(f"memory: expected at least {LEAST_MEMORY / 1e9:.1f} GB for a worker, got {memory}")
-    return size
 
 
 @contextmanager

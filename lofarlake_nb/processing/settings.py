@@ -1,11 +1,18 @@
 """Parameters of all steps of stage 2, from the values that its notebook declares."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
+from lofarlake_nb.parameters import (
+    AverageParameters,
+    CalibrationParameters,
+    FlagParameters,
+    ImageParameters,
+    worker_memory,
+)
 from lofarlake_nb.processing.sky_model import MODEL_DATA
 
 T = TypeVar("T")
@@ -22,6 +29,8 @@ CALLED: Mapping[str, str] = {
     "ImageParameters.minimum_uv": "image_minimum_uv",
     "ImageParameters.channels": "image_channels",
 }
+# Those that are paths: ~ is one's home, as no shell has made of it what a form or a notebook says.
+PATHS = ("strategy", "solutions", "mask")
 MOST_ROUNDS = 20
 # Parameters that are of no step alone.
 OF_THE_RUN: Mapping[str, Any] = {"rounds": 0, "memory": ""}
@@ -104,18 +113,21 @@ def of(values: Mapping[str, Any]) -> Settings:
                 f"more: no parameter {entry!r}", f"write name=value, with one of {', '.join(sorted(known))}"
             )
         given[name] = _typed(name, text, known[name])
+    given |= {name: os.path.expanduser(given[name]) for name in PATHS if name in given}
     if given.get("sky_model") == MODEL_DATA and not given.get("model_column"):
         given["model_column"] = MODEL_DATA
     rounds = given.get("rounds", 0)
     if not isinstance(rounds, int) or not 0 <= rounds <= MOST_ROUNDS:
         raise UsageError(f"rounds: expected a whole number from 0 to {MOST_ROUNDS}, got {rounds!r}")
+    if memory := str(given.get("memory", "")):
+        worker_memory(memory)
     return Settings(
         _of(FlagParameters, given),
         _of(AverageParameters, given),
         _of(CalibrationParameters, given),
         _of(ImageParameters, given),
         rounds,
-        str(given.get("memory", "")),
+        memory,
     )
 
 

@@ -79,8 +79,8 @@ def load(name: str | Path, phase_centre: tuple[float, float], *, needed: bool = 
                 "calibrated already",
             )
         return NoModel()
-    if os.path.isfile(text):  # False too for what can be no path
-        return sky_model_file.read(Path(text))
+    if os.path.isfile(file := os.path.expanduser(text)):  # False too for what can be no path
+        return sky_model_file.read(Path(file))
     raise UsageError(
         f"sky model {text!r} is neither a calibrator nor a file",
         f"use one of {names}, or a file in LOFAR's sky model format",

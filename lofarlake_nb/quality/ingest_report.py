@@ -1,6 +1,7 @@
 """Report of stage 1: files, bytes and rate, and what that rate means for a full day."""
 
 import html
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def write(path: Path, ingested: Ingested, copied: Rule, verified: Verified) -> I
     >>> Path("ingest.json").exists()
     True
     """
+    path = Path(os.path.expanduser(path))
     value = {
         "dataset": ingested.dataset,
         "container": ingested.container,

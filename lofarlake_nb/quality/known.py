@@ -1,5 +1,6 @@
 """Which sources an image is known to hold: those of a simulation's truth, or the calibrator."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +138,7 @@ def references(truth: str, catalogue: str) -> References:
     >>> known.catalogue.names
     ('3C196', '3C295')
     """
+    truth, catalogue = os.path.expanduser(truth), os.path.expanduser(catalogue)
     return References(
         simulated.load(Path(truth)) if truth else None, read_catalogue(Path(catalogue)) if catalogue else None
     )

@@ -16,7 +16,7 @@ from astropy.visualization import (
     ZScaleInterval,
 )
 
-from lofarlake_nb.errors import UsageError
+from lofarlake_nb.parameters import check_scale
 
 # Each from the part of the scale that the noise takes: asinh is linear up to some times of that.
 STRETCHES: dict[str, Callable[[float], BaseStretch]] = {
@@ -56,10 +56,7 @@ def norm_of(values: np.ndarray, stretch: str, interval: str) -> ImageNormalize:
     >>> float(norm.vmin), float(norm.vmax), float(norm(1.0))
     (0.0, 4.0, 0.25)
     """
-    if stretch not in STRETCHES:
-        raise UsageError(f"stretch: {stretch!r} is none", f"it is one of {', '.join(STRETCHES)}")
-    if interval not in INTERVALS:
-        raise UsageError(f"interval: {interval!r} is none", f"it is one of {', '.join(INTERVALS)}")
+    check_scale(stretch, interval)
     finite = np.asarray(values)[np.isfinite(values)]
     low, high = INTERVALS[interval].get_limits(finite) if finite.size else (0.0, 1.0)
     high = high if high > low else low + 1

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import ipywidgets
 
-from lofarlake_nb import background, checks, inspecting
+from lofarlake_nb import background, inspecting
 from lofarlake_nb.errors import LofarlakeError
 from lofarlake_nb.lake import client, holdings, looking
 from lofarlake_nb.recording import State
 from lofarlake_nb.widgets import folding, ticks
-from lofarlake_nb.widgets.field import Field, marked
+from lofarlake_nb.widgets.field import Field, check_all, marked
 
 _LOOK = 0.5  # seconds between two looks at a run
 _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red", "lost": "red"}
@@ -81,10 +81,10 @@ class StageForm:
         self.notebook, self.path = notebook, inspecting.find_notebook(notebook)
         given = inspecting.checked(self.path, dict(values))
         self.fields: dict[str, Field] = {}
-        self._clash: list[str] = []  # between values that can be used each for itself
         for name, one in inspecting.parameters_of(self.path).items():
             choices = _datasets(str(given.get("lake", ""))) if name == "dataset" else None
             self.fields[name] = Field(self.path, one, given.get(name, one.default), choices)
+        check_all(self.path, self.fields)
         self.run: background.Run | None = None
         self.ended: list[Callable[[State], None]] = []
         self.code = ipywidgets.HTML()
@@ -120,8 +120,8 @@ class StageForm:
 
     @property
     def wrong(self) -> list[str]:
-        """What is wrong with the values: with each, and with all of them together."""
-        return [*(field.wrong for field in self.fields.values() if field.wrong), *self._clash]
+        """What is wrong with the values, each beside the others."""
+        return [field.wrong for field in self.fields.values() if field.wrong]
 
     @property
     def shell(self) -> str:
@@ -146,7 +146,8 @@ class StageForm:
 
     def begin(self) -> None:
         """Start a run with the values of the form, checked once more; where that can't be, say why."""
-        self._check_all()
+        check_all(self.path, self.fields, default_too=True)  # what they name may have come or gone meanwhile
+        self._changed()
         if self.wrong:
             self.status.value = marked("red", self.wrong[0])
         if not self.can_begin:
@@ -188,21 +189,9 @@ class StageForm:
             for tell in self.ended:
                 tell(now)
 
-    def _check_all(self) -> None:
-        """Look at all values anew: what they name may have come or gone since they were typed."""
-        self._clash = []
-        for field in self.fields.values():
-            field.check(default_too=True)
-        if not self.wrong:
-            try:
-                checks.check(self.path, {name: field.value for name, field in self.fields.items()})
-            except LofarlakeError as error:
-                self._clash = [str(error)]
-        self._changed()
-
     def _typed(self, field: Field) -> None:
-        was_wrong, self._clash = bool(self.wrong), []
-        field.check()
+        was_wrong = bool(self.wrong)
+        check_all(self.path, self.fields, typed=field)
         if self.wrong or was_wrong:  # it may stand where it is folded away
             self.status.value = marked("red", self.wrong[0]) if self.wrong else ""
         self._changed()

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import astropy.units as u
 import numpy as np
 from astropy.wcs.utils import proj_plane_pixel_scales
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Ellipse
 
 from lofarlake_nb.errors import UsageError
-from lofarlake_nb.parameters import quantity
+from lofarlake_nb.parameters import width_deg
 from lofarlake_nb.widgets import overlays
 from lofarlake_nb.widgets.colour_scale import INTERVALS, STRETCHES, norm_of
 from lofarlake_nb.widgets.fits_image import Image, aligned, cut, planes, read, readout
@@ -155,7 +154,7 @@ def _draw_beam(axes: Axes, beam: tuple[float, float, float], scale: float) -> No
 def _centre(size: int, width: str, scale: float) -> slice:
     if not width:
         return slice(0, size)
-    wanted = round(quantity("width", width, u.deg).value / scale)
+    wanted = round(width_deg(width) / scale)
     if wanted < 2:
         raise UsageError(f"width: {width!r} is less than two pixels", f"a pixel is {scale * 3600:.3g} arcsec")
     first = max(0, (size - wanted) // 2)

@@ -1,6 +1,7 @@
 """What is drawn on an image of the sky: DS9's region files, and catalogues of sources. All of it is read offline."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def regions(path: str | Path) -> list[Any]:
     """
     from regions import Regions
 
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         if path.stat().st_size > _LARGEST:
             raise UsageError(f"{path}: {path.stat().st_size} bytes are too many for a region file")
@@ -127,7 +128,7 @@ def catalogue(path: str | Path) -> list[Source]:
     >>> catalogue("sources.csv")[0].name
     '3C196'
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         if path.suffix == ".json":
             told = json.loads(path.read_text())["sources"]

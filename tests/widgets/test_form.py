@@ -98,6 +98,37 @@ def test_what_a_stage_can_not_use_is_said_beside_its_field_before_anything_runs(
     assert (form.can_begin, form.wrong) == (True, [])
 
 
+def test_values_are_judged_as_they_stand_beside_each_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calibrated = stage_form("2_process", dataset="lofar:L1", solve="none", sky_model="none", lake="/no/lake")
+    assert (calibrated.wrong, calibrated.can_begin) == ([], True)
+    calibrated.fields["solve"].control.value = "diagonal"
+    assert "gains are solved on a model" in calibrated.fields["sky_model"].note.value
+    calibrated.fields["solve"].control.value = "none"
+    assert (calibrated.wrong, calibrated.status.value) == ([], "")
+    form = stage_form("2_process", lake="/no/lake")
+    fine = {"more": "npix=1024", "field": "2 deg", "resolution": "30 arcsec"}
+    for name, value in fine.items():
+        form.fields[name].control.value = value
+        assert form.wrong == []
+    form.fields["field"].control.value = "6 deg"
+    assert "has 1.4 pixels" in form.fields["field"].wrong
+    form.fields["robust"].control.value = "3"
+    assert [name for name, field in form.fields.items() if field.wrong] == ["field", "robust"]
+    form.fields["resolution"].control.value = "auto"  # the other one of the two
+    assert [name for name, field in form.fields.items() if field.wrong] == ["robust"]
+
+
+def test_a_dataset_and_paths_are_told_at_once_beside_what_was_typed_last(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    form = stage_form("2_process", dataset="lofar:L1", lake="/no/lake", workers=-1)
+    form.fields["paths"].control.value = "."
+    assert "expected a dataset or paths, got both" in form.fields["paths"].note.value
+    assert [name for name, field in form.fields.items() if field.wrong] == ["paths", "workers"]
+    form.fields["dataset"].control.value = ""
+    assert [name for name, field in form.fields.items() if field.wrong] == ["workers"]
+
+
 def test_a_stage_that_lacks_its_input_says_so_when_it_is_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     form = stage_form("2_process", lake="/no/lake")

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from lofarlake_nb.errors import NotAnImage, UsageError
+from lofarlake_nb.parameters import view as parameters
 from lofarlake_nb.widgets import image, overlays, viewer
 
 CENTRE = SkyCoord(123.4 * u.deg, 48.2 * u.deg)
@@ -284,10 +285,17 @@ class TestView:
         assert (seen.said.value, len(seen._over)) == ("", 3)
 
 
-@pytest.mark.parametrize("wrong", [{"stretch": "cubic"}, {"interval": "5 %"}, {"width": "much"}, {"width": "1 arcsec"}])
-def test_a_wrong_wish_is_named(path, wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        image.picture(path, **wrong)
+WRONG = [("stretch", "cubic"), ("interval", "5 %"), ("width", "much"), ("width", "1 arcsec"), ("width", "inf deg")]
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG)
+def test_a_wrong_wish_is_named(path, name, wrong):
+    with pytest.raises(UsageError, match=name):
+        image.picture(path, **{name: wrong})
+
+
+def test_the_scales_that_are_allowed_are_those_that_there_are():
+    assert (tuple(image.STRETCHES), tuple(image.INTERVALS)) == (parameters.STRETCHES, parameters.INTERVALS)
 
 
 def spectrum(path):
