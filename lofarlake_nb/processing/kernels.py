@@ -79,6 +79,7 @@ def _beam() -> None:
     layout = replace(LAYOUT, times=telescopes.QUESTION[0] + LAYOUT.times, positions=np.tile(core, (STATIONS, 1)))
     telescopes.of_stations(layout, Identity("", "0", "3C196", "none.MS", 0), fields)
     uvw.directions(layout.times[:1], core, layout.phase_centre, *np.zeros((2, 1)))
+    engines.trim()  # of what writing took
 
 
 def _calibrate() -> None:
