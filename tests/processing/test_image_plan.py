@@ -214,9 +214,14 @@ def test_what_is_held_is_let_go_of_where_the_preview_fails(monkeypatch):
 
 def test_a_mask_that_was_changed_is_imaged_with_anew(tmp_path, monkeypatch):
     mask, work, keys = tmp_path / "mask.fits", tmp_path / "work", []
-    monkeypatch.setattr(imaging, "_image", lambda *given: keys.append(given[-1]))
-    monkeypatch.setattr(imaging.results, "to_json", lambda found: dict.fromkeys(imaging.Imaged.__annotations__))
-    monkeypatch.setattr(imaging.results, "from_json", lambda kind, values: values)
+    nothing = dict.fromkeys(imaging.Imaged.__annotations__)
+    there = dict.fromkeys(("image", "residual", "model", "psf", "dirty"), work / "images")
+
+    def made(*given):
+        keys.append(given[-1])
+        return imaging.Imaged(**{**nothing, **there})
+
+    monkeypatch.setattr(imaging, "_image", made)
     calibrated, parameters = SimpleNamespace(verdict="good", key="a"), ImageParameters(mask=str(mask))
     with pytest.raises(UsageError, match="mask"):
         imaging.image(calibrated, parameters, work=work, client=None)

@@ -122,8 +122,8 @@ def power(known: Response | None) -> float:
 
     Examples
     --------
-    >>> power(Response(np.array([0.0, 600.0]), np.array([1.0, 0.6]).reshape(2, 1, 1) * np.ones(2))), power(None)
-    (0.64, nan)
+    >>> power(Response(np.array([0.0, 600.0]), np.array([1.25, 0.75]).reshape(2, 1, 1) * np.ones(2))), power(None)
+    (1.0, nan)
     """
     if known is None:
         return float("nan")
