@@ -115,8 +115,8 @@ def test_it_lives_below_a_hubs_prefix(empty_lake, tmp_path):
 
 
 def test_a_lake_that_runs_elsewhere_has_a_lab_by_its_rucio_config(remote_lake, lake_home, tmp_path, monkeypatch):
-    (tmp_path / "image.fits").write_bytes(b"an image")
-    files = [tmp_path / "image.fits"]
+    (tmp_path / "notes.txt").write_bytes(b"a note")  # no image: the newest is what a page to look at shows
+    files = [tmp_path / "notes.txt"]
     ingest.ingest_products(client.connect(lake_home), files, "lofar:lab_elsewhere", {}, replicate_to="", close=True)
     configuration = remote_lake.configuration
     away = Running(configuration, tmp_path / "lab")
@@ -128,8 +128,8 @@ def test_a_lake_that_runs_elsewhere_has_a_lab_by_its_rucio_config(remote_lake, l
         monkeypatch.setenv("HOME", str(away.user))
         browser = browse.connect(configuration)
         assert away.server["url"] in browser.via
-        assert [file.did for file in browser.files("lofar:lab_elsewhere")] == ["lofar:lab_elsewhere.image.fits"]
-        assert made_available(away, "lofar:lab_elsewhere.image.fits").read_bytes() == b"an image"
+        assert [file.did for file in browser.files("lofar:lab_elsewhere")] == ["lofar:lab_elsewhere.notes.txt"]
+        assert made_available(away, "lofar:lab_elsewhere.notes.txt").read_bytes() == b"a note"
         (landing,) = away.root.rglob("0_start_here.ipynb")
         assert f'lake: str = "{configuration}"' in "\n".join(sources(landing))
         secret = remote_lake.settings["password"].encode()
