@@ -91,9 +91,8 @@ def _process(values: Mapping[str, Any]) -> None:
     existing("solutions", chosen.calibrate.solutions)
     existing("mask", chosen.image.mask)
     model = values.get("sky_model", "").strip()
-    if model and not os.path.isfile(
-        os.path.expanduser(model)
-    ):  # what is in a file is looked at with the data's phase centre
+    # What is in a file is looked at with the data's phase centre.
+    if model and not os.path.isfile(os.path.expanduser(model)):
         sky_model.load(model, (0.0, 0.0), needed=chosen.calibrate.solves)
     if os.path.isfile(os.path.expanduser(values.get("output", ""))):
         raise UsageError(f"output: {values['output']} is a file", "give a folder for the products")

@@ -68,6 +68,7 @@ class _Logins:
 
     @classmethod
     def of(cls, lake: Lake) -> "_Logins":
+        """Of a lake."""
         jupyter = extension.state(lake.home or lake.configuration)
         folders = [jupyter]
         known = [lake.configuration, Path(panel_login.token_file(lake.settings))]
@@ -88,6 +89,7 @@ class _Logins:
         return cls(tuple(folder.resolve() for folder in folders), by_size, frozenset(filter(None, passwords)))
 
     def why(self, file: Path, searched: int | None) -> str:
+        """Why a file must not be kept; empty where it may."""
         for folder in self.folders:
             if file.is_relative_to(folder):
                 return f"it is in {folder}, where the lake keeps its logins"
