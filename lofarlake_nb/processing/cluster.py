@@ -105,7 +105,7 @@ def start(
                 dashboard_address=f"127.0.0.1:{_free(wanted)}",
                 scheduler_kwargs={"dashboard": dashboard or wanted > 0},
                 local_directory=scratch,
-                env=variables,
+                env={**variables, "TMPDIR": scratch},  # of workers that end in the midst of something, too
                 silence_logs=logging.CRITICAL,  # an error of a task is raised here: once is enough
             ) as cluster,
             distributed.Client(cluster) as client,

@@ -57,12 +57,12 @@ def average_one(
     (2, 4, True)
     """
     engines.prepare()
-    engines.trim()  # what flagging took is of other sizes, and would be kept beside this
     layout = source.layout()
     slots, channels = factors(layout, parameters)
     starts = groups(layout.times, layout.interval, slots)
     target = averaged_layout(layout, starts, slots, channels)
     clip = deciding.clipped_samples(source, target, clipped, deciding.level(parameters, target))
+    engines.trim()  # what flagging and that took is of other sizes, and would be kept beside the blocks
     model = {"MODEL_DATA": parameters.model_column} if parameters.model_column else {}
     kept = baselines(layout)
     work = _Averaging(

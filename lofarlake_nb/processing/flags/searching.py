@@ -273,7 +273,10 @@ def pieces(times: np.ndarray, interval: float) -> list[slice]:
 def _baseline_noise(data: np.ndarray, flagged: np.ndarray, cross: np.ndarray) -> np.ndarray:
     # Without neighbours in frequency they are in time, and must stay together.
     some = _some(len(data)) if data.shape[2] > 1 else slice(None)
-    return noise.baseline_noise(data[some][:, cross], flagged[some][:, cross])
+    data, flagged, wanted = data[some], flagged[some], np.flatnonzero(cross)
+    # Batch by batch: with copies of all of them at once, this would be what a task needs its memory for.
+    batches = np.array_split(wanted, max(1, len(wanted) // BATCH))
+    return np.concatenate([noise.baseline_noise(data[:, batch], flagged[:, batch]) for batch in batches])
 
 
 def _seen(

@@ -105,7 +105,8 @@ def of_stations(layout: Layout, identity: Identity, fields: Sequence[StationFiel
     """
     # EveryBeam knows a telescope only as a Measurement Set: a row a baseline is enough.
     brief = dataclasses.replace(layout, times=layout.times[:1])
-    with tempfile.TemporaryDirectory() as folder:
+    # A worker that ends meanwhile can not clear it away; its session does.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         example = Path(folder) / "stations.MS"
         with writer.create(example, brief, identity=identity, fields=fields):
             pass
