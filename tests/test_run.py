@@ -1,6 +1,10 @@
 """The strict runner: wrong parameters are refused before anything runs, and a failed cell keeps the copy."""
 
+import time
+from pathlib import Path
+
 import nbformat
+import psutil
 import pytest
 
 from lofarlake_nb import executing, inspecting, run
@@ -155,3 +159,25 @@ def test_a_usage_error_in_a_cell_stays_one(notebook_of, tmp_path):
 def test_a_notebook_that_stops_half_way_has_failed(notebook_of, tmp_path, cell):
     with pytest.raises(NotebookFailed):
         run.run(notebook_of(PARAMETERS, cell, "print('never')"), {}, tmp_path / "o.ipynb")
+
+
+def test_a_kernel_ends_what_a_cell_left_running_but_leaves_dask_to_close_its_own(notebook_of, tmp_path):
+    begun = (
+        "import subprocess, psutil\nfrom lofarlake_nb.processing.cluster import Session\n"
+        "session, left = Session(1), subprocess.Popen(['sleep', '600'])"
+    )
+    told = (
+        "print([child.pid for child in get_ipython().kernel._process_children()] == [left.pid])\n"
+        "print(*[child.pid for child in psutil.Process().children(recursive=True)])\n"
+        "print(*session.client.run(lambda dask_worker: dask_worker.local_directory).values())\n"
+    )
+    with pytest.raises(NotebookFailed, match="ZeroDivisionError"):
+        run.run(notebook_of(PARAMETERS, begun, told, "1 / 0"), {}, tmp_path / "o.ipynb")
+    alone, numbers, folder = outputs(tmp_path / "o.ipynb").splitlines()
+    processes = [int(number) for number in numbers.split()]
+    assert (alone, len(processes)) == ("True", 3)
+    deadline = time.monotonic() + 10  # for the tracker, which ends after the kernel
+    while any(map(psutil.pid_exists, processes)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [pid for pid in processes if psutil.pid_exists(pid)] == []
+    assert not Path(folder).parents[1].exists()
