@@ -68,14 +68,21 @@ def test_results_of_an_earlier_run_are_replaced_when_wanted(tmp_path):
     assert not (tmp_path / "out" / "image.fits").exists()
 
 
-def test_what_steps_keep_stays_and_a_tar_that_is_another_is_unpacked_again(tmp_path):
-    out, tars = tmp_path / "out", [tmp_path / "same.tar", tmp_path / "changed.tar"]
+def run_on(tars, out) -> list[Path]:
+    """What a run unpacks of its inputs, and the records that it keeps of them."""
     stages.prepare(out, overwrite=False, inputs=tars)
     unpacked = [out / "work" / "input" / tar.stem for tar in tars]
     for tar, target in zip(tars, unpacked, strict=True):
         tar.write_text("a tar")
         target.mkdir(parents=True)
+        (target / "table.dat").write_text("gigabytes")
         records.keep(target, str(tar), f"{tar.stat().st_size} {tar.stat().st_mtime_ns}")
+    return unpacked
+
+
+def test_what_steps_keep_stays_and_a_tar_that_is_another_is_unpacked_again(tmp_path):
+    out, tars = tmp_path / "out", [tmp_path / "same.tar", tmp_path / "changed.tar"]
+    unpacked = run_on(tars, out)
     (out / "work" / "flags").mkdir()
     (out / "work" / "flags" / "flagged.json").write_text("{}")
     (out / "image.fits").touch()
@@ -88,13 +95,7 @@ def test_what_steps_keep_stays_and_a_tar_that_is_another_is_unpacked_again(tmp_p
 
 def test_what_was_unpacked_of_inputs_that_are_none_any_more_goes(tmp_path):
     out, tars = tmp_path / "out", [tmp_path / "first.tar", tmp_path / "second.tar"]
-    stages.prepare(out, overwrite=False, inputs=tars)
-    unpacked = [out / "work" / "input" / tar.stem for tar in tars]
-    for tar, target in zip(tars, unpacked, strict=True):
-        tar.write_text("a tar")
-        target.mkdir(parents=True)
-        (target / "table.dat").write_text("gigabytes")
-        records.keep(target, str(tar), f"{tar.stat().st_size} {tar.stat().st_mtime_ns}")
+    unpacked = run_on(tars, out)
     came = unpacked[1].stat().st_mtime_ns
     stages.prepare(out, overwrite=True, inputs=tars[1:])
     assert [path.name for path in (out / "work" / "input").iterdir() if path.name != records.FOLDER] == ["second"]

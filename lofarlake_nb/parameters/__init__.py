@@ -10,7 +10,7 @@ from lofarlake_nb.parameters.processing import (
 from lofarlake_nb.parameters.quantities import place, quantity, seconds
 from lofarlake_nb.parameters.simulation import PRESETS, SimulationParameters
 from lofarlake_nb.parameters.view import check_scale, width_deg
-from lofarlake_nb.parameters.workers import check_workers, worker_memory
+from lofarlake_nb.parameters.workers import check_workers
 
 __all__ = [
     "PRESETS",
@@ -26,5 +26,4 @@ __all__ = [
     "quantity",
     "seconds",
     "width_deg",
-    "worker_memory",
 ]

@@ -15,8 +15,9 @@ import distributed
 from distributed.system import MEMORY_LIMIT
 
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.parameters import check_workers, worker_memory
+from lofarlake_nb.parameters import check_workers
 from lofarlake_nb.processing import engines, warming
+from lofarlake_nb.processing.settings import worker_memory
 
 logger = logging.getLogger(__name__)
 

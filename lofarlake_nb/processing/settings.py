@@ -5,17 +5,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+from dask.utils import parse_bytes
+
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.parameters import (
     AverageParameters,
     CalibrationParameters,
     FlagParameters,
     ImageParameters,
-    worker_memory,
 )
 from lofarlake_nb.processing.sky_model import MODEL_DATA
 
 T = TypeVar("T")
+
+# Python and the engines' libraries alone take most of it.
+LEAST_MEMORY = 500_000_000
 
 # What the notebook calls a field whose own name would not say of which step it is.
 CALLED: Mapping[str, str] = {
@@ -140,6 +144,37 @@ def defaults() -> dict[str, Any]:
     0
     """
     return {**{_called(kind, field.name): field.default for kind in KINDS for field in fields(kind)}, **OF_THE_RUN}
+
+
+def worker_memory(memory: str) -> int:
+    """Bytes that a worker may take, as a person wrote them.
+
+    Parameters
+    ----------
+    memory : str
+        As ``"4 GB"`` or ``"4 GiB"``.
+
+    Raises
+    ------
+    UsageError
+        When it is no size, or too small for a worker.
+
+    Examples
+    --------
+    >>> worker_memory("4 GB")
+    4000000000
+    >>> worker_memory("lots")
+    Traceback (most recent call last):
+        ...
+    lofarlake_nb.errors.UsageError: memory: 'lots' is no size; write it as "4 GB"
+    """
+    try:
+        size = int(parse_bytes(memory))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"memory: {memory!r} is no size", 'write it as "4 GB"') from error
+    if size < LEAST_MEMORY:
+        raise UsageError(f"memory: expected at least {LEAST_MEMORY / 1e9:.1f} GB for a worker, got {memory}")
+    return size
 
 
 def _typed(name: str, text: str, default: Any) -> Any:

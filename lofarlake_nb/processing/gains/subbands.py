@@ -1,5 +1,6 @@
 """Gains of all Measurement Sets of an observation: solved on the workers, judged together, applied."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import telescopes
 from lofarlake_nb.processing.sky.components import Model, ModelColumn, NoModel, SkyModel
 from lofarlake_nb.processing.windows import BLOCK_BYTES, blocks, groups
+
+logger = logging.getLogger(__name__)
 
 # A model that reaches further than this from the phase centre is seen through the beams: at 0.5° a core station has
 # 0.96 of its power.
@@ -104,6 +107,8 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
         raise ProcessingError("there is no sky model to solve gains on", 'name one, or calibrate with solve "none"')
     paths = averaged.measurement_sets
     receivers = transfer.load(parameters.solutions) if parameters.solutions else None
+    for note in transfer.notes(receivers):
+        logger.warning("%s: %s", parameters.solutions, note)
     layouts: list[Layout] = []
     with_beam = False
     tasks: list[list[distributed.Future]] = []

@@ -8,7 +8,6 @@ Amplitudes are the receivers' alone: what the calibrator's gains hold of the dip
 divided out, and where an observation's own gains hold it, that at its own elevation is put in.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +20,6 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.gains import solutions
 from lofarlake_nb.processing.gains.gain_checks import median, referred
 from lofarlake_nb.processing.gains.response import Response
-
-logger = logging.getLogger(__name__)
 
 # Phase in rad of 1 TECU at 1 Hz (electrons advance the phase).
 TECU_PHASE = -8.4479745e9
@@ -211,10 +208,7 @@ def load(place: str) -> Transferred:
     names = found[0][1]
     if any(others != names for _, others in found):
         raise UsageError(f"solutions: the files in {place} are of different stations", "give those of one observation")
-    transferred = separate([gains for gains, _ in found], names)
-    for note in notes(transferred):
-        logger.warning("%s: %s", place, note)
-    return transferred
+    return separate([gains for gains, _ in found], names)
 
 
 def _read(file: Path) -> tuple[solutions.Gains, tuple[str, ...]]:
