@@ -15,6 +15,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger as papermill_log
 from papermill.translators import PythonTranslator
 
+from lofarlake_nb import kernel
 from lofarlake_nb.steps import TICK_MIME
 
 ENGINE = "lofarlake"
@@ -127,6 +128,8 @@ class Client(PapermillNotebookClient):
         """Manager of a new kernel."""
         manager = super().create_kernel_manager()
         manager.shutdown_wait_time = LEAVING
+        if kernel.ARGUMENT not in manager.kernel_spec.argv:  # as JupyterLab's has it, whose form runs a stage
+            self.extra_arguments.append(kernel.ARGUMENT)
         return manager
 
     def execute(self, **more: Any) -> nbformat.NotebookNode:

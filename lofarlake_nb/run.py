@@ -8,7 +8,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from lofarlake_nb import executing, inspecting, kernel
+from lofarlake_nb import executing, inspecting
 from lofarlake_nb.errors import LofarlakeError, NotebookFailed, UsageError
 
 # Errors raised in a cell that mean: the parameters were wrong.
@@ -68,7 +68,7 @@ def run(
             literals=literals,
             progress_bar=False,
             # What cells show is in the copy: the kernel need not keep it, too (pictures hold what they were made from).
-            extra_arguments=[kernel.ARGUMENT, "--log-level=40", "--InteractiveShell.cache_size=0"],
+            extra_arguments=["--log-level=40", "--InteractiveShell.cache_size=0"],
         )
     except PapermillExecutionError as error:
         raise _failure(error.ename, error.evalue, output) from error
