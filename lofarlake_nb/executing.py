@@ -15,10 +15,11 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger as papermill_log
 from papermill.translators import PythonTranslator
 
-from lofarlake_nb import kernel
 from lofarlake_nb.steps import TICK_MIME
 
 ENGINE = "lofarlake"
+# For the kernel's launcher. By its name: with the class comes what makes papermill believe that it is in a kernel.
+KERNEL = "--IPKernelApp.kernel_class=lofarlake_nb.kernel.Kernel"
 # Seconds that a kernel has to stop its Dask workers when a notebook ends; then it is killed.
 LEAVING, LEAVING_AT_ONCE = 60.0, 5.0
 
@@ -113,7 +114,7 @@ class Client(PapermillNotebookClient):
     Examples
     --------
     >>> from papermill.engines import NotebookExecutionManager
-    >>> client = Client(NotebookExecutionManager(nbformat.v4.new_notebook()), print)
+    >>> client = Client(NotebookExecutionManager(nbformat.v4.new_notebook(), progress_bar=False), print)
     >>> client.create_kernel_manager().shutdown_wait_time  # so long a notebook's Dask workers may take to end
     60.0
     """
@@ -128,8 +129,8 @@ class Client(PapermillNotebookClient):
         """Manager of a new kernel."""
         manager = super().create_kernel_manager()
         manager.shutdown_wait_time = LEAVING
-        if kernel.ARGUMENT not in manager.kernel_spec.argv:  # as JupyterLab's has it, whose form runs a stage
-            self.extra_arguments.append(kernel.ARGUMENT)
+        if KERNEL not in manager.kernel_spec.argv:  # as JupyterLab's has it, whose form runs a stage
+            self.extra_arguments.append(KERNEL)
         return manager
 
     def execute(self, **more: Any) -> nbformat.NotebookNode:

@@ -3,9 +3,6 @@
 import psutil
 from ipykernel.ipkernel import IPythonKernel
 
-# For `ipykernel_launcher`.
-ARGUMENT = "--IPKernelApp.kernel_class=lofarlake_nb.kernel.Kernel"
-
 
 class Kernel(IPythonKernel):
     """IPython's kernel, which leaves Python's own helpers to end with it.
@@ -16,7 +13,8 @@ class Kernel(IPythonKernel):
 
     Examples
     --------
-    >>> ARGUMENT.endswith(f"{Kernel.__module__}.{Kernel.__name__}")
+    >>> from lofarlake_nb import executing
+    >>> executing.KERNEL.endswith(f"{Kernel.__module__}.{Kernel.__name__}")
     True
     """
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from ipykernel.kernelspec import write_kernel_spec
 
-from lofarlake_nb import executing, inspecting, kernel, run
+from lofarlake_nb import executing, inspecting, run
 from lofarlake_nb.errors import NotebookFailed, UsageError
 
 PARAMETERS = """\
@@ -185,7 +185,7 @@ def test_a_kernel_ends_what_a_cell_left_running_but_leaves_dask_to_close_its_own
 
 
 def test_the_kernel_of_jupyterlab_which_is_that_kernel_already_runs_it_too(notebook_of, tmp_path, monkeypatch):
-    write_kernel_spec(tmp_path / "kernels" / "python3", extra_arguments=[kernel.ARGUMENT])
+    write_kernel_spec(tmp_path / "kernels" / "python3", extra_arguments=[executing.KERNEL])
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     shown = "print(type(get_ipython().kernel).__module__)"
     assert outputs(run.run(notebook_of(PARAMETERS, shown), {}, tmp_path / "o.ipynb")) == "lofarlake_nb.kernel\n"

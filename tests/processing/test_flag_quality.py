@@ -2,14 +2,13 @@
 
 import shutil
 import subprocess
-import tarfile
 
 import made_sets as made
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation import archive, measurement_set, unpacking
 from lofarlake_nb.processing import engines
 from lofarlake_nb.processing.flags import flag_store, samples, searching, together
 from lofarlake_nb.processing.flags.searching import Source
@@ -158,9 +157,8 @@ def test_counts_are_by_baseline_channel_and_slot():
 
 
 def unpacked(real_data, name, folder):
-    with tarfile.open(next(real_data.glob(f"{name}*.tar"))) as tar:
-        tar.extractall(folder, filter="data")
-    return measurement_set.find(folder)[0]
+    tar = next(real_data.glob(f"{name}*.tar"))
+    return measurement_set.find(unpacking.unpack(archive.blocks_of(tar), folder / name))[0]
 
 
 @pytest.mark.real_data

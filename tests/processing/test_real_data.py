@@ -1,13 +1,11 @@
 """The public LOFAR scan of 3C295: figures that a right answer has, and a verdict on a wrong one."""
 
-import tarfile
-
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from benchmarks import verdicts
-from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation import archive, measurement_set, unpacking
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, ImageParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, imaging, sky_model
 
@@ -16,10 +14,9 @@ pytestmark = pytest.mark.real_data
 
 @pytest.fixture(scope="module")
 def scan(real_data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scan")
-    with tarfile.open(next(real_data.glob("L102085*.tar"))) as tar:
-        tar.extractall(folder, filter="data")
-    return measurement_set.find(folder)[0]
+    tar = next(real_data.glob("L102085*.tar"))
+    unpacked = unpacking.unpack(archive.blocks_of(tar), tmp_path_factory.mktemp("real") / "scan")
+    return measurement_set.find(unpacked)[0]
 
 
 def calibrate(scan, work, client):
