@@ -6,7 +6,6 @@ ones failed. The scans are 3C295 (61 stations, two slots) and 3C48 (8 stations, 
 
 import argparse
 import os
-import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lofarlake_nb.observation import measurement_set
+from lofarlake_nb.observation import archive, measurement_set, unpacking
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import sky_model
@@ -184,9 +183,7 @@ def scans(data: Path, folder: Path) -> list[Scan]:
     """Real scans, unpacked into a folder."""
     found = []
     for pattern in SCANS:
-        place = folder / pattern[:7]
-        with tarfile.open(next(data.glob(pattern))) as tar:
-            tar.extractall(place, filter="data")
+        place = unpacking.unpack(archive.blocks_of(next(data.glob(pattern))), folder / pattern[:7])
         found.append(load(measurement_set.find(place)[0]))
     return found
 
