@@ -1,4 +1,4 @@
-"""The kernel that notebooks run in: IPython's, which ends as soon as it has nothing left to do."""
+"""The kernel that runs of notebooks have: IPython's, which ends as soon as it has nothing left to do."""
 
 import psutil
 from ipykernel.ipkernel import IPythonKernel

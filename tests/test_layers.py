@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "page": set(),
     "process": {"errors", "checks", "stages", "inspecting", "run", "processing", "observation", "quality"},
     "rehearsal": {"errors", "stages", "parameters", "inspecting", "lake", "processing", "quality"},
-    "lab": {"errors", "lake", "inspecting", "executing"},
+    "lab": {"errors", "lake", "inspecting"},
     "commands": {"errors", "lake"},
     "cli_data": {"commands", "parameters", "lake", "wording"},
     "cli_lake": {"errors", "commands", "parameters", "run", "stages", "lake", "wording"},

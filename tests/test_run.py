@@ -184,7 +184,7 @@ def test_a_kernel_ends_what_a_cell_left_running_but_leaves_dask_to_close_its_own
     assert not Path(folder).parents[1].exists()
 
 
-def test_the_kernel_of_jupyterlab_which_is_that_kernel_already_runs_it_too(notebook_of, tmp_path, monkeypatch):
+def test_a_spec_that_names_that_kernel_already_runs_it_too(notebook_of, tmp_path, monkeypatch):
     write_kernel_spec(tmp_path / "kernels" / "python3", extra_arguments=[executing.KERNEL])
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     shown = "print(type(get_ipython().kernel).__module__)"

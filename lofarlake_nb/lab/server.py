@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from ipykernel.kernelspec import write_kernel_spec
 
-from lofarlake_nb import executing
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.inspecting import notebooks_folder
 from lofarlake_nb.lab import programs, shortcuts
@@ -269,6 +268,6 @@ def _write_kernel(folder: Path) -> None:
     """A Python kernel that takes what is chosen in the Rucio panel as variables."""
     if folder.exists():
         shutil.rmtree(folder)
-    arguments = [executing.KERNEL, "--InteractiveShellApp.extra_extensions=lofarlake_nb.lake.kernel"]
+    arguments = ["--InteractiveShellApp.extra_extensions=lofarlake_nb.lake.kernel"]
     # Frozen modules make the debugger, which JupyterLab has, warn at each start.
     write_kernel_spec(folder, extra_arguments=arguments, python_arguments=["-Xfrozen_modules=off"])
