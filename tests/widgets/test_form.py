@@ -216,7 +216,10 @@ def test_a_run_ends_in_links_and_the_next_stage_takes_its_dataset(form, notebook
     assert (form.can_begin, form.is_running) == (True, False)
     form.stop.click()
     assert "done: all 3 cells ran" in form.status.value
-    assert after.fields["dataset"].control.value == "lofar:made"
+    deadline = time.monotonic() + 60  # who follows is told after the links are shown, and asks the lake first
+    while not (taken := after.fields["dataset"].control.value) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert taken == "lofar:made"
 
 
 def test_links_of_a_run_do_not_stand_under_the_next_one(form):
