@@ -129,8 +129,7 @@ class Client(PapermillNotebookClient):
         """Manager of a new kernel."""
         manager = super().create_kernel_manager()
         manager.shutdown_wait_time = LEAVING
-        if KERNEL not in manager.kernel_spec.argv:  # where somebody made a spec with it
-            self.extra_arguments.append(KERNEL)
+        self.extra_arguments.append(KERNEL)
         return manager
 
     def execute(self, **more: Any) -> nbformat.NotebookNode:
