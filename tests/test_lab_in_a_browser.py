@@ -150,6 +150,8 @@ def test_what_is_added_to_the_notebook_is_a_variable(page, lake_with_image):
     page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-NotebookPanel-toolbar", has_text="Ready").wait_for(
         timeout=60_000
     )
+    # A channel that ends with its thread of the kernel would leave it at "Attaching" in half of all cases.
+    assert page.evaluate("() => window.jupyterapp.serviceManager.kernels.commsOverSubshells") == "disabled"
     shots(page, "panel")
     (path,) = json.loads(page.evaluate(IN_KERNEL, "import json; print(json.dumps([str(path) for path in chosen]))"))
     assert Path(path).is_relative_to(lake_with_image / "storage" / "SARA")

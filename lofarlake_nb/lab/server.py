@@ -38,6 +38,9 @@ _DASK = "dask-labextension:plugin"
 # First values of JupyterLab's settings; a person's own go before them.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    # As JupyterLab has it, a channel that the panel closes goes to a thread of the kernel that may have ended before:
+    # the panel never hears of it, and says "Attaching" for ever of what is a variable already.
+    "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
 }
 
 
