@@ -6,7 +6,6 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from ipykernel.kernelspec import write_kernel_spec
 
 from lofarlake_nb import executing, inspecting, run
 from lofarlake_nb.errors import NotebookFailed, UsageError
@@ -182,10 +181,3 @@ def test_a_kernel_ends_what_a_cell_left_running_but_leaves_dask_to_close_its_own
         time.sleep(0.1)
     assert [pid for pid in processes if psutil.pid_exists(pid)] == []
     assert not Path(folder).parents[1].exists()
-
-
-def test_a_spec_that_names_that_kernel_already_runs_it_too(notebook_of, tmp_path, monkeypatch):
-    write_kernel_spec(tmp_path / "kernels" / "python3", extra_arguments=[executing.KERNEL])
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    shown = "print(type(get_ipython().kernel).__module__)"
-    assert outputs(run.run(notebook_of(PARAMETERS, shown), {}, tmp_path / "o.ipynb")) == "lofarlake_nb.kernel\n"
