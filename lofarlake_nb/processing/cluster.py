@@ -88,7 +88,7 @@ def start(
             yield client
         return
     count = workers or affordable(engines.cores(), MEMORY)
-    variables["DUCC0_NUM_THREADS"] = str(max(1, engines.cores() // count))
+    variables[engines.THREADS] = str(max(1, engines.cores() // count))
     limit = worker_memory(memory) if memory else int(MEMORY_SHARE * MEMORY / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     wanted = int(dask.config.get(DASHBOARD, 0))
