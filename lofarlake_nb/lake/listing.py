@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import translate
@@ -9,6 +10,8 @@ from fnmatch import translate
 from lofarlake_nb.lake.tree import Entry
 
 PAGE = 50  # rows
+LONG = 2000  # rows, from which on nobody waits for the others
+_LOOK = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,12 @@ class Listing:
     def wait(self, seconds: float | None = None) -> bool:
         """Whether all rows were read in that time."""
         return self._done.wait(seconds)
+
+    def wait_unless_long(self, seconds: float) -> None:
+        """Wait until all rows were read, or that time is over, or so many have come that it is a long level."""
+        end = time.monotonic() + seconds
+        while len(self._rows) < LONG and time.monotonic() < end and not self._done.wait(_LOOK):
+            pass
 
     def stop(self) -> None:
         """Read no more."""

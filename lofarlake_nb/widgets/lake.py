@@ -197,7 +197,7 @@ class LakeBrowser:
         """Show a level; again when the rest of it has come."""
         level = self.outline.levels.get(self._key)
         if level is not None:
-            level.listing.wait(_PATIENCE)
+            level.listing.wait_unless_long(_PATIENCE)
         self._draw()
         if level is not None and not level.listing.wait(0):
             self._pool.submit(self._telling, self._rest, turn, level.listing)
@@ -254,13 +254,13 @@ class LakeBrowser:
                 if turn != self._turn:
                     return listing.stop()
             self._show(Outline(self.browser.listing, levels={(): Level(listing)}))
-            self._found(turn, listing, note)
+            self._found(turn, listing, note, patience=_LOOK)
 
         self._submit(do)
 
-    def _found(self, turn: int, listing: Listing, note: str) -> None:
+    def _found(self, turn: int, listing: Listing, note: str, patience: float = _PATIENCE) -> None:
         """How many a search has found, until it ends or something else is clicked."""
-        ended, count = listing.wait(_PATIENCE), listing.page(patience=0).found
+        ended, count = listing.wait(patience), listing.page(patience=0).found
         if turn == self._turn:
             more = note or ("" if count else search.NONE) if ended else "searching …"
             said = f"{count} found" + (f"; {more}" if more else "")

@@ -1,12 +1,13 @@
 """Levels of the lake in pages: all rows, once each, by name; the first page before the last row is read."""
 
 import threading
+import time
 
 import pytest
 
 from lofarlake_nb.errors import DIDNotFound
 from lofarlake_nb.lake.did import DID
-from lofarlake_nb.lake.listing import Listing
+from lofarlake_nb.lake.listing import LONG, Listing
 from lofarlake_nb.lake.tree import Entry
 
 ROWS = [Entry(DID("lofar", f"file{(7 * n) % 1000:03d}"), "file", n) for n in range(1000)]
@@ -38,6 +39,24 @@ def test_the_first_page_is_there_before_the_last_row():
     go_on.set()
     assert listing.wait(5)
     assert listing.page(size=10).rows[0].did.name == "file000"
+
+
+@pytest.mark.parametrize(("count", "waited"), [(LONG - 1, True), (LONG, False)])
+def test_a_long_level_is_not_waited_for(count, waited):
+    go_on = threading.Event()
+
+    def ask():
+        yield from [ROWS[0]] * count
+        go_on.wait(60)
+
+    began, reading = time.monotonic(), Listing(ask)
+    reading.wait_unless_long(1.0 if waited else 30.0)
+    assert (time.monotonic() - began >= 1.0) == waited
+    assert (reading.page(patience=0).found, reading.wait(0)) == (count, False)
+    go_on.set()
+    assert reading.wait(60)
+    reading.wait_unless_long(60.0)
+    assert time.monotonic() - began < 50
 
 
 @pytest.mark.parametrize(("pattern", "found"), [("*99", 10), ("FILE01?", 10), ("le50", 10), ("file5", 100), ("x", 0)])
