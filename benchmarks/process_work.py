@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import distributed
-import ducc0
 import numpy as np
 
 from benchmarks import process_predict
@@ -79,8 +78,6 @@ def main() -> None:
     with cluster.start(task.get("workers", 2)) as client:
         if not task.get("cold"):
             client.run(_warm)
-        if task.get("workers") == 1:  # which would grid on all cores
-            client.run(ducc0.misc.resize_thread_pool, 1)
         before = [_usage(), *client.run(_usage).values()]
         seconds, found = do(task, client)
         after = [_usage(), *client.run(_usage).values()]

@@ -39,7 +39,7 @@ PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 32 << 20, "MALLOC_TRIM_THRESHOLD_": 128 << 20}
 # Beams and gains go to the workers with the tasks that need them: Dask would warn of ten megabytes of that.
 LARGE_GRAPH = {"distributed.admin.large-graph-warning-threshold": "200MB"}
-# Where there is less than this for each core's worker, there are fewer workers, and what can uses several threads.
+# Where there is less than this for each core's worker, there are fewer workers.
 WORKER_MEMORY = 1_000_000_000
 
 
@@ -88,7 +88,6 @@ def start(
             yield client
         return
     count = workers or affordable(engines.cores(), MEMORY)
-    variables[engines.THREADS] = str(max(1, engines.cores() // count))
     limit = worker_memory(memory) if memory else int(MEMORY_SHARE * MEMORY / count)
     logger.info("%d workers of one thread, at most %.1f GB each", count, limit / 1e9)
     wanted = int(dask.config.get(DASHBOARD, 0))

@@ -20,9 +20,8 @@ VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "DUCC0_NUM_THREADS": "1",
 }
-# The gridder's threads, which a worker is given with its start where there are more cores than workers.
-THREADS = "DUCC0_NUM_THREADS"
 
 
 def versions() -> dict[str, str]:
@@ -60,7 +59,6 @@ def prepare() -> dict[str, str]:
     if responses.is_dir():
         variables["EVERYBEAM_DATADIR"] = str(responses)
     os.environ.update(variables)
-    os.environ.setdefault(THREADS, "1")
     return variables
 
 

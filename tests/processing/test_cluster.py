@@ -3,8 +3,6 @@ import socket
 
 import dask
 import distributed
-import ducc0
-import numpy as np
 import pytest
 import requests
 
@@ -22,23 +20,6 @@ def test_workers_are_processes_of_one_thread_that_the_engines_agree_with(client)
     assert all(worker["nthreads"] == 1 for worker in workers.values())
     assert os.getpid() not in client.run(os.getpid).values()
     assert all(found == engines.VARIABLES for found in client.run(thread_settings).values())
-
-
-def threads_of_the_gridder():
-    engines.prepare()  # as tasks do: it once took a single worker's threads away
-    uvw, visibilities = np.zeros((1, 3)), np.ones((1, 1), np.complex64)
-    ducc0.wgridder.experimental.vis2dirty(
-        uvw=uvw, freq=np.array([1e8]), vis=visibilities, npix_x=32, npix_y=32, pixsize_x=1e-5, pixsize_y=1e-5,
-        epsilon=1e-3, nthreads=0,
-    )  # fmt: skip
-    return ducc0.misc.thread_pool_size()
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_grid_with_the_cores_there_are_among_them(workers):
-    each = max(1, engines.cores() // workers)
-    with cluster.start(workers) as own:
-        assert list(own.run(threads_of_the_gridder).values()) == workers * [each]
 
 
 def test_a_running_scheduler_is_used_and_left_running(client):

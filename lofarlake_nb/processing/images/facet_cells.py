@@ -286,5 +286,5 @@ def _settings(cells: Cells, facet: Facet, geometry: Geometry, accuracy: float) -
         "flip_u": True,
         "flip_v": True,
         "divide_by_n": False,
-        "nthreads": 0,  # as many as the worker was given (engines.THREADS)
+        "nthreads": 1,  # of several, each sums in an order of its own, and a clean makes more of what that changes
     }

@@ -314,6 +314,6 @@ def _settings(chunk: Chunk, geometry: Geometry, accuracy: float) -> dict[str, An
         "flip_u": True,
         "flip_v": True,
         "divide_by_n": False,
-        "nthreads": 0,  # as many as the worker was given (engines.THREADS)
+        "nthreads": 1,  # of several, each sums in an order of its own, and a clean makes more of what that changes
         "mask": (chunk.weight > 0).astype(np.uint8),
     }
