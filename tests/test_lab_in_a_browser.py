@@ -42,7 +42,9 @@ RUN_ALL = """async (path) => {
   return {path: widget.context.path, done, outputs};
 }"""
 IN_KERNEL = """async (code) => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const context = window.jupyterapp.shell.currentWidget.sessionContext;
+  await context.ready;
+  const kernel = context.session.kernel;
   const future = kernel.requestExecute({code});
   let text = '';
   future.onIOPub = message => { text += message.content.text ?? message.content.evalue ?? ''; };
@@ -102,7 +104,7 @@ def page(running):
         page.on("request", lambda request: _other(request.url) and page.sent.append(request.url))
         page.on("requestfailed", lambda request: request.failure == "csp" and page.sent.remove(request.url))
         page.goto(f"{running.server['url']}?token={running.server['token']}")
-        page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+        page.wait_for_function("window.jupyterapp?.commands.hasCommand('docmanager:open')", timeout=60_000)
         yield page
         browser.close()
 
@@ -196,6 +198,9 @@ def test_dasks_dashboard_is_beside_the_notebook(page, running):
     assert link.startswith("/proxy/")
     assert "Dask" in running.get(link.removeprefix("/")).text
     page.evaluate(OPEN_DASK)
+    assert page.locator(".dask-URLInput input").input_value() == link.strip("/").removesuffix("/status")
+    # It looks by itself every 4 s at first, but at last every 2 minutes, where there was none for long.
+    page.locator(".dask-URLInput").get_by_title("Auto-detect dashboard URL").click()
     page.locator(".dask-DashboardListing-item button:not([disabled])", has_text="WORKERS MEMORY").first.click()
     page.frame_locator("iframe[src*='individual-workers-memory']").locator(".bk-Figure").first.wait_for(timeout=20_000)
     shots(page, "dask")
