@@ -24,9 +24,10 @@ from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry, 
 from lofarlake_nb.processing.images.held import Held, seen_by
 from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need, need
+from lofarlake_nb.processing.images.parts import pairs
 from lofarlake_nb.processing.images.primary_beam import corrected
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
-from lofarlake_nb.processing.images.station_beams import StationBeams, station_beams
+from lofarlake_nb.processing.images.station_beams import StationBeams, classes, station_beams
 
 logger = logging.getLogger(__name__)
 
@@ -293,12 +294,13 @@ def _held(
     # A cut-out is held beside the wide field's visibilities, before and after these are subtracted.
     copies = 3 if parameters.cutout else 1
     fine = cutout(parameters, layouts) if parameters.cutout else None
-    needed = need(size, layouts, client, copies=copies, cutout=fine)
     engines.trim()
     beams = None
     if parameters.primary_beam:
         frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
         beams = client.submit(station_beams, paths[0], layouts[0], size, frequency, pure=False).result()
+    kinds = len(pairs(() if beams is None else classes(beams)))
+    needed = need(size, layouts, client, copies=copies, cutout=fine, pairs=kinds)
     held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
     if (parameters.resolution, parameters.cell, parameters.npix) == ("auto", "auto", 0):
         try:
@@ -308,7 +310,7 @@ def _held(
             raise
         if wider is not size:
             held.close()
-            size, needed = wider, need(wider, layouts, client, copies=copies, cutout=fine)
+            size, needed = wider, need(wider, layouts, client, copies=copies, cutout=fine, pairs=kinds)
             held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
     return held, needed, beams
 

@@ -26,8 +26,9 @@ from lofarlake_nb.processing.images import (
     station_beams,
 )
 from lofarlake_nb.processing.images.bands import Bands, bands
-from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry
+from lofarlake_nb.processing.images.geometry import Geometry, cutout, geometry, matched
 from lofarlake_nb.processing.images.image_figures import direction
+from lofarlake_nb.processing.images.restoring import Beam
 from lofarlake_nb.processing.images.station_beams import STEP, StationBeams
 
 SIZE = Geometry(512, np.deg2rad(20 / 3600), 0.0, 3000.0, 0.0, (2.1, 0.8))
@@ -104,6 +105,19 @@ def test_chunks_are_few_where_transforms_cost_much():
     small, large = (replace(SIZE, npix=n) for n in (512, 8192))
     assert memory.chunk_size(large, 10**8) > memory.chunk_size(small, 10**8)
     assert memory.chunk_size(large, 10**7) <= 5 * 10**6  # two at least
+    assert memory.chunk_size(large, 10**7, pairs=3) == 10**7  # which pairs of classes are by themselves
+    plenty = 8 * large.planes * large.npix**2 // memory.PIXELS_A_VISIBILITY
+    assert memory.chunk_size(large, plenty, pairs=3) == memory.chunk_size(large, plenty)
+
+
+def test_pixels_grow_with_the_beam_as_long_as_they_hold_the_baselines():
+    fine = replace(SIZE, npix=2048, cell=1e-5, maximum_uv=15_000.0)
+    wider = matched(fine, Beam(6e-5, 5e-5, 0.0))
+    assert (wider.cell, wider.maximum_uv) == (pytest.approx(5e-5 / 3.5), 15_000.0)
+    assert wider.npix * wider.cell == pytest.approx(fine.npix * fine.cell, rel=0.01)
+    holding = replace(fine, maximum_uv=40_000.0)
+    assert matched(holding, Beam(6e-5, 4.5e-5, 0.0)).maximum_uv == pytest.approx(40_000.0)
+    assert matched(fine, Beam(4e-5, 3.6e-5, 0.0)) is fine  # a few per cent
 
 
 def test_memory_is_planned_for_a_cutout_with_more_pixels_than_the_image(caplog, monkeypatch):

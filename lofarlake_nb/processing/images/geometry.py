@@ -14,8 +14,10 @@ from lofarlake_nb.parameters.processing import PIXELS_A_BEAM
 from lofarlake_nb.processing.images.restoring import Beam
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
-# A snapshot gives a wide beam, most of its baselines being short. More pixels a beam than this
-# cost time and show nothing; with fewer, more of the long baselines would have to go.
+# The beam may be much wider than the longest baseline's: most are short. More pixels a beam than this cost time and
+# memory and show nothing (the rehearsal's image has the same noise and fluxes with 3.5 as with 4.1) ...
+ENOUGH_PIXELS_A_BEAM = 3.5
+# ... but where long baselines would have to go, as a snapshot's, as many as this are kept for them.
 WIDE_PIXELS_A_BEAM = 5.0
 # Size that `auto` stops at: two of the gridder's planes of it fit into half a gigabyte.
 MOST_PIXELS = 3072
@@ -180,13 +182,17 @@ def matched(geometry: Geometry, beam: Beam) -> Geometry:
 
     Examples
     --------
-    >>> wider = matched(Geometry(1024, 1e-5, 0.0, 40_000.0, 0.0, (2.1, 0.8)), Beam(2e-4, 1e-4, 0.0))
+    >>> fine = Geometry(1024, 1e-5, 0.0, 40_000.0, 0.0, (2.1, 0.8))
+    >>> wider = matched(fine, Beam(2e-4, 1e-4, 0.0))
     >>> wider.npix, wider.cell, round(wider.maximum_uv)
     (512, 2e-05, 24500)
+    >>> matched(replace(fine, maximum_uv=15_000.0), Beam(2e-4, 1e-4, 0.0)).npix  # no baseline is lost
+    360
     """
-    if beam.minor < WIDE_PIXELS_A_BEAM * geometry.cell:
+    # Pixels that hold all baselines, or five a beam.
+    cell = max(beam.minor / WIDE_PIXELS_A_BEAM, min(beam.minor / ENOUGH_PIXELS_A_BEAM, 0.49 / geometry.maximum_uv))
+    if cell < 1.1 * geometry.cell:  # not worth reading everything again
         return geometry
-    cell = beam.minor / WIDE_PIXELS_A_BEAM
     npix = _good_size(max(64, round(geometry.npix * geometry.cell / cell)))
     return replace(geometry, npix=npix, cell=cell, maximum_uv=min(geometry.maximum_uv, 0.49 / cell))
 

@@ -68,6 +68,7 @@ def need(
     images: int = 2,
     copies: int = 1,
     cutout: Geometry | None = None,
+    pairs: int = 1,
 ) -> Need:
     """Plan the memory of an image, and say it.
 
@@ -83,6 +84,8 @@ def need(
         Of the visibilities that are held at once.
     cutout : Geometry, optional
         Of a second image that is made of the same chunks: planned for is the one with more pixels.
+    pairs : int
+        Of classes of stations, whose visibilities are gridded by themselves.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def need(
     limit = int(min((w["memory_limit"] for w in workers if w["memory_limit"]), default=0))
     total = sum(len(a.times) * len(a.antenna1) * len(a.frequencies) for a in layouts)
     slot = max(len(a.antenna1) * len(a.frequencies) for a in layouts)
-    chunk = max(slot, chunk_size(geometry, total))
+    chunk = max(slot, chunk_size(geometry, total, pairs))
     largest, whose, less = geometry, "", "fewer pixels"
     if cutout is not None and cutout.npix > geometry.npix:
         largest, whose, less = cutout, " of the cut-out", "a smaller cutout"
@@ -135,7 +138,7 @@ def need(
     return found
 
 
-def chunk_size(geometry: Geometry, total: int) -> int:
+def chunk_size(geometry: Geometry, total: int, pairs: int = 1) -> int:
     """Visibilities in a chunk: enough that gridding costs more than the transforms; all in one only where they are few.
 
     Parameters
@@ -143,16 +146,20 @@ def chunk_size(geometry: Geometry, total: int) -> int:
     geometry : Geometry
     total : int
         Visibilities there are.
+    pairs : int
+        Of classes of stations that a chunk is parted into.
 
     Examples
     --------
     >>> small, large = (Geometry(npix, 1e-4, 0.0, 3000.0, 0.0, (2.1, 0.8)) for npix in (512, 4096))
     >>> chunk_size(small, 10**8), chunk_size(large, 10**8)
     (2000000, 32000000)
+    >>> chunk_size(large, 10**7), chunk_size(large, 10**7, pairs=3)
+    (5000000, 10000000)
     """
     transforms = geometry.planes * geometry.npix**2 // PIXELS_A_VISIBILITY
-    # Few chunks where the transforms cost much, but two at least, and up to eight where they cost little.
-    pieces = int(np.clip(total // max(1, transforms), 2, 8))
+    # Few chunks where the transforms cost much, but work for two at least, and up to eight where they cost little.
+    pieces = int(np.clip(total // max(1, transforms), 2 if pairs == 1 else 1, 8))
     return int(min(max(3 * transforms, FEWEST), MOST, max(FEWEST, -(-total // pieces))))
 
 

@@ -48,7 +48,18 @@ class Part:
     @property
     def pairs(self) -> list[tuple[int, int]]:
         """Pairs of classes."""
-        return list(combinations_with_replacement(range(max(self.classes, default=0) + 1), 2))
+        return pairs(self.classes)
+
+
+def pairs(classes: Sequence[int]) -> list[tuple[int, int]]:
+    """Pairs of classes of stations, each of which has a chunk of its own.
+
+    Examples
+    --------
+    >>> pairs((0, 1, 1)), pairs(())
+    ([(0, 0), (0, 1), (1, 1)], [(0, 0)])
+    """
+    return list(combinations_with_replacement(range(max(classes, default=0) + 1), 2))
 
 
 def plan(
