@@ -128,6 +128,35 @@ def test_memory_is_given_back_before_the_clean_goes_on(tmp_path, monkeypatch):
     assert sorted(gave) == ["client", "workers"]
 
 
+RUNNING, AT_ONCE = set(), [0]
+
+
+def _image(chunk, beam, group):
+    RUNNING.add(chunk)
+    AT_ONCE.append(len(RUNNING))
+    time.sleep(0.02)
+    RUNNING.remove(chunk)
+    return np.random.default_rng(chunk).normal(size=9).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 20])
+def test_a_worker_with_a_core_to_spare_sums_to_the_same_bits(tmp_path, monkeypatch, count):
+    """In float32 the order of a sum is seen."""
+    with distributed.Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as client:
+        chunks = client.scatter(list(range(count)), hash=False)
+        given = [chunks, [0] * count, [None] * count, None, [], None, SIZE, None, client, tmp_path, np.ones((1, 4))]
+        sums = []
+        for cores in (1, 2):
+            AT_ONCE.clear()
+            monkeypatch.setattr(engines, "cores", lambda cores=cores: cores)
+            (futures,) = held.Held(*given, None, 1e-4)._submit(_image, grouped=True)
+            sums.append(gridding.tree_sum(futures, client).result())
+            assert max(AT_ONCE) == min(cores, count)
+        assert held.Held(*given, None, 5e-5)._at_once() == 1  # a finer grid takes more memory
+    np.testing.assert_array_equal(*sums)
+    assert count < 9 or not np.array_equal(sums[0], sum(_image(i, None, 0) for i in range(count)[::-1]))
+
+
 class Alive:
     """A partial image, which counts how many of them there are."""
 

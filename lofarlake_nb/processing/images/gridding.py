@@ -1,6 +1,7 @@
 """Visibilities to images and back (ducc0's w-gridder), a chunk in each task, partial images summed as a tree."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -261,6 +262,38 @@ def add_pairs(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> 
     ([11.0, 22.0], 7)
     """
     return tuple(a + b for a, b in zip(first, second, strict=True))
+
+
+def folded(
+    task: Callable[..., Any],
+    chunks: Sequence[Chunk | OnDisk],
+    beams: Sequence[ChunkBeam | None],
+    arguments: Sequence[Any],
+    add: Callable[[Any, Any], Any],
+    at_once: int,
+) -> Any:
+    """Sum of what a task makes of some chunks, several of them at once; a task for a worker with cores to spare.
+
+    Parameters
+    ----------
+    task : callable
+        As `residual`, of one chunk.
+    chunks, beams : sequence
+        `ONE_BY_ONE` at most: the sum is then the same, to the bit, as that of `tree_sum`.
+    arguments : sequence
+        What the task is given after a chunk and its beam.
+    add : callable
+        Sum of two of them.
+    at_once : int
+        Threads, each with one chunk.
+
+    Examples
+    --------
+    >>> folded(lambda chunk, beam, power: chunk**power, [1, 2, 3], [None] * 3, [2], np.add, at_once=2)
+    np.int64(14)
+    """
+    with ThreadPoolExecutor(at_once) as threads:
+        return reduce(add, threads.map(lambda chunk, beam: task(chunk, beam, *arguments), chunks, beams))
 
 
 def tree_sum(

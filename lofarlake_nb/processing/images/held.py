@@ -1,9 +1,10 @@
 """Visibilities held by the workers, in memory or on disk, from loading to the last major cycle."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import distributed
 import numpy as np
@@ -14,7 +15,7 @@ from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primar
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.images.gridding import tree_sum
+from lofarlake_nb.processing.images.gridding import ONE_BY_ONE, folded, tree_sum
 from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam
 from lofarlake_nb.processing.images.restoring import Beam, fit_beam
@@ -150,7 +151,7 @@ class Held:
         arguments = (file, self.geometry, self.accuracy, seen)
         sums = [
             tree_sum(futures, self.client, gridding.add_pairs)
-            for futures in self._submit(facet_tasks.residual, *arguments, grouped=True)
+            for futures in self._submit(facet_tasks.residual, *arguments, grouped=True, add=gridding.add_pairs)
         ]
         images = np.empty_like(model)
         patches = []
@@ -241,18 +242,41 @@ class Held:
             images[-1] /= total
         return images[0][None] if len(images) == 1 else np.stack(images)
 
-    def _submit(self, task, *arguments, grouped: bool) -> list[list[distributed.Future]]:  # type: ignore[no-untyped-def]
+    def _submit(  # type: ignore[no-untyped-def]
+        self, task, *arguments, grouped: bool, add: Callable[[Any, Any], Any] = np.add
+    ) -> list[list[distributed.Future]]:
         """A task on each chunk, by image over frequency; they run in the order in which they are summed."""
-        return [
-            [
-                self.client.submit(
-                    task, chunk, beam, *arguments, *([group] if grouped else []), pure=False, priority=-n
+        at_once = self._at_once() if grouped else 1
+        submitted = []
+        for group in range(len(self.sums)):
+            its = [i for i, its_group in enumerate(self.groups) if its_group == group]
+            given = [*arguments, group] if grouped else arguments
+            if at_once == 1:
+                submitted.append(
+                    [
+                        self.client.submit(task, self.chunks[i], self.beams[i], *given, pure=False, priority=-i)
+                        for i in its
+                    ]
                 )
-                for n, (chunk, beam, its_group) in enumerate(zip(self.chunks, self.beams, self.groups, strict=True))
-                if its_group == group
-            ]
-            for group in range(len(self.sums))
-        ]
+                continue
+            few = [its[n : n + ONE_BY_ONE] for n in range(0, len(its), ONE_BY_ONE)]
+            alike = [([self.chunks[i] for i in one], [self.beams[i] for i in one]) for one in few]
+            submitted.append(
+                [
+                    self.client.submit(folded, task, *both, given, add, at_once, pure=False, priority=-n)
+                    for n, both in enumerate(alike)
+                ]
+            )
+        return submitted
+
+    def _at_once(self) -> int:
+        """Chunks that a worker subtracts a model from at once: two where a single one would leave a core idle.
+
+        They take less than the dirty image and the psf that memory is planned for (measured: 56 bytes a pixel), unless
+        the accuracy asks for a finer grid.
+        """
+        alone = len(self.client.scheduler_info(n_workers=-1)["workers"]) == 1
+        return 2 if alone and engines.cores() > 1 and self.accuracy >= gridding.PSF else 1
 
     def close(self) -> None:
         """Let go of the visibilities, and of what lies on disk."""

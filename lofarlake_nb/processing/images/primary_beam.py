@@ -191,11 +191,14 @@ def over_image(grid: np.ndarray, step: float, geometry: Geometry) -> np.ndarray:
     """
     axis = (np.arange(len(grid)) - len(grid) // 2) * step
     pixels = (np.arange(geometry.npix) - geometry.npix // 2) * geometry.cell
-    spline = scipy.interpolate.RectBivariateSpline(axis, axis, grid)
+    # A cubic spline along each axis; what it is at a pixel is a sum of the grid's values, a product of matrices so.
+    spline = scipy.interpolate.make_interp_spline(axis, np.eye(len(axis)))
+    north, west = (np.clip(at, axis[0], axis[-1]) for at in (geometry.centre[1] + pixels, pixels - geometry.centre[0]))
+    down, across = spline(north), grid @ spline(west).T
     found = np.empty((len(pixels), len(pixels)), np.float32)
-    for start in range(0, len(pixels), ROWS):  # the spline is in double precision, and images are large
+    for start in range(0, len(pixels), ROWS):  # in double precision, and images are large
         rows = slice(start, start + ROWS)
-        found[rows] = spline(geometry.centre[1] + pixels[rows], pixels - geometry.centre[0])
+        found[rows] = down[rows] @ across
     return found
 
 
