@@ -1,6 +1,7 @@
 """Image: all subbands together, gridded in chunks on Dask, cleaned, restored, written as FITS."""
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from lofarlake_nb.processing.images.memory import Need, need
 from lofarlake_nb.processing.images.parts import pairs
 from lofarlake_nb.processing.images.primary_beam import corrected
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
-from lofarlake_nb.processing.images.station_beams import StationBeams, classes, station_beams
+from lofarlake_nb.processing.images.station_beams import KeptBeams, kept
 
 logger = logging.getLogger(__name__)
 
@@ -189,17 +190,21 @@ def _image(
     calibrated: Calibrated, parameters: ImageParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Imaged:
     layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
-    held, needed, beams = _held(calibrated.measurement_sets, layouts, parameters, folder / "work", client)
+    work = folder / "work"
     try:
-        cleaned = _cleaned(calibrated, layouts, held, needed, beams, folder)
+        held, needed, beams = _held(calibrated.measurement_sets, layouts, parameters, work, client)
+        try:
+            cleaned = _cleaned(calibrated, layouts, held, needed, beams, folder)
+        finally:
+            held.close()
     finally:
-        held.close()
+        shutil.rmtree(work, ignore_errors=True)
     engines.give_back()
     return _imaged(cleaned, calibrated.weights_are_noise, needed, step_key)
 
 
 def _cleaned(
-    calibrated: Calibrated, layouts: list[Layout], held: Held, needed: Need, beams: StationBeams | None, folder: Path
+    calibrated: Calibrated, layouts: list[Layout], held: Held, needed: Need, beams: KeptBeams | None, folder: Path
 ) -> _Cleaned:
     """Images of visibilities that are held by the workers."""
     paths, parameters, size = calibrated.measurement_sets, held.parameters, held.geometry
@@ -287,21 +292,24 @@ def _held(
     parameters: ImageParameters,
     folder: Path,
     client: distributed.Client,
-) -> tuple[Held, Need, StationBeams | None]:
+) -> tuple[Held, Need, KeptBeams | None]:
     """Visibilities on the workers, for an image as large as they deserve, and their stations' beams."""
     edges = bands(parameters, layouts)
     size = geometry(parameters, layouts)
     # A cut-out is held beside the wide field's visibilities, before and after these are subtracted.
     copies = 3 if parameters.cutout else 1
     fine = cutout(parameters, layouts) if parameters.cutout else None
-    engines.trim()
-    beams = None
+    engines.give_back()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    beams, chunks = None, folder / "chunks"
     if parameters.primary_beam:
         frequency = float(np.mean([layout.frequencies.mean() for layout in layouts]))
-        beams = client.submit(station_beams, paths[0], layouts[0], size, frequency, pure=False).result()
-    kinds = len(pairs(() if beams is None else classes(beams)))
+        beams = client.submit(kept, paths[0], layouts[0], size, frequency, folder, pure=False).result()
+    its = () if beams is None else beams.classes
+    kinds = len(pairs(its))
     needed = need(size, layouts, client, copies=copies, cutout=fine, pairs=kinds)
-    held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+    held = load(paths, layouts, parameters, size, client, need=needed, folder=chunks, edges=edges, classes=its)
     if (parameters.resolution, parameters.cell, parameters.npix) == ("auto", "auto", 0):
         try:
             wider = matched(size, held.preview())
@@ -311,7 +319,7 @@ def _held(
         if wider is not size:
             held.close()
             size, needed = wider, need(wider, layouts, client, copies=copies, cutout=fine, pairs=kinds)
-            held = load(paths, layouts, parameters, size, client, need=needed, folder=folder, edges=edges, beams=beams)
+            held = load(paths, layouts, parameters, size, client, need=needed, folder=chunks, edges=edges, classes=its)
     return held, needed, beams
 
 

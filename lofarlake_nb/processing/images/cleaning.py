@@ -18,7 +18,7 @@ from lofarlake_nb.processing.images.loading import load
 from lofarlake_nb.processing.images.memory import Need
 from lofarlake_nb.processing.images.responses import facets
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
-from lofarlake_nb.processing.images.station_beams import StationBeams
+from lofarlake_nb.processing.images.station_beams import KeptBeams
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def clean(
     dirty: np.ndarray,
     psfs: np.ndarray,
     beam: Beam,
-    beams: StationBeams | None,
+    beams: KeptBeams | None,
     gains: Sequence[Gains],
 ) -> tuple[Deconvolved, Held]:
     """Clean, the bright sources in facets of their own where that helps.
@@ -57,7 +57,7 @@ def clean(
     dirty, psfs : (group, npix, npix) float32
         Jy / beam. `dirty` is used up.
     beam : Beam
-    beams : StationBeams or None
+    beams : KeptBeams or None
     gains : sequence of Gains
         That differ between directions, of each Measurement Set; may be empty.
 
@@ -96,8 +96,10 @@ def clean(
         places = _places(held, found, psfs, beam, most, bool(gains))
         if len(places) <= len(held.facets):
             break
-        stations = len(beams.jones[0]) if beams is not None else gains[0].values.shape[-2]
-        held = held.with_facets(facets(places, beams, gains, size, held.frequency, stations))
+        opened = None if beams is None else beams.open()
+        stations = len(opened.jones[0]) if opened is not None else gains[0].values.shape[-2]
+        held = held.with_facets(facets(places, opened, gains, size, held.frequency, stations))
+        del opened
         engines.give_back()
         found.residual[:] = held.subtract(found.model)
         done, left = done + 1, parameters.major_cycles
@@ -132,7 +134,7 @@ def cut_out(
     paths: tuple[Path, ...],
     layouts: list[Layout],
     needed: Need,
-    beams: StationBeams | None,
+    beams: KeptBeams | None,
 ) -> tuple[Geometry, Beam, np.ndarray]:
     """A small image at full resolution, of the visibilities less what lies outside of it.
 
@@ -146,7 +148,7 @@ def cut_out(
         The Measurement Sets.
     needed : Need
         That the wide image was planned with, for the pixels of this one too.
-    beams : StationBeams or None
+    beams : KeptBeams or None
         That baselines were parted by.
 
     Returns
@@ -189,7 +191,7 @@ def cut_out(
         need=needed,
         folder=wide.folder / "cutout",
         edges=np.unique([part.band for part in wide.parts]),  # as the wide image's chunks were cut
-        beams=beams,
+        classes=() if beams is None else beams.classes,
     )
     held = loaded.less(wide, around)
     dirty, psfs = held.dirty_and_psf()

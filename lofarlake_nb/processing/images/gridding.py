@@ -296,6 +296,22 @@ def folded(
         return reduce(add, threads.map(lambda chunk, beam: task(chunk, beam, *arguments), chunks, beams))
 
 
+def leave(result: Any, file: Path) -> Any:
+    """Write an image, alone or the first of several, into a file; a task, of what is left of them.
+
+    A client that gets an array from Dask holds three copies of it until something else comes (measured), and images
+    are large.
+
+    Examples
+    --------
+    >>> leave((np.zeros((8, 8)), 3), Path("image.npy")), np.load("image.npy").shape
+    ((3,), (8, 8))
+    """
+    image, *others = result if isinstance(result, tuple) else (result,)
+    np.save(file, image)
+    return tuple(others)
+
+
 def tree_sum(
     futures: Sequence[distributed.Future], client: distributed.Client, add: Callable[[Any, Any], Any] = np.add
 ) -> distributed.Future:

@@ -11,15 +11,15 @@ import numpy as np
 
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primary_beam, station_beams
+from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primary_beam
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.images.gridding import ONE_BY_ONE, folded, tree_sum
+from lofarlake_nb.processing.images.gridding import ONE_BY_ONE, folded, leave, tree_sum
 from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam
 from lofarlake_nb.processing.images.restoring import Beam, fit_beam
-from lofarlake_nb.processing.images.station_beams import StationBeams
+from lofarlake_nb.processing.images.station_beams import KeptBeams
 
 PREVIEW_PIXELS = 512
 
@@ -156,7 +156,7 @@ class Held:
         images = np.empty_like(model)
         patches = []
         for image, future, total in zip(images, sums, self.sums[:, 0].astype(np.float32), strict=True):
-            image[:], *parts = future.result()
+            image[:], *parts = self._brought(future)
             image /= total
             patches.append([np.asarray(part, np.float32) / total for part in parts])
         images = self._even(images)
@@ -217,7 +217,7 @@ class Held:
         ]
         total = tree_sum(futures, self.client, gridding.add_pairs)
         del futures  # with a future's last reference its result goes, once it is summed
-        image, sums = total.result()
+        image, sums = self._brought(total)
         if not sums[0] > 0:
             return None
         return image / image.dtype.type(sums[0]), float(np.sqrt(sums[1]) / sums[0])
@@ -233,12 +233,20 @@ class Held:
             image /= primary_beam.over_image(power.ratio, power.step, self.geometry)
         return images
 
+    def _brought(self, future: distributed.Future) -> tuple[Any, ...]:
+        """A sum of images, through a file, and what was summed with them."""
+        file = self.folder / "sum.npy"
+        others = self.client.submit(leave, future, file, pure=False).result()
+        image = np.load(file)
+        file.unlink()
+        return image, *others
+
     def _images(self, task, *arguments, grouped: bool = False) -> np.ndarray:  # type: ignore[no-untyped-def]
         """Sums of a task's images over the chunks of each group, divided by the sum of weights."""
         sums = [tree_sum(futures, self.client) for futures in self._submit(task, *arguments, grouped=grouped)]
         images = []
         for future, total in zip(sums, self.sums[:, 0].astype(np.float32), strict=True):
-            images.append(np.require(future.result(), np.float32, "W"))
+            images.append(np.require(self._brought(future)[0], np.float32))
             images[-1] /= total
         return images[0][None] if len(images) == 1 else np.stack(images)
 
@@ -285,7 +293,7 @@ class Held:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
+def seen_by(beams: KeptBeams, held: Held) -> tuple[Held, np.ndarray]:
     """Visibilities that are imaged through their own beams, and the average of these, weighted as they are.
 
     Parameters
@@ -306,18 +314,17 @@ def seen_by(beams: StationBeams, held: Held) -> tuple[Held, np.ndarray]:
     >>> layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
     >>> size, how = Geometry(512, 5e-5, 0.0, 4000.0, 0.0, (2.15, 0.84)), Need(10**6, False, 0, 0)
     >>> where = {"folder": work / "seen", "edges": np.array([0, np.inf])}
+    >>> from lofarlake_nb.processing.images import station_beams
     >>> beams = station_beams.station_beams(calibrated.measurement_sets[0], layouts[0], size, 135e6)
-    >>> held = load(
-    ...     calibrated.measurement_sets, layouts, chosen.image, size, session.client, need=how, beams=beams, **where
-    ... )
-    >>> seen, average = seen_by(beams, held)
+    >>> its = {"need": how, "classes": station_beams.classes(beams)}
+    >>> held = load(calibrated.measurement_sets, layouts, chosen.image, size, session.client, **its, **where)
+    >>> seen, average = seen_by(station_beams.put(held.folder, beams), held)
     >>> round(float(average[256, 256]), 3), 0.8 < float(average.min()) < 0.9  # in the corners
     (1.0, True)
     >>> held.close()
     """
-    file = station_beams.put(held.folder, beams)
     found = held.client.gather(
-        [held.client.submit(primary_beam.of_chunk, chunk, file, pure=False) for chunk in held.chunks]
+        [held.client.submit(primary_beam.of_chunk, chunk, beams, pure=False) for chunk in held.chunks]
     )
     total = np.array([weight for weight, _ in found])
     used = np.flatnonzero(total)

@@ -11,7 +11,7 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
-from lofarlake_nb.processing.images import chunks, gridding, station_beams
+from lofarlake_nb.processing.images import chunks, gridding
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import tree_sum
@@ -19,7 +19,6 @@ from lofarlake_nb.processing.images.held import Held
 from lofarlake_nb.processing.images.memory import Need
 from lofarlake_nb.processing.images.parts import Part, plan
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam
-from lofarlake_nb.processing.images.station_beams import StationBeams
 
 
 def load(
@@ -32,7 +31,7 @@ def load(
     need: Need,
     folder: Path,
     edges: np.ndarray,
-    beams: StationBeams | None = None,
+    classes: tuple[int, ...] = (),
 ) -> Held:
     """Load visibilities onto the workers and weigh them.
 
@@ -53,8 +52,8 @@ def load(
         That all workers see; made anew.
     edges : (group + 1,) float64
         Of the images over frequency, Hz, from `bands.bands`.
-    beams : StationBeams, optional
-        Baselines are then parted by what their stations see; `seen_by` has that taken into account.
+    classes : tuple of int
+        Of stations, by what they see: baselines are parted by them; `seen_by` has that taken into account.
 
     Returns
     -------
@@ -85,7 +84,7 @@ def load(
         layouts,
         most=need.chunk,
         spectrum=(parameters.spectral_index, reference),
-        classes=() if beams is None else station_beams.classes(beams),
+        classes=classes,
         edges=edges,
     )
     weighed, cells = _weighed(parts, parameters, geometry, client, folder if need.on_disk else None)

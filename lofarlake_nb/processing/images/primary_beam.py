@@ -1,15 +1,13 @@
 """How visibilities see the field: the average of their stations' beams, over each chunk and over all of them."""
 
-import pickle
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy.interpolate
 
 from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.images.station_beams import StationBeams
+from lofarlake_nb.processing.images.station_beams import KeptBeams, StationBeams
 
 # Below this part of the beam's peak an image is not corrected for it: it would show amplified noise.
 LEAST = 0.05
@@ -81,14 +79,13 @@ def ratios(beams: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(low, 1, beams / np.where(low, 1, mean)), mean
 
 
-def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
+def of_chunk(chunk: Chunk | OnDisk, kept: KeptBeams) -> tuple[float, np.ndarray]:
     """Sum of a chunk's imaging weights, and the `average` of what it sees; a task.
 
     Parameters
     ----------
     chunk : Chunk or OnDisk
-    file : Path
-        From `put`.
+    kept : KeptBeams
 
     Returns
     -------
@@ -97,6 +94,7 @@ def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from lofarlake_nb.processing.images.station_beams import put
     >>> beams = StationBeams(np.zeros(1), 0.01, np.tile([0.5, 0, 0, 0.5], (1, 2, 8, 8, 1)), 150e6)
     >>> times, first, second = np.zeros(2), np.array([0, 0]), np.array([1, 1])
@@ -105,8 +103,7 @@ def of_chunk(chunk: Chunk | OnDisk, file: Path) -> tuple[float, np.ndarray]:
     >>> weight, round(float(seen[4, 4]), 6)
     (6.0, 0.25)
     """
-    # Written a moment ago by this very run, in its own work folder.
-    opened, beams = chunk.open(), pickle.loads(file.read_bytes())
+    opened, beams = chunk.open(), kept.open()
     weights = baseline_weights(opened, beams.times, beams.jones.shape[1])
     total = float(weights.sum())
     seen = average(beams, weights, float(opened.frequencies.mean())) if total else np.zeros(beams.jones.shape[2:4])

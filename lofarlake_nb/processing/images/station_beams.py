@@ -175,14 +175,60 @@ def station_beams(path: Path, layout: Layout, geometry: Geometry, frequency: flo
     return StationBeams(times, STEP, np.asarray(jones, np.complex64).reshape(shape), frequency)
 
 
-def put(folder: Path, beams: StationBeams) -> Path:
-    """Leave beams where the workers find them, and no worker's death loses them: the file.
+@dataclass(frozen=True)
+class KeptBeams:
+    """Beams in a file: they are large, and are needed only now and then.
+
+    Parameters
+    ----------
+    path : Path
+        Seen by all workers.
+    step : float
+        Of the grid, rad.
+    classes : tuple of int
+        Of the stations, from `classes`.
 
     Examples
     --------
-    >>> put(Path(), StationBeams(np.zeros(1), STEP, np.zeros((1, 2, 8, 8, 4)), 150e6)).name
+    >>> kept = put(Path(), StationBeams(np.zeros(1), STEP, np.ones((1, 2, 8, 8, 4)), 150e6))
+    >>> kept.classes, kept.open().jones.shape
+    ((0, 0), (1, 2, 8, 8, 4))
+    """
+
+    path: Path
+    step: float
+    classes: tuple[int, ...]
+
+    def open(self) -> StationBeams:
+        """The beams."""
+        # Written a moment ago by this very run, in its own work folder.
+        found: StationBeams = pickle.loads(self.path.read_bytes())
+        return found
+
+
+def put(folder: Path, beams: StationBeams) -> KeptBeams:
+    """Leave beams where the workers find them, and no worker's death loses them.
+
+    Examples
+    --------
+    >>> put(Path(), StationBeams(np.zeros(1), STEP, np.zeros((1, 2, 8, 8, 4)), 150e6)).path.name
     'beams.pickle'
     """
     path = folder / "beams.pickle"
     path.write_bytes(pickle.dumps(beams))
-    return path
+    return KeptBeams(path, beams.step, classes(beams))
+
+
+def kept(path: Path, layout: Layout, geometry: Geometry, frequency: float, folder: Path) -> KeptBeams | None:
+    """`station_beams`, left in a folder; a task: what Dask brings to the client stays there three times.
+
+    Examples
+    --------
+    >>> from lofarlake_nb.observation import measurement_set
+    >>> path, size = calibrated.measurement_sets[0], Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8))
+    >>> left = kept(path, measurement_set.layout(path), size, 135e6, Path())
+    >>> left.path.name, left.open().frequency
+    ('beams.pickle', 135000000.0)
+    """
+    beams = station_beams(path, layout, geometry, frequency)
+    return None if beams is None else put(folder, beams)
