@@ -194,7 +194,7 @@ def test_a_killed_worker_costs_its_tasks_and_not_the_run(calibrated, imaged, tmp
     with cluster.start(2) as doomed:
         pids = doomed.run(os.getpid)
         killer = threading.Thread(
-            target=kill_when_there_is, args=(tmp_path / "images/work/model.npy", next(iter(pids.values())))
+            target=kill_when_there_is, args=(tmp_path / "images/work/chunks/model.npy", next(iter(pids.values())))
         )
         killer.start()
         survived = imaging.image(calibrated, IMAGE, work=tmp_path, client=doomed)
