@@ -3,10 +3,14 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 
 from dask.system import cpu_count
 
@@ -86,8 +90,25 @@ def give_back() -> None:
     >>> unused() is None
     True
     """
-    gc.collect()
+    with _interrupted_after():
+        gc.collect()
     trim()
+
+
+@contextmanager
+def _interrupted_after() -> Iterator[None]:
+    """Leave SIGINT until afterwards: in what Dask does at each collection, an exception is told and lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    asked: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if asked and callable(before):
+        before(*asked[0])
 
 
 def trim() -> None:

@@ -1,5 +1,7 @@
 """What the steps of an image hold at once, against what they would hold if they were written as they are thought of."""
 
+import gc
+import signal
 import time
 import tracemalloc
 from contextlib import contextmanager
@@ -126,6 +128,21 @@ def test_memory_is_given_back_before_the_clean_goes_on(tmp_path, monkeypatch):
     one = Held([], [], [], None, [], None, SIZE, None, client, tmp_path, np.ones((1, 4)), None, 1e-4)
     one.subtract(image)
     assert sorted(gave) == ["client", "workers"]
+
+
+def test_an_interrupt_is_not_lost_while_memory_is_given_back():
+    """Dask looks on at each collection: what is raised there is told, and goes no further."""
+
+    def interrupt(phase, info):
+        if phase == "stop" and interrupt in gc.callbacks:
+            gc.callbacks.remove(interrupt)
+            signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        engines.give_back()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 RUNNING, AT_ONCE = set(), [0]
