@@ -81,3 +81,50 @@ def test_what_is_stopped_reads_no_more():
     listing = Listing(lambda: rows)
     listing.stop()
     assert listing.wait(5)
+
+
+def test_what_is_held_reads_nothing_until_it_is_let_go():
+    began, taken = threading.Event(), []
+
+    def ask():
+        for row in ROWS:
+            if len(taken) == 10:
+                began.wait(60)
+            taken.append(row)
+            yield row
+
+    listing = Listing(ask)
+    with listing.held():
+        began.set()
+        assert not listing.wait(0.3)
+        assert len(taken) <= 11
+    assert listing.wait(60)
+    assert listing.page(patience=0).found == len(ROWS)
+
+
+def test_nothing_is_held_for_ever(monkeypatch):
+    monkeypatch.setattr("lofarlake_nb.lake.listing._HELD", 0.1)
+    began = threading.Event()
+
+    def ask():
+        began.wait(60)
+        yield from ROWS
+
+    listing = Listing(ask)
+    with listing.held():
+        began.set()
+        assert listing.wait(60)
+
+
+def test_what_is_held_can_be_stopped():
+    began = threading.Event()
+
+    def ask():
+        began.wait(60)
+        yield from ROWS
+
+    listing = Listing(ask)
+    with listing.held():
+        began.set()
+        listing.stop()
+        assert listing.wait(3)
