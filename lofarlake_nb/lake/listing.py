@@ -3,8 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 
@@ -13,7 +12,6 @@ from lofarlake_nb.lake.tree import Entry
 PAGE = 50  # rows
 LONG = 2000  # rows, from which on nobody waits for the others
 _LOOK = 0.02  # seconds
-_HELD = 5.0  # seconds that reading is held at most: a lake ends what nobody takes
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,6 @@ class Listing:
         self._rows: list[Entry] = []
         self._error: Exception | None = None
         self._done = threading.Event()
-        self._go_on = threading.Event()
-        self._go_on.set()
         self._stop = False
         self._sorted = False
         self._matches: tuple[str, list[Entry]] = ("", [])
@@ -124,26 +120,14 @@ class Listing:
         while len(self._rows) < LONG and time.monotonic() < end and not self._done.wait(_LOOK):
             pass
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Read nothing meanwhile, a few seconds at most: a long level is in the way of short questions."""
-        self._go_on.clear()
-        try:
-            yield
-        finally:
-            self._go_on.set()
-
     def stop(self) -> None:
         """Read no more."""
         self._stop = True
-        self._go_on.set()
 
     def _read(self, ask: Callable[[], Iterable[Entry]]) -> None:
         try:
             for row in ask():
                 self._rows.append(row)
-                if not self._go_on.wait(_HELD):
-                    self._go_on.set()
                 if self._stop:
                     break
         except Exception as error:  # whatever it is, what was read is not all

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +211,9 @@ class LakeBrowser:
             self._future = self._pool.submit(self._telling, self._rest, turn, listing)
 
     def _told(self, turn: int) -> None:
-        """All that is known of what is chosen; levels that are being read wait for it."""
+        """All that is known of what is chosen."""
         if self.did and turn == self._turn:
-            with ExitStack() as held:
-                for level in list(self.outline.levels.values()):
-                    held.enter_context(level.listing.held())
-                known = self.browser.about(self.did)
+            known = self.browser.about(self.did)
             if turn == self._turn:
                 self.shown.value = describing.about(known)
 

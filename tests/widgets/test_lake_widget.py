@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lofarlake_nb.errors import DIDNotFound, LakeNotRunning
+from lofarlake_nb.errors import LakeNotRunning
 from lofarlake_nb.lake import browse, client, ingest
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import PAGE, Listing
@@ -310,33 +310,6 @@ def test_a_click_that_fails_in_an_unknown_way_says_so():
     clicked = LakeBrowser(browser_of(listing=lambda name: Listing(lambda: rows), about=about), "")
     choose(clicked, "lofar", "lofar:L001")
     assert "KeyError: 'adler32'" in words(clicked.shown.value)
-
-
-def test_a_long_level_is_not_read_while_what_is_chosen_is_asked_for():
-    read, meanwhile, ends = [], [], Event()
-
-    def files():
-        while not ends.wait(0.001):
-            row = Entry(DID("lofar", f"f{len(read)}"), "file", 1)
-            read.append(row)
-            yield row
-
-    def about(name):
-        before = len(read)
-        time.sleep(0.3)
-        meanwhile.append(len(read) - before)
-        raise DIDNotFound(f"{name} is gone")
-
-    levels = {"lofar": lambda: [Entry(DID("lofar", "L001"), "dataset", None)], "lofar:L001": files}
-    clicked = LakeBrowser(browser_of(listing=lambda name: Listing(levels[name]), about=about), "")
-    choose(clicked, "lofar")
-    clicked.tree.value = ("lofar", "lofar:L001")
-    assert eventually(lambda: "is gone" in words(clicked.shown.value))
-    assert meanwhile[0] <= 1
-    count = len(read)
-    assert eventually(lambda: len(read) > count + 10)
-    ends.set()
-    clicked.wait()
 
 
 def test_open_says_that_nothing_is_in_a_dataset():
