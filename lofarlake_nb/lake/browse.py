@@ -4,7 +4,7 @@ What the extension has no endpoint for (lists of any length, copies at all sites
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -202,16 +202,19 @@ class Browser:
         answers = self.answers.rules(*_split(did))
         return Rows([_rule(answer) for answer in answers], "" if answers else f"no rule holds {did}")
 
-    def listing(self, did: str) -> Listing:
+    def listing(self, did: str, after: Callable[[], object] = lambda: None) -> Listing:
         """What is in a scope, a container or a dataset, in pages: the first is there before the last row is known.
 
         Parameters
         ----------
         did : str
             A scope, or ``scope:name``.
+        after : callable
+            What is waited for before the lake is asked: a long list is in the way of short questions.
         """
 
         def ask() -> Iterator[Entry]:
+            after()
             lake = self.catalogue
             return tree.contents(lake, tree.entry(lake, did)) if ":" in did else tree.collections(lake, did)
 

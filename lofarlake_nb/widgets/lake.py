@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 TREE = "what the lake holds: scopes, datasets, files"
 _PATIENCE = 0.3  # seconds that a level is waited for before its first page is shown as it is
 _LOOK = 0.05  # seconds between two looks whether a search has found something
+_FIRST = 0.4  # seconds that a level waits at most until what is chosen was asked for
 
 
 def lake_browser(lake: str | Path = "", *, folder: str = "explore", name: str = "dataset") -> ipywidgets.Widget:
@@ -83,11 +84,13 @@ class LakeBrowser:
     def __init__(self, browser: browse.Browser, lake: str, *, folder: str = "explore", name: str = "dataset") -> None:
         self.browser, self.lake = browser, lake
         self.did = ""
-        self.outline = Outline(browser.listing, browser.scopes())
+        self.outline = Outline(self._listing, browser.scopes())
         self._key: Key = ()
+        self._asked = threading.Event()  # of what is chosen
         self._drawing = threading.local()  # what a thread changes is no click; what the page says meanwhile is one
         self._turn = 0  # of what was clicked: what comes late of an earlier click is not shown
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="browse")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="about")
         self._future: Future[None] | None = None
         self.tree = ipywidgets.Select(options=self.outline.rows(), value=None, rows=22, layout={"width": "auto"})
         self.tree.tooltip = TREE
@@ -180,6 +183,9 @@ class LakeBrowser:
         is_file = label.lstrip("\u00a0").startswith("·")
         with self._unobserved():
             self.filter.value = self.outline.levels[key].pattern if key in self.outline.levels else ""
+        self._asked = threading.Event()
+        if not self.did:
+            self._asked.set()
         if is_file:
             self._line(f"about({self.did!r})")
         else:
@@ -189,9 +195,18 @@ class LakeBrowser:
         self.shown.value = f"<b>{html.escape(key[-1])}</b>"
         self._submit(self._told if is_file else self._both)
 
+    def _listing(self, did: str) -> Listing:
+        asked = self._asked
+        return self.browser.listing(did, after=lambda: asked.wait(_FIRST))
+
     def _both(self, turn: int) -> None:
+        """What is chosen, and its level; short questions come first."""
+        asked = self._asked
+        told = self._asking.submit(self._telling, self._told, turn)
+        told.add_done_callback(lambda _: asked.set())
+        asked.wait(_FIRST)
         self._level(turn)
-        self._told(turn)
+        told.result()
 
     def _level(self, turn: int) -> None:
         """Show a level; again when the rest of it has come."""
@@ -234,7 +249,7 @@ class LakeBrowser:
 
     def _all(self) -> None:
         self._turn += 1  # a search that goes on is of no use any more
-        self._show(Outline(self.browser.listing, self.browser.scopes()))
+        self._show(Outline(self._listing, self.browser.scopes()))
 
     def _show(self, outline: Outline) -> None:
         for level in self.outline.levels.values():
@@ -253,7 +268,7 @@ class LakeBrowser:
             while not listing.page(patience=_LOOK).rows and not listing.wait(0):
                 if turn != self._turn:
                     return listing.stop()
-            self._show(Outline(self.browser.listing, levels={(): Level(listing)}))
+            self._show(Outline(self._listing, levels={(): Level(listing)}))
             self._found(turn, listing, note, patience=_LOOK)
 
         self._submit(do)

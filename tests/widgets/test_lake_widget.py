@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lofarlake_nb.errors import LakeNotRunning
+from lofarlake_nb.errors import DIDNotFound, LakeNotRunning
 from lofarlake_nb.lake import browse, client, ingest
 from lofarlake_nb.lake.did import DID
 from lofarlake_nb.lake.listing import PAGE, Listing
@@ -57,7 +57,7 @@ def choose(clicked, *ends: str) -> None:
 
 def browser_of(**answers) -> SimpleNamespace:
     """A browser of a lake with one scope, that answers so."""
-    empty = {"scopes": lambda: ["lofar"], "sites": lambda: [], "listing": lambda _: Listing(list)}
+    empty = {"scopes": lambda: ["lofar"], "sites": lambda: [], "listing": lambda *_, **__: Listing(list)}
     return SimpleNamespace(**empty | answers)
 
 
@@ -307,9 +307,38 @@ def test_a_click_that_fails_in_an_unknown_way_says_so():
         raise KeyError("adler32")
 
     rows = [Entry(DID("lofar", "L001"), "dataset", None)]
-    clicked = LakeBrowser(browser_of(listing=lambda name: Listing(lambda: rows), about=about), "")
+    clicked = LakeBrowser(browser_of(listing=lambda *_, **__: Listing(lambda: rows), about=about), "")
     choose(clicked, "lofar", "lofar:L001")
     assert "KeyError: 'adler32'" in words(clicked.shown.value)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_what_is_chosen_is_asked_for_before_its_level_but_not_waited_for_long(slow):
+    order, goes_on = [], Event()
+
+    def about(name):
+        if slow:
+            goes_on.wait(20)
+        order.append("about")
+        raise DIDNotFound(f"{name} is gone")
+
+    def listing(name, after):
+        def ask():
+            after()
+            order.append(name)
+            yield Entry(DID("lofar", "L001" if name == "lofar" else "file"), "dataset", None)
+
+        return Listing(ask)
+
+    clicked = LakeBrowser(browser_of(listing=listing, about=about), "")
+    choose(clicked, "lofar")
+    clicked.tree.value = ("lofar", "lofar:L001")
+    shown = eventually(lambda: any("file" in text for text in texts(clicked)))
+    goes_on.set()
+    clicked.wait()
+    assert shown
+    assert order == ["lofar", *(("lofar:L001", "about") if slow else ("about", "lofar:L001"))]
+    assert "is gone" in words(clicked.shown.value)
 
 
 def test_open_says_that_nothing_is_in_a_dataset():

@@ -42,7 +42,7 @@ def controls(widget) -> set[str]:
 
 
 def a_browser():
-    answers = SimpleNamespace(scopes=lambda: ["lofar"], sites=lambda: ["SARA"], listing=lambda _: Listing(list))
+    answers = SimpleNamespace(scopes=lambda: ["lofar"], sites=lambda: ["SARA"], listing=lambda *_, **__: Listing(list))
     return LakeBrowser(answers, "")
 
 
