@@ -313,7 +313,8 @@ def test_a_click_that_fails_in_an_unknown_way_says_so():
 
 
 @pytest.mark.parametrize("slow", [False, True])
-def test_what_is_chosen_is_asked_for_before_its_level_but_not_waited_for_long(slow):
+def test_what_is_chosen_is_asked_for_before_its_level_but_not_waited_for_long(slow, monkeypatch):
+    monkeypatch.setattr("lofarlake_nb.widgets.lake._FIRST", 0.1 if slow else 20)
     order, goes_on = [], Event()
 
     def about(name):
