@@ -59,7 +59,9 @@ class Calibrated:
     bad_stations : tuple of BadStation
         All stations that are left out from here on, those found by flagging included.
     reference_station : str
-        Whose phases are 0.
+        Whose phases of X are 0, and those of Y as far as cross hands don't tell them.
+    cross_hand_phase_deg : float or None
+        Phase of X against Y there, the median of the Measurement Sets; None where the cross hands are too weak to tell.
     iterations : float
         Median of the solver's iterations.
     flagged_fraction : float
@@ -95,6 +97,7 @@ class Calibrated:
     direction_notes: tuple[str, ...]
     bad_stations: tuple[BadStation, ...]
     reference_station: str
+    cross_hand_phase_deg: float | None
     iterations: float
     flagged_fraction: float
     weights_are_noise: bool
@@ -274,6 +277,7 @@ def _finish(
         directions=tuple(apart.judged),
         bad_stations=tuple(assessment.bad[name] for name in sorted(assessment.bad)),
         reference_station=found.layouts[0].stations[assessment.reference],
+        cross_hand_phase_deg=_median_deg(found.cross_phases),
         iterations=float(np.median(np.concatenate([s.iterations.ravel() for s in found.solved]))),
         flagged_fraction=flagged_fraction,
         direction_notes=tuple(apart.notes),
@@ -281,6 +285,11 @@ def _finish(
         notes=transfer.notes(found.transferred[0]),
         key=step_key,
     )
+
+
+def _median_deg(phases: list[float | None]) -> float | None:
+    known = [phase for phase in phases if phase is not None]
+    return float(np.rad2deg(np.median(known))) if known else None
 
 
 def _worst(values: list[float | None]) -> float | None:

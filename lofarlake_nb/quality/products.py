@@ -272,6 +272,7 @@ def _with_calibration(value: dict[str, Any], flagged: Flagged, calibrated: Calib
         "bad_station_reasons": _reasons(calibrated.bad_stations),
         "thermal_phase_rms_deg": calibrated.thermal_phase_rms_deg,
         "reference_station": calibrated.reference_station,
+        "cross_hand_phase_deg": calibrated.cross_hand_phase_deg,
         "model": calibrated.model,
         "flagged_fraction": calibrated.flagged_fraction,
         "held_out_error": calibrated.held_out_error,

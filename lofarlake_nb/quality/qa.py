@@ -80,6 +80,7 @@ def of_calibration(
         "stations": stations,
         "removed_stations": sorted(removed),
         "refant": calibrated.reference_station,
+        "cross_hand_phase_deg": calibrated.cross_hand_phase_deg,
         "close_sources": close_sources(layout.phase_centre, averaged.ateam),
         "averaging": _averaging(averaged),
         "verdict": calibrated.verdict,

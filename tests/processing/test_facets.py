@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing.gains.solutions import Direction, Gains
 from lofarlake_nb.processing.images import facet_tasks, facets, gridding
+from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.chunks import Chunk
+from lofarlake_nb.processing.images.deconvolution import deconvolve
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.responses import facets as responses
@@ -106,6 +109,45 @@ def test_a_model_seen_as_the_sky_is_leaves_nothing(sky, tmp_path):
     assert np.abs(residual_of(chunk, places, model, tmp_path)).max() < 2e-3
     plain = gridding.image_of(chunk.visibilities, chunk, SIZE, 1e-4) / chunk.weight.sum()
     assert np.abs(plain).max() > 1
+
+
+@pytest.fixture
+def two_sizes():
+    """Tracks of 20 small stations that see a source well, near each other, and of 8 large ones that hardly do."""
+    rng = np.random.default_rng(2)
+    places = np.concatenate([rng.normal(size=(20, 2)) * 400, rng.normal(size=(8, 2)) * 2500])
+    p, q = np.triu_indices(28, 1)
+    (east, north), turn = (places[q] - places[p]).T, np.linspace(0, np.pi, 60)[:, None]
+    u, v = np.cos(turn) * east - np.sin(turn) * north, np.sin(turn) * east + np.cos(turn) * north
+    uvw = np.stack([u, 0.8 * v, 0.1 * u], axis=-1).reshape(-1, 3)
+    stations = np.stack([np.tile(p, 60), np.tile(q, 60)]).astype(np.int16)
+    # As Briggs' weights do, long baselines count for more.
+    weight = (np.minimum(1, np.hypot(*uvw[:, :2].T) / 2500) + 0.02).astype(np.float32)[:, None]
+    noise = (rng.normal(size=(2, len(uvw), 1)) * 0.05 / np.sqrt(weight)).astype(np.float32)
+    times = np.repeat(np.arange(60) * 8.0, len(p))
+    voltage = np.where(np.arange(28) < 20, 0.6, 0.2)
+    return Chunk(uvw, FREQUENCIES[:1], noise[0] + 1j * noise[1], weight, times, *stations, np.zeros(4)), voltage
+
+
+def test_a_source_that_small_stations_see_far_better_is_cleaned(two_sizes, tmp_path):
+    """They see 2.2 times the mean of it: major cycles that take all of that for the source's own never end."""
+    chunk, voltage = two_sizes
+    x, y, flux = SOURCES[0]
+    jones = voltage[None, :, None] * np.array([1, 0, 0, 1], np.complex64)
+    place = Facet(x - 24, y - 24, 48, *direction_of(x, y), np.zeros(1), jones.astype(np.complex64))
+    seen = (voltage[chunk.antenna1] * voltage[chunk.antenna2])[:, None]
+    data = chunk.visibilities + flux * seen * gridding.point(chunk, *direction_of(x + 3, y - 5))
+    filled, total = replace(chunk, visibilities=data.astype(np.complex64)), chunk.weight.sum()
+    (mean,) = facet_tasks.means(filled, facets.put(tmp_path, [place], NPIX)) / total
+    assert voltage[0] ** 2 / mean > 2
+    place = replace(place, scale=float(mean))
+    left = lambda model: residual_of(filled, [place], model[0], tmp_path)[None]  # noqa: E731
+    dirty = left(np.zeros((1, NPIX, NPIX), np.float32))
+    psf = gridding.image_of(np.ones_like(filled.visibilities), filled, SIZE, 1e-4)[None] / total
+    once = Bands(np.array([1e8, 2e8]), np.ones(1))
+    found = deconvolve(dirty.copy(), psf, left, ImageParameters(major_cycles=15), SIZE, 3 * CELL, once)
+    assert found.model.sum() / mean == pytest.approx(flux, rel=0.02)
+    assert np.abs(found.residual).max() < 6 * found.residual.std() < 0.01 * np.abs(dirty).max()
 
 
 def test_patches_don_t_share_pixels():

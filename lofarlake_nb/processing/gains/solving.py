@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from lofarlake_nb.processing import noise
-from lofarlake_nb.processing.gains import full_jones, sensitivity, solver
+from lofarlake_nb.processing.gains import cross_hands, full_jones, sensitivity, solver
 from lofarlake_nb.processing.gains.block import Block, Window
 from lofarlake_nb.processing.gains.correcting import corrected, missing
 from lofarlake_nb.processing.gains.gain_checks import median
@@ -36,6 +36,9 @@ class Solved:
     held_out : (4, 2, baseline) float64
         For XX and YY, sums over visibilities that were not solved on: weight × squared phase error (rad²), weight ×
         what thermal noise makes of that (rad²), weight, weight × squared error relative to the model.
+    crossed : (interval, block) complex128
+    crossed_power : (interval, block) float64
+        What the cross hands say, from `cross_hands.sums`; the phase of each is as free as that of its gains.
 
     Examples
     --------
@@ -51,6 +54,8 @@ class Solved:
     noise: np.ndarray
     sefd: np.ndarray
     held_out: np.ndarray
+    crossed: np.ndarray
+    crossed_power: np.ndarray
 
 
 def solve(block: Block, mode: str = "diagonal") -> Solved:
@@ -111,11 +116,13 @@ def solve_pieces(window: Window, mode: str = "diagonal") -> Solved:
         neighbours = _of_neighbours(gains, np.concatenate(scan))
         trained = [neighbours[p.start - window.pieces[0].start :][: p.stop - p.start] for p in window.pieces]
     sums = np.zeros((4, 2, len(block.antenna1)))
-    for block, values in zip(window.blocks(), trained, strict=True):
+    crossed = []
+    for block, values, its in zip(window.blocks(), trained, parts, strict=True):
         _add_held_out(sums, block, values, factors)
+        crossed.append(cross_hands.sums(block, its[0], factors))
     if not np.isfinite(factors).any():
         sums[1, sums[2] > 0] = np.nan  # then the weights are relative only
-    return Solved(gains, iterations, solvable, factors, sefd, sums)
+    return Solved(gains, iterations, solvable, factors, sefd, sums, *map(np.concatenate, zip(*crossed, strict=True)))
 
 
 def joined(parts: list[Solved]) -> Solved:
@@ -136,6 +143,8 @@ def joined(parts: list[Solved]) -> Solved:
         noise=median(np.stack([p.noise for p in parts]), axis=0),
         sefd=median(np.stack([p.sefd for p in parts]), axis=0),
         held_out=np.sum([p.held_out for p in parts], axis=0),
+        crossed=np.concatenate([p.crossed for p in parts]),
+        crossed_power=np.concatenate([p.crossed_power for p in parts]),
     )
 
 

@@ -16,6 +16,7 @@ from lofarlake_nb.parameters import CalibrationParameters, seconds
 from lofarlake_nb.processing import checking
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.gains import (
+    cross_hands,
     directions,
     gain_checks,
     outside,
@@ -59,6 +60,8 @@ class Found:
     responses : list of Response or None
         What the gains of each hold of the station beams; None where that is not known.
     assessment : Assessment
+    cross_phases : list of float or None
+        Of each: X against Y at the reference station, rad; None where it is not known, and taken for 0.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class Found:
     transferred: list[Transferred | None]
     responses: list[Response | None]
     assessment: Assessment
+    cross_phases: list[float | None]
 
 
 def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, client: distributed.Client) -> Found:
@@ -148,7 +152,8 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     known_bad = {station.name: station for station in averaged.bad_stations}
     distance = None if isinstance(model, NoModel) else float(np.rad2deg(model.distance(layouts[0].phase_centre)))
     assessment = assess(solved, layouts, stations, known_bad, distance)
-    return Found(layouts, solved, with_beam, transferred, responses, assessment)
+    crossed = _cross_phases(solved, assessment, layouts, model, with_beam, parameters)
+    return Found(layouts, solved, with_beam, transferred, responses, assessment, crossed)
 
 
 def write_solutions(
@@ -179,6 +184,8 @@ def write_solutions(
             _, block = solution_of(layout, parameters)
             gains, frequencies = transfer.together(before, gains, layout, block, times), layout.frequencies
         values = gain_checks.referred(gains, assessment.reference)
+        if (phase := found.cross_phases[i]) is not None:
+            values[..., 1] *= np.exp(-1j * phase)
         whole = Gains(values, times, frequencies, response=found.responses[i])
         files.append(solutions.write(folder / f"{path.stem}.h5", whole, layout))
     return files
@@ -290,6 +297,26 @@ def apply(
         )
     counts = np.sum(client.gather(futures), axis=0)
     return outputs, float(counts[1] / counts[0])
+
+
+def _cross_phases(
+    solved: list[solving.Solved],
+    assessment: Assessment,
+    layouts: list[Layout],
+    model: Model,
+    with_beam: bool,
+    parameters: CalibrationParameters,
+) -> list[float | None]:
+    """Phase of X against Y at the reference station, of each Measurement Set, where that can be told."""
+    without_beam = isinstance(model, SkyModel) and not with_beam
+    # Of R and L it is the angle of linear polarisation, of which a model without beams says nothing.
+    if parameters.solve not in ("diagonal", "phase") or (without_beam and layouts[0].correlations[:1] != ("XX",)):
+        return [None] * len(solved)
+    crossed = []
+    for one, gains in zip(solved, assessment.usable, strict=True):
+        crossed.append(cross_hands.turned(one.crossed, gains, gain_checks.referred(gains, assessment.reference)))
+    middle = np.array([layout.frequencies.mean() for layout in layouts])
+    return cross_hands.phases(crossed, [one.crossed_power for one in solved], middle, not without_beam)
 
 
 def _with_beam(path: Path, layout: Layout, model: Model, parameters: CalibrationParameters) -> bool:

@@ -32,6 +32,9 @@ TURNED_BY_TIME = 0.02
 TURNED_BY_FREQUENCY = 0.04
 # Channels are evenly spaced that are so to this, Hz: over 1000 m of path an error of 2e-5 rad.
 EVEN = 1.0
+# Part of a source that a baseline may see, in units of the mean over all baselines, before its data count for less:
+# see `facets`.
+MOST_SEEN = 1.25
 # Phase, rad, that the curvature of the sky may add at a patch's edge before the gridder has to follow it.
 CURVED = 0.03
 
@@ -248,7 +251,7 @@ def _n(facet: Facet) -> float:
 
 
 def _seen_by(chunk: Chunk, cells: Cells, facet: Facet) -> tuple[Any, ...]:
-    """What `facet_kernels.walk` takes: rows, what stations see in each slot, and how channels turn."""
+    """What `facet_kernels.walk` takes: rows, what stations see in each slot, how channels turn, and the most seen."""
     jones = _jones(chunk, facet, cells.times)
     turns: np.ndarray = np.zeros(jones.shape[:2], np.float32)
     if facet.phase_times is not None and facet.phases is not None:
@@ -267,6 +270,7 @@ def _seen_by(chunk: Chunk, cells: Cells, facet: Facet) -> tuple[Any, ...]:
         turns,
         chunk.waves,
         slower,
+        np.float32(MOST_SEEN * facet.scale),
     )
 
 

@@ -71,15 +71,33 @@ def _phasor(turns):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def walk(  # type: ignore[no-untyped-def]
-    subtracting, data, weight, cells, of_row, edges, uvw, lmn, slot, antenna1, antenna2, jones, turns, waves, slower
+    subtracting,
+    data,
+    weight,
+    cells,
+    of_row,
+    edges,
+    uvw,
+    lmn,
+    slot,
+    antenna1,
+    antenna2,
+    jones,
+    turns,
+    waves,
+    slower,
+    most,
 ):
-    """Take cells (run, group), as samples see them, off the data; or add the weighted data, turned back, to them."""
+    """Take cells (run, group), as samples see them, off the data; or add the weighted data, turned back, to them.
+
+    Data that see more than `most` of the patch are added as if they saw that much.
+    """
     for row in range(len(data)):
         at, p, q = slot[row], antenna1[row], antenna2[row]
         seen = _seen(jones, at, p, q)
         if not subtracting:  # turned only: weights, and so noise and point spread function, stay those of the image
             size = abs(seen)
-            seen = seen / size if size > 0 else seen
+            seen = seen * (min(size, most) / (size * size)) if size > 0 else seen
         turn = np.float64(turns[at, p] - turns[at, q])
         path = uvw[row, 0] * lmn[0] + uvw[row, 1] * lmn[1] + uvw[row, 2] * lmn[2]
         for group in range(len(edges) - 1):

@@ -7,6 +7,11 @@ phase of that (van Weeren et al. 2016, ApJS 223, 2). Amplitudes stay, as in the 
 same, and the point spread function is nearly the image's, which is what the clean works with. A patch's plane touches
 the sphere at its centre (Kogan and Greisen 2009, AIPS memo 113), so that it needs no w-terms while it is small, and
 neighbouring visibilities can be averaged for it (`facet_cells`).
+
+Nearly: a clean takes a source for one that all baselines see alike, so where a baseline sees r times their mean of it,
+a major cycle leaves 1 - r of what there was. Far out in beams of two sizes r is beyond 2 for the small stations'
+baselines, and errors of their scales would grow from cycle to cycle. So what a baseline sees counts as 1.25 times the
+mean at the most (`facet_cells.MOST_SEEN`) when a patch is imaged; the model is taken off in full.
 """
 
 import pickle
@@ -203,7 +208,7 @@ def take(path: Path) -> tuple[list[Facet], np.ndarray]:
 def inserted(image: np.ndarray, patches: Sequence[np.ndarray], facets: Sequence[Facet]) -> np.ndarray:
     """Residual (npix, npix) with its patches in their places, all normalised by the sum of weights.
 
-    A patch shows a source's flux times `scale`, as the image around it does.
+    A patch shows a source's flux times `scale`, as the image around it does (less what `facet_cells.MOST_SEEN` takes).
 
     Examples
     --------
