@@ -12,7 +12,7 @@ from lofarlake_nb.observation import measurement_set, writer
 from lofarlake_nb.parameters import AverageParameters, CalibrationParameters, FlagParameters, SimulationParameters
 from lofarlake_nb.processing import averaging, calibration, flagging, sky_model
 from lofarlake_nb.processing.gains import solutions
-from lofarlake_nb.processing.simulate import simulate
+from lofarlake_nb.processing.simulate import load_truth, simulate
 from lofarlake_nb.processing.sky.predict import visibilities
 from lofarlake_nb.quality import qa
 
@@ -100,3 +100,43 @@ def _with_model(path, copy):
     with writer.create(copy, layout, like=path, columns=("DATA", "FLAG", "WEIGHT_SPECTRUM", "MODEL_DATA")) as new:
         new.write(0, read.pop("UVW"), **read, MODEL_DATA=(model * np.array([1, 0, 0, 1])).astype(np.complex64))
     return copy
+
+
+@pytest.fixture(scope="module")
+def slanting(tmp_path_factory, client):
+    """A field that rises, transits and sets, seen by receivers whose X and Y are out of phase; and the truth."""
+    folder = tmp_path_factory.mktemp("slanting")
+    simple = {"rfi": False, "bad_stations": False, "sources": 0, "subbands": 1, "channels": 4, "seed": 3}
+    observation = simulate(
+        folder / "observed", SimulationParameters(hours=9, scans=4, scan="40 s", stations=16, **simple)
+    )
+    flagged = flagging.flag(observation.measurement_sets, FlagParameters(), work=folder, client=client)
+    averaged = averaging.average(flagged, AverageParameters(), work=folder, client=client)
+    return averaged, load_truth(observation.truth)
+
+
+def circular(calibrated):
+    """Stokes V of 3C196 in calibrated data over its Stokes I, in each half of the time, and the error of that."""
+    (path,) = calibrated.measurement_sets
+    layout = measurement_set.layout(path)
+    read = measurement_set.read(path, layout, ["CORRECTED_DATA", "FLAG", "UVW", "WEIGHT_SPECTRUM"], slice(None))
+    expected = visibilities(CALIBRATOR, read["UVW"], layout.frequencies, layout.phase_centre)
+    data, weight = read["CORRECTED_DATA"], np.where(read["FLAG"], 0, read["WEIGHT_SPECTRUM"])[..., 1]
+    seen = (-0.5j * (data[..., 1] - data[..., 2]) * expected.conj()).real * weight
+    power = np.abs(expected) ** 2 * weight
+    halves = [[part.sum() for part in np.array_split(of, 2)] for of in (seen, power)]
+    return np.divide(*halves), 1 / np.sqrt(2 * np.array(halves[1]))
+
+
+@pytest.mark.parametrize("beam", ["never", "always"])
+def test_stokes_v_has_no_source_though_x_and_y_are_out_of_phase(slanting, tmp_path, client, beam):
+    averaged, truth = slanting
+    asked = CalibrationParameters(beam=beam, directions=0, beam_interval="20 s")
+    found = calibration.calibrate(averaged, CALIBRATOR, asked, work=tmp_path, client=client)
+    x, y = truth.phase[list(truth.stations).index(found.reference_station)]
+    assert abs(np.rad2deg(x - y)) > 10
+    part, error = circular(found)
+    assert (found.cross_hand_phase_deg - np.rad2deg(x - y) + 90) % 180 - 90 == pytest.approx(0, abs=2)
+    part, error = circular(found)
+    assert (np.abs(part) < 4 * error).all()
+    assert (error < 0.1 * np.abs(np.sin(x - y)) * 0.05).all()

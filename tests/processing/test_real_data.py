@@ -19,12 +19,12 @@ def scan(real_data, tmp_path_factory):
     return measurement_set.find(unpacked)[0]
 
 
-def calibrate(scan, work, client):
+def calibrate(scan, work, client, **parameters):
     flagged = flagging.flag([scan], FlagParameters(), work=work, client=client)
     averaged = averaging.average(flagged, AverageParameters(), work=work, client=client)
     model = sky_model.load("", measurement_set.layout(scan).phase_centre)
     assert model.name == "3C295"
-    return calibration.calibrate(averaged, model, CalibrationParameters(), work=work, client=client)
+    return calibration.calibrate(averaged, model, CalibrationParameters(**parameters), work=work, client=client)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,15 @@ def test_it_agrees_with_an_independent_calibration(calibrated, scan):
         ratio = ours["CORRECTED_DATA"][..., hand][good] / bbs[good]
         assert np.median(np.abs(np.rad2deg(np.angle(ratio)))) < 8
         assert 0.93 < np.median(np.abs(ratio)) < 1.03
+
+
+def test_x_against_y_is_the_same_with_beams_in_the_model_and_without(calibrated, scan, tmp_path, client):
+    """As the phase of the cross hands against the model's, and as that which leaves the least Stokes V."""
+    beams = calibrate(scan, tmp_path, client, beam="always")
+    assert beams.beam_in_model
+    assert not calibrated.beam_in_model
+    assert beams.cross_hand_phase_deg == pytest.approx(3.3, abs=0.5)
+    assert calibrated.cross_hand_phase_deg == pytest.approx(beams.cross_hand_phase_deg, abs=0.5)
 
 
 def test_the_image_has_the_flux_of_scaife_and_heald(calibrated, work, client):
