@@ -123,10 +123,8 @@ def circular(imaged: Imaged, compared_sources: list[Compared], truth: Truth) -> 
     assert imaged.circular is not None
     header, image = fits.getheader(imaged.circular), np.squeeze(fits.getdata(imaged.circular))
     x, y = WCS(header).celestial.world_to_pixel_values(np.rad2deg(truth.ra), np.rad2deg(truth.dec))
-    names, beam = (
-        [str(name) for name in truth.source_names],
-        int(np.ceil(imaged.beam_arcsec[1] / 2 / imaged.cell_arcsec)),
-    )
+    names = [str(name) for name in truth.source_names]
+    beam = int(np.ceil(imaged.beam_arcsec[1] / 2 / imaged.cell_arcsec))
     peaks = []
     for i in (names.index(one.name) for one in compared_sources):
         column, row = round(float(x[i])), round(float(y[i]))
