@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lofarlake_nb.processing.mapped import mapped
+
 
 def size(shape: tuple[int, int, int]) -> int:
     """Bytes that flags (time, baseline, frequency) take.
@@ -61,7 +63,7 @@ def put(path: Path, start: int, flag: np.ndarray) -> None:
     >>> get(file, slice(0, 4), 9).sum(axis=2).ravel().tolist()
     [0, 0, 9, 0]
     """
-    stored = np.lib.format.open_memmap(path, mode="r+")
+    stored = mapped(path, "r+")
     stored[start : start + len(flag)] = np.packbits(flag, axis=2)
     stored.flush()
 
@@ -89,5 +91,5 @@ def get(path: Path, times: slice, n_channels: int) -> np.ndarray:
     >>> get(file, slice(0, 2), 3).tolist()
     [[[True, False, True]], [[False, False, False]]]
     """
-    stored = np.lib.format.open_memmap(path, mode="r")
+    stored = mapped(path)
     return np.unpackbits(np.asarray(stored[times]), axis=2, count=n_channels).astype(bool)

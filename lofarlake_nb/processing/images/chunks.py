@@ -15,6 +15,7 @@ from lofarlake_nb.processing.images import weighting
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.stokes import stokes
+from lofarlake_nb.processing.mapped import mapped
 from lofarlake_nb.processing.sky.predict import LIGHT_M_S
 
 # Visibilities (of all polarizations together) that are read at once: 50 bytes each, and as much for Stokes parameters.
@@ -92,7 +93,7 @@ class OnDisk:
     def open(self) -> Chunk:
         """The chunk, mapped into memory: pages are read as they are used, and may be dropped again."""
         names = [f.name for f in fields(Chunk) if f.name != "sums"]
-        return Chunk(**{n: np.load(self.folder / f"{n}.npy", mmap_mode="r") for n in names}, sums=self.sums)
+        return Chunk(**{n: mapped(self.folder / f"{n}.npy") for n in names}, sums=self.sums)
 
     def with_visibilities(self, visibilities: np.ndarray) -> "OnDisk":
         """The same chunk with other visibilities (row, frequency), in a folder beside this one."""

@@ -12,6 +12,7 @@ from lofarlake_nb.processing.images.facets import take
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.gridding import image_of, visibilities_of
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
+from lofarlake_nb.processing.mapped import mapped
 
 
 def means(chunk: Chunk | OnDisk, file: Path) -> np.ndarray:
@@ -78,7 +79,7 @@ def residual(
     opened = chunk.open()
     facets = take(file)[0]
     cells = facet_cells.plan(opened, facets, geometry)
-    left = left_of(opened, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file, cells)
+    left = left_of(opened, beam, mapped(models)[group], geometry, accuracy, file, cells)
     patches = [facet_cells.image_of(left, opened, cells, facet, geometry, accuracy) for facet in facets]
     return through(beam, image_of(left, opened, geometry, accuracy), geometry), *patches
 
@@ -153,7 +154,7 @@ def less(
     there = length <= geometry.maximum_uv
     short = replace(opened, weight=np.where(there, opened.weight, np.float32(0)))
     cells = facet_cells.plan(short, take(file)[0], geometry)
-    left = left_of(short, beam, np.load(models, mmap_mode="r")[group], geometry, accuracy, file, cells)
+    left = left_of(short, beam, mapped(models)[group], geometry, accuracy, file, cells)
     data = np.where(there, left, opened.visibilities)
     if isinstance(chunk, OnDisk):
         return chunk.with_visibilities(data)

@@ -24,6 +24,7 @@ import numpy as np
 import scipy.ndimage
 
 from lofarlake_nb.processing.images.geometry import Geometry
+from lofarlake_nb.processing.mapped import mapped
 
 # Where the workers find the facets, in the work folder.
 FILE = "facets.pickle"
@@ -202,7 +203,7 @@ def take(path: Path) -> tuple[list[Facet], np.ndarray]:
     (0.5, 961)
     """
     # Written a moment ago by this very run, in its own work folder.
-    return pickle.loads(path.read_bytes()), np.load(path.parent / "owners.npy", mmap_mode="r")
+    return pickle.loads(path.read_bytes()), mapped(path.parent / "owners.npy")
 
 
 def inserted(image: np.ndarray, patches: Sequence[np.ndarray], facets: Sequence[Facet]) -> np.ndarray:

@@ -16,6 +16,7 @@ from lofarlake_nb.processing.images.chunks import Chunk, OnDisk
 from lofarlake_nb.processing.images.geometry import Geometry
 from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam, through
+from lofarlake_nb.processing.mapped import mapped
 
 # Relative error of the gridder where it does not matter, and the smallest that it takes in single precision.
 COARSE = 1e-3
@@ -230,7 +231,7 @@ def residual(
     """
     opened = chunk.open()
     # Nothing here keeps the model: a file that is mapped takes memory too.
-    seen = [through(beam, np.load(models, mmap_mode="r")[group], geometry)]
+    seen = [through(beam, mapped(models)[group], geometry)]
     left = opened.visibilities - visibilities_of(seen.pop(), opened, geometry, accuracy)
     return through(beam, image_of(left, opened, geometry, accuracy), geometry)
 
