@@ -12,7 +12,7 @@ from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import cluster, results
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
-from lofarlake_nb.processing.gains import subbands, transfer, verdict
+from lofarlake_nb.processing.gains import applying, subbands, transfer, verdict
 from lofarlake_nb.processing.gains.assessment import Assessment
 from lofarlake_nb.processing.gains.directions import Judged
 from lofarlake_nb.processing.sky.components import Model
@@ -250,9 +250,9 @@ def _finish(
 ) -> Calibrated:
     """Apply what was found, and say it."""
     paths = averaged.measurement_sets
-    files = subbands.write_solutions(paths, found, parameters, folder)
-    apart = subbands.apart(paths, model, found, files, parameters, folder, client)
-    outputs, flagged_fraction = subbands.apply(paths, model, found, files, apart.files, parameters, folder, client)
+    files = applying.write_solutions(paths, found, parameters, folder)
+    apart = applying.apart(paths, model, found, files, parameters, folder, client)
+    outputs, flagged_fraction = applying.apply(paths, model, found, files, apart.files, parameters, folder, client)
     for note in apart.notes:
         logger.info("phases of directions: %s", note)
     assessment = found.assessment

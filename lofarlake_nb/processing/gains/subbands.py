@@ -1,4 +1,4 @@
-"""Gains of all Measurement Sets of an observation: solved on the workers, judged together, applied."""
+"""Gains of all Measurement Sets of an observation: solved on the workers, judged together."""
 
 import logging
 from collections.abc import Sequence
@@ -12,27 +12,20 @@ import numpy as np
 from lofarlake_nb.errors import ProcessingError
 from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
-from lofarlake_nb.parameters import CalibrationParameters, seconds
+from lofarlake_nb.parameters import CalibrationParameters
 from lofarlake_nb.processing import checking
 from lofarlake_nb.processing.averaging import Averaged
 from lofarlake_nb.processing.gains import (
     cross_hands,
-    directions,
     gain_checks,
-    outside,
     response,
     sensitivity,
-    solutions,
     solving,
     transfer,
 )
 from lofarlake_nb.processing.gains.assessment import Assessment, Stations, assess
-from lofarlake_nb.processing.gains.block import solution_of
-from lofarlake_nb.processing.gains.direction_tasks import Source
-from lofarlake_nb.processing.gains.directions import Apart
 from lofarlake_nb.processing.gains.response import Response
-from lofarlake_nb.processing.gains.solutions import Gains
-from lofarlake_nb.processing.gains.tasks import apply_one, solve_window
+from lofarlake_nb.processing.gains.tasks import solve_window
 from lofarlake_nb.processing.gains.transfer import Transferred
 from lofarlake_nb.processing.sky import telescopes
 from lofarlake_nb.processing.sky.components import Model, ModelColumn, NoModel, SkyModel
@@ -156,149 +149,6 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
     return Found(layouts, solved, with_beam, transferred, responses, assessment, crossed)
 
 
-def write_solutions(
-    paths: tuple[Path, ...], found: Found, parameters: CalibrationParameters, folder: Path
-) -> list[Path]:
-    """Write the gains of all directions: h5parm files, one for each Measurement Set.
-
-    Parameters
-    ----------
-    paths : tuple of Path
-        Averaged Measurement Sets.
-    found : Found
-    parameters : CalibrationParameters
-    folder : Path
-
-    Examples
-    --------
-    >>> found = solve(averaged, model, chosen.calibrate, session.client)
-    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
-    >>> [file.name for file in files], solutions.read(files[0]).values.shape
-    (['000_L667520_SAP000_SB000_uv.h5', '001_L667520_SAP000_SB001_uv.h5'], (30, 4, 20, 2))
-    """
-    assessment = found.assessment
-    files = []
-    for i, (path, gains, layout) in enumerate(zip(paths, assessment.usable, found.layouts, strict=True)):
-        times, frequencies = _axes(layout, parameters)
-        if (before := found.transferred[i]) is not None:
-            _, block = solution_of(layout, parameters)
-            gains, frequencies = transfer.together(before, gains, layout, block, times), layout.frequencies
-        values = gain_checks.referred(gains, assessment.reference)
-        if (phase := found.cross_phases[i]) is not None:
-            values[..., 1] *= np.exp(-1j * phase)
-        whole = Gains(values, times, frequencies, response=found.responses[i])
-        files.append(solutions.write(folder / f"{path.stem}.h5", whole, layout))
-    return files
-
-
-def apart(
-    paths: tuple[Path, ...],
-    model: Model,
-    found: Found,
-    files: list[Path],
-    parameters: CalibrationParameters,
-    folder: Path,
-    client: distributed.Client,
-) -> Apart:
-    """Gains that differ between directions, where any are asked for and can be had.
-
-    Parameters
-    ----------
-    paths : tuple of Path
-        Averaged Measurement Sets.
-    model : SkyModel, ModelColumn or NoModel
-    found : Found
-    files : list of Path
-        From `write_solutions`.
-    parameters : CalibrationParameters
-    folder : Path
-    client : distributed.Client
-
-    Returns
-    -------
-    Apart
-        See `directions.solve`.
-
-    Examples
-    --------
-    >>> found = solve(averaged, model, chosen.calibrate, session.client)
-    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, Path("written"))
-    >>> given = chosen.calibrate, Path("directions"), session.client
-    >>> apart(averaged.measurement_sets, model, found, files, *given)  # 3C196
-    Apart(files=[], judged=[], notes=['the sources of the model are one group'])
-    """
-    if not parameters.solves:
-        return Apart(notes=["the data are calibrated already: nothing is solved"])
-    if not parameters.directions or found.assessment.judged.verdict == "failed":
-        return Apart()
-    if not isinstance(model, SkyModel):
-        return Apart(notes=["the model is a column of the data: its sources can't be told apart"])
-    sources = [Source(p, f, one.noise) for p, f, one in zip(paths, files, found.solved, strict=True)]
-    reference = found.assessment.reference
-    return directions.solve(sources, found.layouts, reference, model, parameters, found.with_beam, folder, client)
-
-
-def apply(
-    paths: tuple[Path, ...],
-    model: Model,
-    found: Found,
-    files: list[Path],
-    direction_files: list[Path],
-    parameters: CalibrationParameters,
-    folder: Path,
-    client: distributed.Client,
-) -> tuple[list[Path], float]:
-    """Write calibrated Measurement Sets, without the model's sources outside of the field.
-
-    Parameters
-    ----------
-    paths : tuple of Path
-        Averaged Measurement Sets.
-    model : SkyModel, ModelColumn or NoModel
-    found : Found
-    files, direction_files : list of Path
-        From `write_solutions` and `apart`.
-    parameters : CalibrationParameters
-    folder : Path
-    client : distributed.Client
-
-    Returns
-    -------
-    tuple
-        Calibrated Measurement Sets, and the fraction of the samples that is flagged.
-
-    Examples
-    --------
-    >>> found = solve(averaged, model, chosen.calibrate, session.client)
-    >>> files = write_solutions(averaged.measurement_sets, found, chosen.calibrate, work / "by_hand")
-    >>> given = chosen.calibrate, work / "applied", session.client
-    >>> outputs, flagged_fraction = apply(averaged.measurement_sets, model, found, files, [], *given)
-    >>> len(outputs), round(flagged_fraction, 2)
-    (2, 0.22)
-    """
-    outputs = [folder / path.name for path in paths]
-    beam_interval = seconds("beam_interval", parameters.beam_interval) if found.with_beam else None
-    futures = []
-    for i, (path, output) in enumerate(zip(paths, outputs, strict=True)):
-        file = direction_files[i] if direction_files else None
-        away = outside.chosen(model, found.layouts[i].phase_centre, file, parameters, found.with_beam)
-        futures.append(
-            client.submit(
-                apply_one,
-                path,
-                output,
-                files[i],
-                found.solved[i].noise,
-                parameters,
-                beam_interval,
-                away,
-                pure=False,
-            )
-        )
-    counts = np.sum(client.gather(futures), axis=0)
-    return outputs, float(counts[1] / counts[0])
-
-
 def _cross_phases(
     solved: list[solving.Solved],
     assessment: Assessment,
@@ -361,13 +211,3 @@ def _layout(path: Path, others: list[Layout]) -> Layout:
 
 def _baselines(layout: Layout) -> tuple[bytes, bytes]:
     return layout.antenna1.tobytes(), layout.antenna2.tobytes()
-
-
-def _axes(layout: Layout, parameters: CalibrationParameters) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of the solution intervals (MJD s) and of the blocks of channels (Hz)."""
-    starts = groups(layout.times, layout.interval, parameters.slots)
-    size = np.diff(np.append(starts, len(layout.times)))
-    times = np.add.reduceat(layout.times - layout.times[0], starts) / size + layout.times[0]
-    channels = np.arange(0, len(layout.frequencies), parameters.channels)
-    size = np.diff(np.append(channels, len(layout.frequencies)))
-    return times, np.add.reduceat(layout.frequencies, channels) / size
