@@ -1,7 +1,7 @@
 """How the rows of a Measurement Set map to time and baseline, and what its axes are."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Layout:
     >>> layout = measurement_set.layout(Path("observation/L990100_SAP000_SB000_uv.MS"))
     >>> layout.cross.tolist()
     [False, True, True, False, True, False]
+    >>> layout.brief().rows.shape, layout.brief().whole().rows.shape
+    ((0, 6), (4, 6))
     """
 
     times: np.ndarray  # (time,) MJD UTC seconds, centre of the slot, ascending
@@ -61,6 +63,16 @@ class Layout:
     def cross(self) -> np.ndarray:
         """(baseline,) bool, True where the two stations differ."""
         return self.antenna1 != self.antenna2
+
+    def brief(self) -> "Layout":
+        """To be sent to a task: without `rows` where all are there, one slot after the other; see `whole`."""
+        in_order = np.array_equal(self.rows.reshape(-1), np.arange(self.rows.size))
+        return replace(self, rows=self.rows[:0]) if in_order else self
+
+    def whole(self) -> "Layout":
+        """As it was before it was `brief`."""
+        shape = len(self.times), len(self.antenna1)
+        return self if len(self.rows) else replace(self, rows=np.arange(shape[0] * shape[1]).reshape(shape))
 
     def distance(self, direction: tuple[float, float]) -> float:
         """Angle between a direction (rad, J2000) and the phase centre, in deg."""

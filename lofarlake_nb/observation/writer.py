@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from casacore.tables import default_ms, makearrcoldesc, maketabdesc, table
+from casacore.tables import default_ms, makearrcoldesc, maketabdesc, required_ms_desc, table
 
 from lofarlake_nb.errors import LofarlakeError, NoSpace, ObservationError
-from lofarlake_nb.observation import subtables
+from lofarlake_nb.observation import subtable_copies, subtables
 from lofarlake_nb.observation.layout import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
@@ -38,6 +38,8 @@ SLOW_COLUMNS = (
     "WEIGHT",
     "SIGMA",
 )
+# As casacore writes it.
+README = "This is a MeasurementSet Table holding measurements from a Telescope"
 # Less free space than this when a write fails means that the disk is full.
 FULL_DISK_BYTES = 64 << 20
 
@@ -101,6 +103,7 @@ def create(
     layout: Layout,
     *,
     like: Path | None = None,
+    of_this_layout: bool = False,
     identity: Identity | None = None,
     fields: Sequence[StationField] = (),
     columns: Sequence[str] = ("DATA", "FLAG", "WEIGHT_SPECTRUM"),
@@ -116,6 +119,9 @@ def create(
         Times, baselines, frequencies, stations; its `rows` are not used: every baseline of every slot gets a row.
     like : Path, optional
         Measurement Set whose stations, field, observation and LOFAR tables are copied.
+    of_this_layout : bool
+        Whether `like` was made here and is of the same layout: then its subtables are copied as files, in a quarter of
+        the time.
     identity : Identity, optional
         Without `like`: what the observation is.
     fields : sequence of StationField
@@ -154,7 +160,7 @@ def create(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with _told(path):
-            _make(partial, layout, columns, like, identity, fields)
+            _make(partial, layout, columns, like, of_this_layout, identity, fields)
             ms = table(str(partial), readonly=False, ack=False)
         try:
             with _told(path):
@@ -242,13 +248,18 @@ def _make(
     layout: Layout,
     columns: Sequence[str],
     like: Path | None,
+    of_this_layout: bool,
     identity: Identity | None,
     fields: Sequence[StationField],
 ) -> None:
     """Measurement Set without rows."""
+    if like is not None and of_this_layout:
+        _make_table(path, layout, columns, bare=True)
+        subtable_copies.copy_files(Path(like), path)
+        return
     _make_table(path, layout, columns)
     if like is not None:
-        subtables.copy(Path(like), path, layout.field, layout.window, layout.observation)
+        subtable_copies.copy(Path(like), path, layout.field, layout.window, layout.observation)
         subtables.describe_axes(path, layout, _window_name(Path(like), layout.window))
     elif identity is not None:
         subtables.fill(path, layout, identity, fields)
@@ -256,7 +267,8 @@ def _make(
         raise TypeError("create: needs `like` or `identity`")
 
 
-def _make_table(path: Path, layout: Layout, columns: Sequence[str]) -> None:
+def _make_table(path: Path, layout: Layout, columns: Sequence[str], bare: bool = False) -> None:
+    """Main table, with empty subtables or, where it is to be bare, without."""
     shape = [len(layout.frequencies), len(layout.correlations)]
     managers: dict[str, dict] = {}
     for name in columns:
@@ -272,7 +284,14 @@ def _make_table(path: Path, layout: Layout, columns: Sequence[str]) -> None:
     for i, key in enumerate(managers):
         managers[key]["SEQNR"] = i
     numbered = {f"*{i + 1}": manager for i, manager in enumerate(managers.values())}
-    with default_ms(str(path), maketabdesc([_tiled(name, shape) for name in columns]), numbered) as ms:
+    description = maketabdesc([_tiled(name, shape) for name in columns])
+    if bare:
+        made = table(str(path), {**required_ms_desc(), **description}, dminfo=numbered, ack=False)
+        made.putinfo({"type": "Measurement Set", "subType": "", "readme": README})
+        made.putcolkeyword("FLAG_CATEGORY", "CATEGORY", np.array([], str))
+    else:
+        made = default_ms(str(path), description, numbered)
+    with made as ms:
         ms.putcolkeyword("UVW", "MEASINFO", {"type": "uvw", "Ref": "J2000"})
 
 

@@ -6,7 +6,6 @@ import numpy as np
 MEDIAN_OF_POWER = np.log(2.0)
 STEPS = 20
 FEWEST_STATIONS = 4
-FEWEST_DIFFERENCES = 1
 
 
 def baseline_noise(data: np.ndarray, flag: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
@@ -52,7 +51,7 @@ def baseline_noise(data: np.ndarray, flag: np.ndarray, weight: np.ndarray | None
     if weight is not None:
         bad = bad | (weight[tuple(high)] <= 0) | (weight[tuple(low)] <= 0)
     power = np.where(bad[..., None], np.nan, power)
-    return _median(np.moveaxis(power, 1, 0).reshape(data.shape[1], -1)) / MEDIAN_OF_POWER
+    return median(np.moveaxis(power, 1, 0).reshape(data.shape[1], -1), axis=1) / MEDIAN_OF_POWER
 
 
 def station_noise(power: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray, n_station: int) -> np.ndarray:
@@ -86,10 +85,10 @@ def station_noise(power: np.ndarray, antenna1: np.ndarray, antenna2: np.ndarray,
     there = np.isfinite(table).any(axis=1)
     if there.sum() < FEWEST_STATIONS:
         return np.full(n_station, np.nan)
-    factor = np.where(there, 0.5 * _median(table), np.nan)
+    factor = np.where(there, 0.5 * median(table, axis=1), np.nan)
     for _ in range(STEPS):
         # Half a step: whole ones swing between two answers.
-        factor = 0.5 * (factor + _median(table - factor[None, :]))
+        factor = 0.5 * (factor + median(table - factor[None, :], axis=1))
     return np.exp(factor)
 
 
@@ -106,10 +105,18 @@ def relative(factors: np.ndarray) -> np.ndarray:
     return factors / np.nanmedian(factors)
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    """Median of each row (row, column), NaN left out; NaN where a row has nothing else."""
-    result = np.full(len(values), np.nan)
-    there = np.isfinite(values).sum(axis=1) >= FEWEST_DIFFERENCES
-    if there.any():
-        result[there] = np.nanmedian(values[there], axis=1)
-    return result
+def median(values: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
+    """Median along an axis without NaN; NaN, and no warning, where there is nothing else.
+
+    As `numpy.nanmedian`, which takes several times as long where there are many short rows.
+
+    Examples
+    --------
+    >>> median(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]), axis=1).tolist()
+    [2.0, nan]
+    """
+    ordered = np.sort(values, axis=axis)  # NaN come last
+    count = (~np.isnan(values)).sum(axis=axis, keepdims=True)
+    low, high = (np.take_along_axis(ordered, at, axis) for at in ((count - 1) // 2, count // 2))
+    middle = 0.5 * (low + high)
+    return middle if keepdims else middle.squeeze(axis)

@@ -77,6 +77,27 @@ def test_an_averaged_copy_keeps_who_observed_what(small_set, tmp_path, small_val
         assert fields.nrows() == 6
 
 
+def test_a_copy_of_the_same_layout_is_the_same_to_the_last_table(small_set, small_layout, tmp_path):
+    made = []
+    for alike in (False, True):
+        path = tmp_path / str(alike) / "new.MS"
+        with writer.create(path, small_layout, like=small_set, of_this_layout=alike) as out:
+            out.write(0, np.zeros((1, 21, 3)), FLAG=np.ones((1, 21, 8, 4), bool))
+        made.append(path)
+    written, copied = made
+    with table(str(written), ack=False) as one, table(str(copied), ack=False) as other:
+        columns = [{name: str(t.getcoldesc(name)) for name in t.colnames()} for t in (one, other)]
+        assert columns[0] == columns[1]
+        assert str(one.getdminfo()) == str(other.getdminfo())
+        assert one.info() == other.info()
+        names = one.keywordnames()
+        assert sorted(other.keywordnames()) == sorted(names)
+    for name in sorted(set(names) - {"MS_VERSION"}):
+        with table(f"{written}/{name}", ack=False) as one, table(f"{copied}::{name}", ack=False) as other:
+            assert str(one.getdesc()) == str(other.getdesc())
+            assert [str(row) for row in one] == [str(row) for row in other]
+
+
 def test_a_column_is_added_once_and_written_in_blocks(small_set, small_values):
     layout = measurement_set.layout(small_set)
     writer.add_column(small_set, "CORRECTED_DATA")

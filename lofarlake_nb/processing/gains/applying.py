@@ -157,6 +157,7 @@ def apply(
                 parameters,
                 beam_interval,
                 away,
+                found.layouts[i].brief(),
                 pure=False,
             )
         )

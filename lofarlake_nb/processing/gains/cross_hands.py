@@ -166,12 +166,13 @@ def _add(
             noise = factors[p] * factors[q]
             if not 0 < noise < np.inf:
                 continue
+            share = 1 / noise
             k, real, imaginary, square = channel_block[0], 0.0, 0.0, 0.0
             x, y = np.complex64(0), np.complex64(0)
             for f in range(data.shape[2]):
                 if f == 0 or channel_block[f] != k:
-                    crossed[i, k] += complex(real, imaginary) / noise
-                    power[i, k] += square / noise
+                    crossed[i, k] += complex(share * real, share * imaginary)
+                    power[i, k] += share * square
                     k, real, imaginary, square = channel_block[f], 0.0, 0.0, 0.0
                     x = inverse[i, k, p, 0] * np.conj(inverse[i, k, q, 1])
                     y = inverse[i, k, p, 1] * np.conj(inverse[i, k, q, 0])
@@ -185,5 +186,5 @@ def _add(
                 imaginary += one.imag - other.imag
                 square += w * (first.real * first.real + first.imag * first.imag)
                 square += v * (second.real * second.real + second.imag * second.imag)
-            crossed[i, k] += complex(real, imaginary) / noise
-            power[i, k] += square / noise
+            crossed[i, k] += complex(share * real, share * imaginary)
+            power[i, k] += share * square

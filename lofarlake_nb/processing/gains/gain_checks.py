@@ -8,6 +8,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.gains.solver import refer
 from lofarlake_nb.processing.gains.verdict import errors, phase_rms
+from lofarlake_nb.processing.noise import median
 
 # Station fields of one kind differ by a few tens of percent (missing tiles); amplitudes beyond a factor 2 are faults.
 AMPLITUDE = 2.0
@@ -234,20 +235,3 @@ def _missing(gains: Sequence[np.ndarray], solvable: Sequence[np.ndarray]) -> np.
     )
     count = sum(int(there.sum()) for there in solvable)
     return np.asarray(lacks) / count if count else np.ones(gains[0].shape[2])
-
-
-def median(values: np.ndarray, axis: int, keepdims: bool = False) -> np.ndarray:
-    """Median along an axis without NaN; NaN, and no warning, where there is nothing else.
-
-    As `numpy.nanmedian`, which takes several times as long where there are many short rows.
-
-    Examples
-    --------
-    >>> median(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]), axis=1).tolist()
-    [2.0, nan]
-    """
-    ordered = np.sort(values, axis=axis)  # NaN come last
-    count = (~np.isnan(values)).sum(axis=axis, keepdims=True)
-    low, high = (np.take_along_axis(ordered, at, axis) for at in ((count - 1) // 2, count // 2))
-    middle = 0.5 * (low + high)
-    return middle if keepdims else middle.squeeze(axis)

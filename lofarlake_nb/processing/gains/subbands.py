@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +124,9 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
             transferred.append(client.submit(transfer.through, receivers, held[-1], pure=False))
         # Visibilities are read in pieces: of a whole block a task keeps the model alone.
         ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots), BLOCK_BYTES)
+        its = layout.brief(), transferred[-1]
         tasks.append(
-            [
-                client.submit(solve_window, path, part, model, parameters, with_beam, transferred[-1], pure=False)
-                for part in ranges
-            ]
+            [client.submit(solve_window, path, part, model, parameters, with_beam, *its, pure=False) for part in ranges]
         )
     seen = held or _seen(paths, layouts, model, with_beam, client)
     nominal = [
@@ -186,7 +184,7 @@ def _response(path: Path, layout: Layout, with_beam: bool, client: distributed.C
     """What gains that are solved on a model hold of the station beams."""
     if with_beam:
         return response.of_receivers(layout)
-    return client.submit(response.towards_centre, path, replace(layout, rows=layout.rows[:0]), pure=False)
+    return client.submit(response.towards_centre, path, layout.brief(), pure=False)
 
 
 def _seen(
@@ -197,7 +195,7 @@ def _seen(
         return [None] * len(layouts)
     if with_beam:
         return [response.of_receivers(layout) for layout in layouts]
-    brief = [replace(layout, rows=layout.rows[:0]) for layout in layouts]
+    brief = [layout.brief() for layout in layouts]
     return client.submit(response.seen, list(paths), brief, pure=False)
 
 

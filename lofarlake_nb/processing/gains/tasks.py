@@ -29,6 +29,7 @@ def solve_window(
     model: Model,
     parameters: CalibrationParameters,
     with_beam: bool,
+    layout: Layout | None = None,
     transferred: Transferred | None = None,
 ) -> solving.Solved:
     """Solve some solution intervals of one Measurement Set; a task.
@@ -43,6 +44,8 @@ def solve_window(
     parameters : CalibrationParameters
     with_beam : bool
         Station beams in the model.
+    layout : Layout, optional
+        Of the Measurement Set, where it is known already; it may be `brief`.
     transferred : Transferred, optional
         Gains of another scan, to be corrected for beforehand.
 
@@ -57,7 +60,7 @@ def solve_window(
     ((4, 4, 20, 2), [6, 8])
     """
     engines.prepare()
-    layout = measurement_set.layout(path)
+    layout = measurement_set.layout(path) if layout is None else layout.whole()
     starts = groups(layout.times, layout.interval, parameters.slots)
     ends = np.append(starts[1:], len(layout.times))
     times = slice(int(starts[intervals[0]]), int(ends[intervals[1] - 1]))
@@ -220,6 +223,7 @@ def apply_one(
     parameters: CalibrationParameters,
     beam_interval: float | None,
     outside: Outside | None = None,
+    layout: Layout | None = None,
 ) -> tuple[int, int]:
     """Write a calibrated Measurement Set; a task.
 
@@ -240,6 +244,8 @@ def apply_one(
         evaluated at this interval, s.
     outside : Outside, optional
         Sources to be subtracted.
+    layout : Layout, optional
+        Of the averaged Measurement Set, where it is known already; it may be `brief`.
 
     Returns
     -------
@@ -254,7 +260,7 @@ def apply_one(
     (22800, 0.22, True)
     """
     engines.prepare()
-    layout = measurement_set.layout(path)
+    layout = measurement_set.layout(path) if layout is None else layout.whole()
     gains = solutions.read(solution_file)
     slot_of, channel_of = of_slots_and_channels(gains, layout, parameters)
     samples = flagged = 0
@@ -263,7 +269,7 @@ def apply_one(
     new_columns = ("CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM")
     with (
         measurement_set.reading(path, layout) as read,
-        writer.create(output, layout, like=path, columns=new_columns) as new,
+        writer.create(output, layout, like=path, of_this_layout=True, columns=new_columns) as new,
     ):
         for first, last in blocks(layout, every):
             times = slice(first, last)

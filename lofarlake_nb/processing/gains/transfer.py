@@ -18,8 +18,9 @@ import numpy as np
 from lofarlake_nb.errors import UsageError
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.gains import solutions
-from lofarlake_nb.processing.gains.gain_checks import median, referred
+from lofarlake_nb.processing.gains.gain_checks import referred
 from lofarlake_nb.processing.gains.response import Response
+from lofarlake_nb.processing.noise import median
 
 # Phase in rad of 1 TECU at 1 Hz (electrons advance the phase).
 TECU_PHASE = -8.4479745e9
