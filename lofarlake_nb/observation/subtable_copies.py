@@ -38,11 +38,9 @@ def copy(source: Path, path: Path, field: int = 0, window: int = 0, observation:
     ...     t.getcol("NAME")
     ['CS001HBA0', 'CS002HBA0', 'CS003HBA0']
     """
-    with table(str(source), ack=False, lockoptions="usernoread") as ms:
-        places = {k: v.removeprefix("Table: ") for k, v in ms.getkeywords().items() if str(v).startswith("Table: ")}
     root = source.resolve()
     with table(str(path), readonly=False, ack=False) as ms:
-        for name, place in places.items():
+        for name, place in _places(source).items():
             inside = Path(place).resolve().is_relative_to(root)
             if name in NOT_COPIED or name.startswith("QUALITY_") or not inside:
                 continue
@@ -77,12 +75,16 @@ def copy_files(source: Path, path: Path) -> None:
     ...     t.getcol("NAME")
     ['CS001HBA0', 'CS002HBA0', 'CS003HBA0']
     """
-    with table(str(source), ack=False, lockoptions="usernoread") as ms:
-        names = [name for name, value in ms.getkeywords().items() if str(value).startswith("Table: ")]
     with table(str(path), readonly=False, ack=False) as ms:
-        for name in names:
+        for name in _places(source):
             shutil.copytree(source / name, path / name)
             ms.putkeyword(name, f"Table: {path / name}")
+
+
+def _places(source: Path) -> dict[str, str]:
+    """Folders of the subtables, by name."""
+    with table(str(source), ack=False, lockoptions="usernoread") as ms:
+        return {k: v.removeprefix("Table: ") for k, v in ms.getkeywords().items() if str(v).startswith("Table: ")}
 
 
 def _rows(subtable: Any, name: str, field: int, window: int, observation: int) -> list[int]:

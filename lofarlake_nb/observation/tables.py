@@ -167,9 +167,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
     if min(descriptions.min(), fields.min()) < 0 or descriptions.max() >= len(windows):
         raise NotAMeasurementSet(f"{ms.name()}: rows that name no row of DATA_DESCRIPTION or FIELD")
     if (descriptions == descriptions[0]).all() and (fields == fields[0]).all():  # as nearly always
-        descriptions, fields, every = descriptions[:1], fields[:1], True
-    else:
-        every = False
+        descriptions, fields = descriptions[:1], fields[:1]
     window = _one_of(ms, windows[descriptions], spectral_window, "spectral window", "spectral_window")
     chosen = _one_of(ms, fields, field, "field", "field_id")
     mask = (windows[descriptions] == window) & (fields == chosen)
@@ -182,8 +180,7 @@ def selected(ms: Any, spectral_window: int | None = None, field: int | None = No
             "split it",
         )
     observation = _observation(ms, int(mask.argmax()))
-    rows = None if every or mask.all() else np.flatnonzero(mask)
-    return Selection(window, chosen, int(setups[0]), rows, observation)
+    return Selection(window, chosen, int(setups[0]), None if mask.all() else np.flatnonzero(mask), observation)
 
 
 def _observation(ms: Any, row: int) -> int:

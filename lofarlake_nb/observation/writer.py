@@ -7,39 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from casacore.tables import default_ms, makearrcoldesc, maketabdesc, required_ms_desc, table
+from casacore.tables import table
 
 from lofarlake_nb.errors import LofarlakeError, NoSpace, ObservationError
-from lofarlake_nb.observation import subtable_copies, subtables
+from lofarlake_nb.observation import main_table, subtable_copies, subtables
 from lofarlake_nb.observation.layout import Layout
 from lofarlake_nb.observation.stations import StationField
 from lofarlake_nb.observation.subtables import Identity
 from lofarlake_nb.observation.tables import first_row, opened
 
-TILE_BYTES = 1 << 20
-KINDS = {"FLAG": (False, "boolean"), "WEIGHT_SPECTRUM": (0.0, "float")}
-VISIBILITY = (0j, "complex")
-# Columns that are the same, or change only with time: an incremental storage manager keeps each value once.
-SLOW_COLUMNS = (
-    "ARRAY_ID",
-    "DATA_DESC_ID",
-    "EXPOSURE",
-    "FEED1",
-    "FEED2",
-    "FIELD_ID",
-    "FLAG_CATEGORY",
-    "INTERVAL",
-    "OBSERVATION_ID",
-    "PROCESSOR_ID",
-    "SCAN_NUMBER",
-    "STATE_ID",
-    "TIME",
-    "TIME_CENTROID",
-    "WEIGHT",
-    "SIGMA",
-)
-# As casacore writes it.
-README = "This is a MeasurementSet Table holding measurements from a Telescope"
 # Less free space than this when a write fails means that the disk is full.
 FULL_DISK_BYTES = 64 << 20
 
@@ -164,7 +140,7 @@ def create(
             ms = table(str(partial), readonly=False, ack=False)
         try:
             with _told(path):
-                _add_rows(ms, layout, scans)
+                main_table.add_rows(ms, layout, scans)
             yield Writer(ms, (len(layout.times), len(layout.antenna1)), path)
         except BaseException:  # of whoever computes what is written, too: that is theirs to tell
             with suppress(RuntimeError):
@@ -200,7 +176,7 @@ def add_column(path: Path, name: str, like: str = "DATA") -> None:
     with _told(path), opened(path, writable=True) as ms:
         if name not in ms.colnames():
             shape = list(np.asarray(ms.getcell(like, 0)).shape)
-            ms.addcols(maketabdesc([_tiled(name, shape)]), _manager(name, shape))
+            main_table.add_column(ms, name, shape)
 
 
 def put(path: Path, layout: Layout, column: str, start: int, values: np.ndarray) -> None:
@@ -254,10 +230,10 @@ def _make(
 ) -> None:
     """Measurement Set without rows."""
     if like is not None and of_this_layout:
-        _make_table(path, layout, columns, bare=True)
+        main_table.make(path, layout, columns, bare=True)
         subtable_copies.copy_files(Path(like), path)
         return
-    _make_table(path, layout, columns)
+    main_table.make(path, layout, columns)
     if like is not None:
         subtable_copies.copy(Path(like), path, layout.field, layout.window, layout.observation)
         subtables.describe_axes(path, layout, _window_name(Path(like), layout.window))
@@ -265,71 +241,6 @@ def _make(
         subtables.fill(path, layout, identity, fields)
     else:
         raise TypeError("create: needs `like` or `identity`")
-
-
-def _make_table(path: Path, layout: Layout, columns: Sequence[str], bare: bool = False) -> None:
-    """Main table, with empty subtables or, where it is to be bare, without."""
-    shape = [len(layout.frequencies), len(layout.correlations)]
-    managers: dict[str, dict] = {}
-    for name in columns:
-        managers |= _manager(name, shape)
-    managers["uvw"] = _tiled_manager("TiledUVW", "UVW", [3, TILE_BYTES // 24])
-    managers["slow"] = {"NAME": "LofarStMan", "TYPE": "IncrementalStMan", "COLUMNS": list(SLOW_COLUMNS), "SPEC": {}}
-    managers["fast"] = {
-        "NAME": "SSMVar",
-        "TYPE": "StandardStMan",
-        "COLUMNS": ["ANTENNA1", "ANTENNA2", "FLAG_ROW"],
-        "SPEC": {"BUCKETSIZE": TILE_BYTES},
-    }
-    for i, key in enumerate(managers):
-        managers[key]["SEQNR"] = i
-    numbered = {f"*{i + 1}": manager for i, manager in enumerate(managers.values())}
-    description = maketabdesc([_tiled(name, shape) for name in columns])
-    if bare:
-        made = table(str(path), {**required_ms_desc(), **description}, dminfo=numbered, ack=False)
-        made.putinfo({"type": "Measurement Set", "subType": "", "readme": README})
-        made.putcolkeyword("FLAG_CATEGORY", "CATEGORY", np.array([], str))
-    else:
-        made = default_ms(str(path), description, numbered)
-    with made as ms:
-        ms.putcolkeyword("UVW", "MEASINFO", {"type": "uvw", "Ref": "J2000"})
-
-
-def _add_rows(ms: Any, layout: Layout, scans: np.ndarray | None) -> None:
-    """All rows, with the columns that say what each one is."""
-    count, baselines = len(layout.times), len(layout.antenna1)
-    ones = np.ones(len(layout.correlations), dtype=np.float32)
-    values: dict[str, Any] = {"INTERVAL": layout.interval, "EXPOSURE": layout.interval, "WEIGHT": ones, "SIGMA": ones}
-    values |= {"PROCESSOR_ID": -1, "STATE_ID": -1}
-    values |= dict.fromkeys(("ARRAY_ID", "DATA_DESC_ID", "FEED1", "FEED2", "FIELD_ID", "OBSERVATION_ID"), 0)
-    scans = np.zeros(count, dtype=int) if scans is None else scans
-    for i, (time, scan) in enumerate(zip(layout.times, scans, strict=True)):
-        values |= {"TIME": float(time), "TIME_CENTROID": float(time), "SCAN_NUMBER": int(scan)}
-        # Rows that are added later inherit what the last one holds in the incremental storage manager.
-        ms.addrows(1)
-        for name, value in values.items():
-            ms.putcell(name, i * baselines, value)
-        ms.addrows(baselines - 1)
-        values = {}
-    ms.putcol("ANTENNA1", np.tile(layout.antenna1, count).astype(np.int32))
-    ms.putcol("ANTENNA2", np.tile(layout.antenna2, count).astype(np.int32))
-
-
-def _tiled(name: str, shape: list[int]) -> dict:
-    zero, kind = KINDS.get(name, VISIBILITY)
-    # Option 4 is a fixed shape, kept by the storage manager.
-    return makearrcoldesc(name, zero, options=4, ndim=2, shape=shape, valuetype=kind)
-
-
-def _manager(name: str, shape: list[int]) -> dict[str, dict]:
-    size = {"FLAG": 1 / 8, "WEIGHT_SPECTRUM": 4}.get(name, 8)
-    rows = max(1, int(TILE_BYTES / (size * shape[0] * shape[1])))
-    return {name: _tiled_manager(f"Tiled{name}", name, [*reversed(shape), rows])}
-
-
-def _tiled_manager(name: str, column: str, tile: list[int]) -> dict:
-    spec = {"DEFAULTTILESHAPE": np.array(tile, dtype=np.int32)}
-    return {"NAME": name, "TYPE": "TiledColumnStMan", "COLUMNS": [column], "SPEC": spec}
 
 
 def _whole(flag: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytest
 import scipy.ndimage
 
 from lofarlake_nb.processing import engines
-from lofarlake_nb.processing.images import facet_tasks, facets, gridding, held, image_figures
+from lofarlake_nb.processing.images import facet_tasks, facets, gridding, held, image_figures, summing
 from lofarlake_nb.processing.images.chunks import Chunk
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
@@ -86,7 +86,7 @@ class InOrder:
 @pytest.mark.parametrize(("count", "most"), [(1, 0), (2, 2), (8, 2), (9, 3), (64, 3), (65, 4)])
 def test_few_images_wait_for_their_sum(count, most):
     client = InOrder()
-    total = gridding.tree_sum([SimpleNamespace(of=None, value=i) for i in range(count)], client)
+    total = summing.tree_sum([SimpleNamespace(of=None, value=i) for i in range(count)], client)
     client.needs(total)
     assert total.value == sum(range(count))
     assert client.most <= most
@@ -167,7 +167,7 @@ def test_a_worker_with_a_core_to_spare_sums_to_the_same_bits(tmp_path, monkeypat
             AT_ONCE.clear()
             monkeypatch.setattr(engines, "cores", lambda cores=cores: cores)
             (futures,) = held.Held(*given, None, 1e-4)._submit(_image, grouped=True)
-            sums.append(gridding.tree_sum(futures, client).result())
+            sums.append(summing.tree_sum(futures, client).result())
             assert max(AT_ONCE) == min(cores, count)
         assert held.Held(*given, None, 5e-5)._at_once() == 1  # a finer grid takes more memory
     np.testing.assert_array_equal(*sums)
@@ -197,6 +197,6 @@ def test_partial_images_do_not_pile_up_on_a_worker(tmp_path):
         chunks = client.scatter(list(range(12)))
         what = {"chunks": chunks, "groups": [0] * 12, "beams": [None] * 12, "sums": np.ones((1, 4)), "client": client}
         one = SimpleNamespace(**what)
-        sums = [gridding.tree_sum(f, client, lambda *_: Alive()) for f in Held._submit(one, _made, grouped=False)]
+        sums = [summing.tree_sum(f, client, lambda *_: Alive()) for f in Held._submit(one, _made, grouped=False)]
         distributed.wait(sums)
     assert Alive.most <= 5  # two that are summed, their sum, that of a group before, and one that was begun

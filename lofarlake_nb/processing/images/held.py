@@ -15,11 +15,11 @@ from lofarlake_nb.processing.images import facet_tasks, facets, gridding, primar
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.facets import Facet
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.images.gridding import ONE_BY_ONE, folded, leave, tree_sum
 from lofarlake_nb.processing.images.parts import Part
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam
 from lofarlake_nb.processing.images.restoring import Beam, fit_beam
 from lofarlake_nb.processing.images.station_beams import KeptBeams
+from lofarlake_nb.processing.images.summing import ONE_BY_ONE, add_pairs, folded, leave, tree_sum
 
 PREVIEW_PIXELS = 512
 
@@ -150,8 +150,8 @@ class Held:
         seen = self.folder / facets.FILE
         arguments = (file, self.geometry, self.accuracy, seen)
         sums = [
-            tree_sum(futures, self.client, gridding.add_pairs)
-            for futures in self._submit(facet_tasks.residual, *arguments, grouped=True, add=gridding.add_pairs)
+            tree_sum(futures, self.client, add_pairs)
+            for futures in self._submit(facet_tasks.residual, *arguments, grouped=True, add=add_pairs)
         ]
         images = np.empty_like(model)
         patches = []
@@ -215,7 +215,7 @@ class Held:
             self.client.submit(gridding.image_of_part, part, *arguments, pure=False, priority=-n)
             for n, part in enumerate(self.parts)
         ]
-        total = tree_sum(futures, self.client, gridding.add_pairs)
+        total = tree_sum(futures, self.client, add_pairs)
         del futures  # with a future's last reference its result goes, once it is summed
         image, sums = self._brought(total)
         if not sums[0] > 0:

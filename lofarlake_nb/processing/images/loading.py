@@ -14,11 +14,11 @@ from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing.images import chunks, gridding
 from lofarlake_nb.processing.images.bands import Bands
 from lofarlake_nb.processing.images.geometry import Geometry
-from lofarlake_nb.processing.images.gridding import tree_sum
 from lofarlake_nb.processing.images.held import Held
 from lofarlake_nb.processing.images.memory import Need
 from lofarlake_nb.processing.images.parts import Part, plan
 from lofarlake_nb.processing.images.primary_beam import ChunkBeam
+from lofarlake_nb.processing.images.summing import tree_sum
 
 
 def load(
