@@ -10,7 +10,6 @@ import numpy as np
 
 from lofarlake_nb import steps
 from lofarlake_nb.errors import ProcessingError
-from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import AverageParameters
 from lofarlake_nb.processing import cluster, disk, results
@@ -23,6 +22,7 @@ from lofarlake_nb.processing.averages.task import average_one
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.flags.searching import Source
+from lofarlake_nb.processing.layouts import layouts as read_layouts
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def _average(
     flagged: Flagged, parameters: AverageParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Averaged:
     sources = flagged.sources or tuple(Source(path) for path in flagged.measurement_sets)
-    layouts = [source.layout() for source in sources]
+    layouts = read_layouts(sources, client)
     need = resolution.disk_need(layouts, parameters)
     free = disk.require(folder, need, "the averaged data")
     logger.info("averaged data will take %.2f GB, %.1f GB is free", need / 1e9, free / 1e9)
@@ -146,11 +146,11 @@ def _average(
     if not kept:
         raise ProcessingError("nothing is left after averaging: all is flagged, or of weight 0", "look at the flags")
     limited = sorted({name for layout in layouts for name in resolution.limited(layout, parameters)})
-    smeared = smearing.of(parameters, [measurement_set.layout(d["path"]) for d in kept], limited)
+    smeared = smearing.of(parameters, [d["layout"] for d in kept], limited)
     logger.info(
         "averaged to %.1f s and %.1f kHz: %.2f deg from the centre %.1f %% of a peak are lost in a beam of %.1f arcsec",
-        kept[0]["interval"],
-        kept[0]["width"] / 1e3,
+        kept[0]["layout"].interval,
+        kept[0]["layout"].channel_width / 1e3,
         smeared.radius_deg,
         100 * smeared.loss,
         smeared.beam_arcsec,
@@ -159,8 +159,8 @@ def _average(
         measurement_sets=tuple(d["path"] for d in kept),
         slots=max(d["slots"] for d in kept),
         channels=max(d["channels"] for d in kept),
-        interval_s=kept[0]["interval"],
-        channel_width_hz=kept[0]["width"],
+        interval_s=kept[0]["layout"].interval,
+        channel_width_hz=kept[0]["layout"].channel_width,
         unflagged_fraction=sum(d["unflagged"] for d in done) / sum(d["samples"] for d in done),
         bad_stations=flagged.bad_stations,
         key=step_key,

@@ -138,9 +138,7 @@ def _flag(
     sources = tuple(
         Source(path, parameters.column, parameters.chosen_window, parameters.chosen_field) for path in paths
     )
-    layouts = [source.layout() for source in sources]
-    for source, layout in zip(sources, layouts, strict=True):
-        _check(source, layout)
+    layouts = client.gather([client.submit(_checked, source, pure=False) for source in sources])
     require_one_direction(zip(paths, layouts, strict=True))
     disk.require(folder, sum(flag_store.size(_shape(layout)) for layout in layouts), "the flags")
     files, futures, notes = [], [], []
@@ -184,9 +182,12 @@ def _flag(
     )
 
 
-def _check(source: Source, layout: Layout) -> None:
+def _checked(source: Source) -> Layout:
+    """Brief layout of a Measurement Set that can be flagged; a task."""
+    layout = source.layout()
     checking.correlations(source.path, layout)
     measurement_set.read(source.path, layout, [source.column], slice(0, 1))  # a column that is missing, before all else
+    return layout.brief()
 
 
 def _shape(layout: Layout) -> tuple[int, int, int]:

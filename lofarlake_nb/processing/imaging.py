@@ -10,13 +10,13 @@ import numpy as np
 
 from lofarlake_nb import steps
 from lofarlake_nb.errors import CalibrationFailed, UsageError
-from lofarlake_nb.observation import measurement_set
 from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.parameters import ImageParameters
 from lofarlake_nb.processing import cluster, engines, results
 from lofarlake_nb.processing.calibration import Calibrated
+from lofarlake_nb.processing.flags.searching import Source
 from lofarlake_nb.processing.gains import solutions
-from lofarlake_nb.processing.images import fits_image, image_figures, stokes
+from lofarlake_nb.processing.images import circular, fits_image, image_figures
 from lofarlake_nb.processing.images.bands import bands
 from lofarlake_nb.processing.images.cleaning import clean, cut_out
 from lofarlake_nb.processing.images.deconvolution import Deconvolved
@@ -29,6 +29,7 @@ from lofarlake_nb.processing.images.parts import pairs
 from lofarlake_nb.processing.images.primary_beam import corrected
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 from lofarlake_nb.processing.images.station_beams import KeptBeams, kept
+from lofarlake_nb.processing.layouts import layouts as read_layouts
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ def image(calibrated: Calibrated, parameters: ImageParameters, *, work: Path, cl
 
 @dataclass(frozen=True)
 class _Cleaned:
-    """What was made of the visibilities before they were let go of."""
+    """What was made of the visibilities."""
 
     held: Held
     found: Deconvolved
@@ -182,25 +183,25 @@ class _Cleaned:
     dirty: Path
     psf: Path
     primary_beam: Path | None
-    circular: tuple[Path, float, float] | None
+    circular: distributed.Future | None
     cutout: Path | None
 
 
 def _image(
     calibrated: Calibrated, parameters: ImageParameters, folder: Path, client: distributed.Client, step_key: str
 ) -> Imaged:
-    layouts = [measurement_set.layout(path) for path in calibrated.measurement_sets]
+    layouts = read_layouts([Source(path) for path in calibrated.measurement_sets], client)
     work = folder / "work"
     try:
         held, needed, beams = _held(calibrated.measurement_sets, layouts, parameters, work, client)
         try:
             cleaned = _cleaned(calibrated, layouts, held, needed, beams, folder)
+            engines.give_back()
+            return _imaged(cleaned, calibrated.weights_are_noise, needed, step_key)
         finally:
             held.close()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    engines.give_back()
-    return _imaged(cleaned, calibrated.weights_are_noise, needed, step_key)
 
 
 def _cleaned(
@@ -212,6 +213,7 @@ def _cleaned(
     wide = None
     if beams is not None:
         held, wide = seen_by(beams, held)
+    begun = circular.begin(held, layouts)
     dirty, psfs = held.dirty_and_psf()
     beam = fit_beam(held.bands.mean(psfs), size.cell)
     made = Products(folder, size, origin, beam)
@@ -224,26 +226,16 @@ def _cleaned(
     facet_beams = beams if calibrated.beam_in_model or not gains else None
     found, held = clean(held, dirty, psfs, beam, facet_beams, gains)
     del dirty, psfs
-    circular = _circular(held, made) if parameters.circular and _has_circular(layouts) else None
     detail = None
     if parameters.cutout:
         its_size, its_beam, pixels = cut_out(held, found.model, paths, layouts, needed, beams)
         detail = Products(folder, its_size, origin, its_beam).write("cutout", pixels)
-    return _Cleaned(held, found, made, *first, seen, circular, detail)
-
-
-def _circular(held: Held, made: Products) -> tuple[Path, float, float] | None:
-    """The image of Stokes V, written; its rms, and what thermal noise alone would be."""
-    found = held.circular()
-    if found is None:
-        return None
-    image, thermal = found
-    return made.write("circular", image, stokes="V"), float(image.std()), thermal
+    return _Cleaned(held, found, made, *first, seen, begun, detail)
 
 
 def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str) -> Imaged:
     """The restored image, and the figures of all."""
-    held, found, made, circular = cleaned.held, cleaned.found, cleaned.made, cleaned.circular
+    held, found, made = cleaned.held, cleaned.found, cleaned.made
     size, beam, seen = made.geometry, made.beam, cleaned.primary_beam
     model, residual = held.bands.mean(found.model), held.bands.mean(found.residual)
     smooth = convolve(model, beam, size.cell)
@@ -252,15 +244,17 @@ def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str
     thermal = held.thermal if noise_is_known else None
     brightest = image_figures.peak(restored, size)
     _log(size, beam, rms, thermal)
+    pixels = {"image": (restored, "JY/BEAM"), "residual": (residual, "JY/BEAM"), "model": (model, "JY/PIXEL")}
+    files = {name: made.write(name, values, unit=unit) for name, (values, unit) in pixels.items()}
+    even = None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen)))
+    its_v = circular.finish(cleaned.circular, held, made)  # last: the workers may still be at it
     return Imaged(
-        image=made.write("image", restored),
-        residual=made.write("residual", residual),
-        model=made.write("model", model, unit="JY/PIXEL"),
+        **files,
         psf=cleaned.psf,
         dirty=cleaned.dirty,
         primary_beam=seen,
-        corrected=None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen))),
-        circular=None if circular is None else circular[0],
+        corrected=even,
+        circular=None if its_v is None else its_v[0],
         cutout=cleaned.cutout,
         npix=size.npix,
         cell_arcsec=_arcsec(size.cell),
@@ -275,8 +269,8 @@ def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str
         peak_dec_deg=brightest.dec_deg,
         rms_jy_per_beam=rms,
         thermal_rms_jy_per_beam=thermal,
-        circular_rms_jy_per_beam=None if circular is None else circular[1],
-        circular_thermal_rms_jy_per_beam=circular[2] if circular is not None and noise_is_known else None,
+        circular_rms_jy_per_beam=None if its_v is None else its_v[1],
+        circular_thermal_rms_jy_per_beam=its_v[2] if its_v is not None and noise_is_known else None,
         model_flux_jy=float(model.sum(dtype=np.float64)),
         major_cycles=found.major_cycles,
         gridder_accuracy=held.accuracy,
@@ -321,10 +315,6 @@ def _held(
             size, needed = wider, need(wider, layouts, client, copies=copies, cutout=fine, pairs=kinds)
             held = load(paths, layouts, parameters, size, client, need=needed, folder=chunks, edges=edges, classes=its)
     return held, needed, beams
-
-
-def _has_circular(layouts: list[Layout]) -> bool:
-    return all(stokes.has("V", layout.correlations) for layout in layouts)
 
 
 def _log(size: Geometry, beam: Beam, rms: float, thermal: float | None) -> None:

@@ -47,7 +47,7 @@ def average_one(
     Returns
     -------
     dict
-        ``path``, ``slots``, ``channels``, ``interval`` (s), ``width`` (Hz), ``samples``, ``unflagged``.
+        ``path``, ``slots``, ``channels``, ``layout`` (a brief one), ``samples``, ``unflagged``.
 
     Examples
     --------
@@ -93,8 +93,7 @@ def average_one(
         "path": output,
         "slots": slots,
         "channels": channels,
-        "interval": target.interval,
-        "width": target.channel_width,
+        "layout": target.brief(),
         "samples": samples,
         "unflagged": unflagged,
     }

@@ -196,7 +196,8 @@ def _seen(
     if with_beam:
         return [response.of_receivers(layout) for layout in layouts]
     brief = [layout.brief() for layout in layouts]
-    return client.submit(response.seen, list(paths), brief, pure=False)
+    # Before the second of the solutions: else the one worker has it to do when the other is done.
+    return client.submit(response.seen, list(paths), brief, pure=False, priority=1)
 
 
 def _layout(path: Path, others: list[Layout]) -> Layout:

@@ -181,20 +181,19 @@ def point(chunk: Chunk, l: float, m: float) -> np.ndarray:  # noqa: E741
     return np.exp(2j * np.pi * (path[:, None] * chunk.waves)).astype(np.complex64)
 
 
-def dirty_and_psf(chunk: Chunk | OnDisk, beam: ChunkBeam | None, geometry: Geometry, accuracy: float) -> np.ndarray:
-    """Dirty image and point spread function (2, npix, npix), not normalised; a task.
+def dirty(chunk: Chunk | OnDisk, beam: ChunkBeam | None, geometry: Geometry, accuracy: float) -> np.ndarray:
+    """Dirty image (npix, npix), not normalised; a task.
 
     Examples
     --------
     >>> data, weight = np.full((1, 1), 3 + 0j), np.full((1, 1), 4.0)
     >>> chunk = Chunk(np.ones((1, 3)), np.array([150e6]), data, weight, *np.zeros((3, 1), int), np.zeros(4))
-    >>> images = dirty_and_psf(chunk, None, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4)
-    >>> images[:, 32, 32].round(2).tolist()
-    [12.0, 4.0]
+    >>> image = dirty(chunk, None, Geometry(64, 1e-4, 0.0, np.inf, 0.0, (0.0, 0.8)), 1e-4)
+    >>> round(float(image[32, 32]), 2)
+    12.0
     """
     opened = chunk.open()
-    dirty = through(beam, image_of(opened.visibilities, opened, geometry, accuracy), geometry)
-    return np.stack([dirty, psf(opened, geometry, max(accuracy, PSF))], dtype=dirty.dtype)
+    return through(beam, image_of(opened.visibilities, opened, geometry, accuracy), geometry)
 
 
 def residual(

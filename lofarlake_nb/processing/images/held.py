@@ -106,23 +106,18 @@ class Held:
     def preview(self) -> Beam:
         """Main lobe of the point spread function, from a small image of it."""
         small = replace(self.geometry, npix=min(PREVIEW_PIXELS, self.geometry.npix))
-        total = tree_sum(
-            [
-                self.client.submit(gridding.psf, chunk, small, gridding.COARSE, pure=False, priority=-n)
-                for n, chunk in enumerate(self.chunks)
-            ],
-            self.client,
-        )
+        total = self._psf(range(len(self.chunks)), small, gridding.COARSE)
         return fit_beam(total.result() / self.sums[:, 0].sum(), small.cell)
 
     def dirty_and_psf(self) -> tuple[np.ndarray, np.ndarray]:
         """Dirty images and point spread functions, each (group, npix, npix) float32, Jy / beam."""
         self._give_back()  # what loading and the preview took
-        images = self._images(gridding.dirty_and_psf, self.geometry, self.accuracy)
-        # Of one image over frequency, parts of what has come: neither is there twice.
-        dirty, psf = (np.ascontiguousarray(each) for each in np.moveaxis(images, 1, 0))
-        del images
-        self._even(dirty)
+        sums = self._sums(gridding.dirty, self.geometry, self.accuracy)
+        # The psf by tasks of their own: the less a task takes, the less a worker waits for another's last one.
+        coarse, behind = max(self.accuracy, gridding.PSF), len(self.chunks)
+        psf_sums = [self._psf(its, self.geometry, coarse, behind) for its in self._by_group()]
+        dirty = self._even(self._means(sums))  # while the workers make the others
+        psf = self._means(psf_sums)
         # The psf's peak is 1 but for the gridder's error; radler wants it exact.
         centre = self.geometry.npix // 2
         psf /= psf[:, centre, centre][:, None, None].copy()
@@ -144,7 +139,8 @@ class Held:
         file = self.folder / "model.npy"
         np.save(file, model)
         if not self.facets:
-            images = self._even(self._images(gridding.residual, file, self.geometry, self.accuracy, grouped=True))
+            sums = self._sums(gridding.residual, file, self.geometry, self.accuracy, grouped=True)
+            images = self._even(self._means(sums))
             self._give_back()
             return images
         seen = self.folder / facets.FILE
@@ -156,7 +152,7 @@ class Held:
         images = np.empty_like(model)
         patches = []
         for image, future, total in zip(images, sums, self.sums[:, 0].astype(np.float32), strict=True):
-            image[:], *parts = self._brought(future)
+            image[:], *parts = self.brought(future)
             image /= total
             patches.append([np.asarray(part, np.float32) / total for part in parts])
         images = self._even(images)
@@ -197,30 +193,13 @@ class Held:
         distributed.wait(left)
         return replace(self, chunks=left)
 
-    def circular(self) -> tuple[np.ndarray, float] | None:
-        """Image of Stokes V, where nothing is expected.
-
-        Returns
-        -------
-        image : (npix, npix) float32, Jy / beam
-        thermal : float
-            Jy / beam.
-        None
-            Where V can't be had from the correlations.
-        """
-        if self.cells is not None:
-            self.client.replicate([self.cells])  # else the parts wait for the one worker that has it
-        arguments = "V", self.cells, self.parameters.robust, self.geometry
-        futures = [
-            self.client.submit(gridding.image_of_part, part, *arguments, pure=False, priority=-n)
-            for n, part in enumerate(self.parts)
-        ]
-        total = tree_sum(futures, self.client, add_pairs)
-        del futures  # with a future's last reference its result goes, once it is summed
-        image, sums = self._brought(total)
-        if not sums[0] > 0:
-            return None
-        return image / image.dtype.type(sums[0]), float(np.sqrt(sums[1]) / sums[0])
+    def brought(self, future: distributed.Future) -> tuple[Any, ...]:
+        """A sum of images on the workers, through a file, and what was summed with them."""
+        file = self.folder / "sum.npy"
+        others = self.client.submit(leave, future, file, pure=False).result()
+        image = np.load(file)
+        file.unlink()
+        return image, *others
 
     def _give_back(self) -> None:
         """Give what nobody uses any more back to the system, here and on the workers: now the other one needs it."""
@@ -233,22 +212,29 @@ class Held:
             image /= primary_beam.over_image(power.ratio, power.step, self.geometry)
         return images
 
-    def _brought(self, future: distributed.Future) -> tuple[Any, ...]:
-        """A sum of images, through a file, and what was summed with them."""
-        file = self.folder / "sum.npy"
-        others = self.client.submit(leave, future, file, pure=False).result()
-        image = np.load(file)
-        file.unlink()
-        return image, *others
+    def _sums(self, task, *arguments, grouped: bool = False) -> list[distributed.Future]:  # type: ignore[no-untyped-def]
+        """Sums of a task's images over the chunks of each group."""
+        return [tree_sum(futures, self.client) for futures in self._submit(task, *arguments, grouped=grouped)]
 
-    def _images(self, task, *arguments, grouped: bool = False) -> np.ndarray:  # type: ignore[no-untyped-def]
-        """Sums of a task's images over the chunks of each group, divided by the sum of weights."""
-        sums = [tree_sum(futures, self.client) for futures in self._submit(task, *arguments, grouped=grouped)]
+    def _means(self, sums: list[distributed.Future]) -> np.ndarray:
+        """Images (group, npix, npix) of sums, divided by the sums of weights; the sums are used up."""
         images = []
-        for future, total in zip(sums, self.sums[:, 0].astype(np.float32), strict=True):
-            images.append(np.require(self._brought(future)[0], np.float32))
+        for total in self.sums[:, 0].astype(np.float32):
+            images.append(np.require(self.brought(sums.pop(0))[0], np.float32))
             images[-1] /= total
         return images[0][None] if len(images) == 1 else np.stack(images)
+
+    def _psf(self, its: Sequence[int], geometry: Geometry, accuracy: float, behind: int = 0) -> distributed.Future:
+        """Sum of the point spread functions of some chunks."""
+        each = [
+            self.client.submit(gridding.psf, self.chunks[i], geometry, accuracy, pure=False, priority=-behind - i)
+            for i in its
+        ]
+        return tree_sum(each, self.client)
+
+    def _by_group(self) -> list[list[int]]:
+        """Chunks of each image over frequency."""
+        return [[i for i, its in enumerate(self.groups) if its == group] for group in range(len(self.sums))]
 
     def _submit(  # type: ignore[no-untyped-def]
         self, task, *arguments, grouped: bool, add: Callable[[Any, Any], Any] = np.add
@@ -256,8 +242,7 @@ class Held:
         """A task on each chunk, by image over frequency; they run in the order in which they are summed."""
         at_once = self._at_once() if grouped else 1
         submitted = []
-        for group in range(len(self.sums)):
-            its = [i for i, its_group in enumerate(self.groups) if its_group == group]
+        for group, its in enumerate(self._by_group()):
             given = [*arguments, group] if grouped else arguments
             if at_once == 1:
                 submitted.append(

@@ -79,7 +79,7 @@ def need(
         Of the Measurement Sets.
     client : distributed.Client
     images : int
-        That a task returns at once.
+        Whose sums wait on a worker at once: dirty image and psf.
     copies : int
         Of the visibilities that are held at once.
     cutout : Geometry, optional
