@@ -146,11 +146,12 @@ def _average(
     if not kept:
         raise ProcessingError("nothing is left after averaging: all is flagged, or of weight 0", "look at the flags")
     limited = sorted({name for layout in layouts for name in resolution.limited(layout, parameters)})
-    smeared = smearing.of(parameters, [d["layout"] for d in kept], limited)
+    targets = [resolution.target(layout, parameters) for layout, d in zip(layouts, done, strict=True) if d["unflagged"]]
+    smeared = smearing.of(parameters, targets, limited)
     logger.info(
         "averaged to %.1f s and %.1f kHz: %.2f deg from the centre %.1f %% of a peak are lost in a beam of %.1f arcsec",
-        kept[0]["layout"].interval,
-        kept[0]["layout"].channel_width / 1e3,
+        kept[0]["interval"],
+        kept[0]["width"] / 1e3,
         smeared.radius_deg,
         100 * smeared.loss,
         smeared.beam_arcsec,
@@ -159,8 +160,8 @@ def _average(
         measurement_sets=tuple(d["path"] for d in kept),
         slots=max(d["slots"] for d in kept),
         channels=max(d["channels"] for d in kept),
-        interval_s=kept[0]["layout"].interval,
-        channel_width_hz=kept[0]["layout"].channel_width,
+        interval_s=kept[0]["interval"],
+        channel_width_hz=kept[0]["width"],
         unflagged_fraction=sum(d["unflagged"] for d in done) / sum(d["samples"] for d in done),
         bad_stations=flagged.bad_stations,
         key=step_key,

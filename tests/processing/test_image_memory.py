@@ -124,7 +124,8 @@ def test_memory_is_given_back_before_the_clean_goes_on(tmp_path, monkeypatch):
 
     client = SimpleNamespace(run=run)
     image = np.zeros((1, 64, 64), np.float32)
-    monkeypatch.setattr(held.Held, "_images", lambda self, task, *_, grouped=False: image)
+    monkeypatch.setattr(held.Held, "_sums", lambda self, task, *_, grouped=False: [])
+    monkeypatch.setattr(held.Held, "_means", lambda self, sums: image)
     one = Held([], [], [], None, [], None, SIZE, None, client, tmp_path, np.ones((1, 4)), None, 1e-4)
     one.subtract(image)
     assert sorted(gave) == ["client", "workers"]
@@ -196,7 +197,7 @@ def test_partial_images_do_not_pile_up_on_a_worker(tmp_path):
     with distributed.Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as client:
         chunks = client.scatter(list(range(12)))
         what = {"chunks": chunks, "groups": [0] * 12, "beams": [None] * 12, "sums": np.ones((1, 4)), "client": client}
-        one = SimpleNamespace(**what)
+        one = SimpleNamespace(**what, _by_group=lambda: [list(range(12))])
         sums = [summing.tree_sum(f, client, lambda *_: Alive()) for f in Held._submit(one, _made, grouped=False)]
         distributed.wait(sums)
     assert Alive.most <= 5  # two that are summed, their sum, that of a group before, and one that was begun

@@ -47,7 +47,7 @@ def average_one(
     Returns
     -------
     dict
-        ``path``, ``slots``, ``channels``, ``layout`` (a brief one), ``samples``, ``unflagged``.
+        ``path``, ``slots``, ``channels``, ``interval`` (s), ``width`` (Hz), ``samples``, ``unflagged``.
 
     Examples
     --------
@@ -93,7 +93,8 @@ def average_one(
         "path": output,
         "slots": slots,
         "channels": channels,
-        "layout": target.brief(),
+        "interval": target.interval,
+        "width": target.channel_width,
         "samples": samples,
         "unflagged": unflagged,
     }

@@ -76,6 +76,11 @@ def finish(begun: distributed.Future | None, held: Held, made: Products) -> tupl
     rms, thermal : float
     None
         Where none was begun, or no visibility has a V.
+
+    Examples
+    --------
+    >>> finish(None, None, None) is None  # V was not wanted; else see `begin`
+    True
     """
     if begun is None:
         return None
