@@ -22,7 +22,7 @@ from lofarlake_nb.processing.averages.task import average_one
 from lofarlake_nb.processing.flagging import Flagged
 from lofarlake_nb.processing.flags.flag_statistics import BadStation
 from lofarlake_nb.processing.flags.searching import Source
-from lofarlake_nb.processing.layouts import layouts as read_layouts
+from lofarlake_nb.processing.layouts import read_layouts
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +146,9 @@ def _average(
     if not kept:
         raise ProcessingError("nothing is left after averaging: all is flagged, or of weight 0", "look at the flags")
     limited = sorted({name for layout in layouts for name in resolution.limited(layout, parameters)})
-    targets = [resolution.target(layout, parameters) for layout, d in zip(layouts, done, strict=True) if d["unflagged"]]
-    smeared = smearing.of(parameters, targets, limited)
+    used = [layout for layout, d in zip(layouts, done, strict=True) if d["unflagged"]]
+    # Without their rows: of a long observation they would not fit.
+    smeared = smearing.of(parameters, [resolution.target(layout, parameters).brief() for layout in used], limited)
     logger.info(
         "averaged to %.1f s and %.1f kHz: %.2f deg from the centre %.1f %% of a peak are lost in a beam of %.1f arcsec",
         kept[0]["interval"],

@@ -29,7 +29,7 @@ from lofarlake_nb.processing.images.parts import pairs
 from lofarlake_nb.processing.images.primary_beam import corrected
 from lofarlake_nb.processing.images.restoring import Beam, convolve, fit_beam
 from lofarlake_nb.processing.images.station_beams import KeptBeams, kept
-from lofarlake_nb.processing.layouts import layouts as read_layouts
+from lofarlake_nb.processing.layouts import read_layouts
 
 logger = logging.getLogger(__name__)
 
@@ -246,14 +246,14 @@ def _imaged(cleaned: _Cleaned, noise_is_known: bool, needed: Need, step_key: str
     _log(size, beam, rms, thermal)
     pixels = {"image": (restored, "JY/BEAM"), "residual": (residual, "JY/BEAM"), "model": (model, "JY/PIXEL")}
     files = {name: made.write(name, values, unit=unit) for name, (values, unit) in pixels.items()}
-    even = None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen)))
+    in_true_flux = None if seen is None else made.write("image-pb", corrected(restored, fits_image.read(seen)))
     its_v = circular.finish(cleaned.circular, held, made)  # last: the workers may still be at it
     return Imaged(
         **files,
         psf=cleaned.psf,
         dirty=cleaned.dirty,
         primary_beam=seen,
-        corrected=even,
+        corrected=in_true_flux,
         circular=None if its_v is None else its_v[0],
         cutout=cleaned.cutout,
         npix=size.npix,

@@ -8,7 +8,7 @@ from lofarlake_nb.observation.measurement_set import Layout
 from lofarlake_nb.processing.flags.searching import Source
 
 
-def layouts(sources: Sequence[Source], client: distributed.Client) -> list[Layout]:
+def read_layouts(sources: Sequence[Source], client: distributed.Client) -> list[Layout]:
     """Layouts of some Measurement Sets.
 
     Parameters
@@ -29,7 +29,7 @@ def layouts(sources: Sequence[Source], client: distributed.Client) -> list[Layou
 
     Examples
     --------
-    >>> one, other = layouts([Source(path) for path in paths], session.client)
+    >>> one, other = read_layouts([Source(path) for path in paths], session.client)
     >>> len(one.times), one.rows.shape, one.whole().rows.shape
     (30, (0, 210), (30, 210))
     """
