@@ -157,7 +157,7 @@ def apply(
                 parameters,
                 beam_interval,
                 away,
-                found.layouts[i].brief(),
+                found.layouts[i],
                 pure=False,
             )
         )

@@ -45,6 +45,7 @@ class Found:
     Parameters
     ----------
     layouts : list of Layout
+        Brief ones: see `Layout.whole`.
     solved : list of Solved
     with_beam : bool
         Whether station beams were in the model.
@@ -124,7 +125,7 @@ def solve(averaged: Averaged, model: Model, parameters: CalibrationParameters, c
             transferred.append(client.submit(transfer.through, receivers, held[-1], pure=False))
         # Visibilities are read in pieces: of a whole block a task keeps the model alone.
         ranges = blocks(layout, groups(layout.times, layout.interval, parameters.slots), BLOCK_BYTES)
-        its = layout.brief(), transferred[-1]
+        its = layout, transferred[-1]
         tasks.append(
             [client.submit(solve_window, path, part, model, parameters, with_beam, *its, pure=False) for part in ranges]
         )
@@ -184,7 +185,7 @@ def _response(path: Path, layout: Layout, with_beam: bool, client: distributed.C
     """What gains that are solved on a model hold of the station beams."""
     if with_beam:
         return response.of_receivers(layout)
-    return client.submit(response.towards_centre, path, layout.brief(), pure=False)
+    return client.submit(response.towards_centre, path, layout, pure=False)
 
 
 def _seen(
@@ -195,14 +196,13 @@ def _seen(
         return [None] * len(layouts)
     if with_beam:
         return [response.of_receivers(layout) for layout in layouts]
-    brief = [layout.brief() for layout in layouts]
     # Before the second of the solutions: else the one worker has it to do when the other is done.
-    return client.submit(response.seen, list(paths), brief, pure=False, priority=1)
+    return client.submit(response.seen, list(paths), layouts, pure=False, priority=1)
 
 
 def _layout(path: Path, others: list[Layout]) -> Layout:
-    """Layout of a Measurement Set, which must be of the same stations as others."""
-    layout = measurement_set.layout(path)
+    """Layout of a Measurement Set, which must be of the same stations as others; a brief one, as tasks are sent it."""
+    layout = measurement_set.layout(path).brief()
     if others and (layout.stations, *_baselines(layout)) != (others[0].stations, *_baselines(others[0])):
         raise ProcessingError(f"{path.name} has other stations or baselines than the first", "process them apart")
     return layout
