@@ -67,21 +67,8 @@ def responses(path: Path, layout: Layout, times: np.ndarray, directions: np.ndar
     >>> found.shape, round(float(np.abs(found).max()), 1)
     ((1, 20, 1, 2, 2), 0.7)
     """
-    frequency = float(layout.frequencies.mean())
     try:
-        telescope = telescopes.of_field(path, layout)
-        found = np.array(
-            [
-                [
-                    [
-                        telescope.station_response(float(t), i, frequency, float(ra), float(dec))
-                        for ra, dec in directions
-                    ]
-                    for i in range(len(layout.stations))
-                ]
-                for t in times
-            ]
-        )
+        found = beam.one_by_one(telescopes.of_field(path, layout), path, layout, directions, times)
     except (RuntimeError, AttributeError, TypeError, ValueError, IndexError) as error:
         raise NoBeam(f"{path}: EveryBeam knows no station beams ({' '.join(str(error).split())})") from error
     return beam.in_hands(found, layout.correlations)

@@ -101,22 +101,22 @@ def decide(
     """
     times = target.times[np.unique(np.linspace(0, len(target.times) - 1, DECIDING_TIMES).round().astype(int))]
     limit, radius = level(parameters, target), np.rad2deg(beams_to_edge(parameters, [target])[0])
+    seen = [_seen(bright, target, times) for bright in asked]
+    far = [bright for bright, its in zip(asked, seen, strict=True) if its[1] > 0 and its[2] >= radius]
+    try:
+        # Together: beams towards the phase centre, which each is compared with, are asked for once.
+        strengths, no_beam = dict(zip(far, predicted(source, target, far, times), strict=True)), ""
+    except NoBeam as error:
+        strengths, no_beam = {}, error.message
     verdicts = []
-    for bright in asked:
-        # To a thousandth: casacore's nutation is interpolated from what a worker asked before, which makes 3e-8 deg.
-        elevation = round(float(np.rad2deg(uvw.elevations(times, target.positions[0], bright.direction).max())), 3)
-        seen = (
-            bright.name,
-            elevation,
-            target.distance(bright.direction),
-            bright.flux(float(target.frequencies.mean())),
-        )
-        if elevation <= 0:
-            verdicts.append(AteamVerdict(*seen, None, None, NOTHING, "below the horizon"))
-        elif seen[2] < radius:
-            verdicts.append(AteamVerdict(*seen, None, None, NOTHING, "inside the field: it is to be imaged"))
+    for bright, its in zip(asked, seen, strict=True):
+        if bright in strengths:
+            verdicts.append(_judged(its, strengths[bright], limit, parameters))
+        elif bright in far:
+            verdicts.append(AteamVerdict(*its, None, None, LEFT, no_beam))
         else:
-            verdicts.append(_judged(seen, bright, source, target, times, limit, parameters))
+            reason = "below the horizon" if its[1] <= 0 else "inside the field: it is to be imaged"
+            verdicts.append(AteamVerdict(*its, None, None, NOTHING, reason))
     return tuple(verdicts)
 
 
@@ -170,6 +170,8 @@ def predicted(
     >>> left.shape, bool((left <= beam).all()), bool(beam.max() < ATEAM[2].flux(135e6))
     ((1, 210), True, True)
     """
+    if not chosen:
+        return []
     directions = np.array([target.phase_centre, *(bright.direction for bright in chosen)])
     jones = amplitudes.responses(source.path, target, times, directions)
     found = []
@@ -180,19 +182,22 @@ def predicted(
     return found
 
 
+def _seen(bright: Bright, target: Layout, times: np.ndarray) -> tuple[str, float, float, float]:
+    """Name, highest elevation and distance from the phase centre in deg, flux in Jy."""
+    # To a thousandth: casacore's nutation is interpolated from what a worker asked before, which makes 3e-8 deg.
+    elevation = round(float(np.rad2deg(uvw.elevations(times, target.positions[0], bright.direction).max())), 3)
+    flux = bright.flux(float(target.frequencies.mean()))
+    return bright.name, elevation, target.distance(bright.direction), flux
+
+
 def _judged(
     seen: tuple[str, float, float, float],
-    bright: Bright,
-    source: Source,
-    target: Layout,
-    times: np.ndarray,
+    strengths: tuple[np.ndarray, np.ndarray],
     limit: float,
     parameters: AverageParameters,
 ) -> AteamVerdict:
-    try:
-        [(strength, beam)] = predicted(source, target, [bright], times)
-    except NoBeam as error:
-        return AteamVerdict(*seen, None, None, LEFT, error.message)
+    """What is decided by what `predicted` says of a source."""
+    strength, beam = strengths
     apparent = float(beam.max())
     above = float((strength > limit).mean())
     told = f"stronger than {limit:g} Jy in {100 * above:.1f} % of the averaged samples"

@@ -179,6 +179,44 @@ def towards_centre(path: Path, layout: Layout, interval: float, times: slice, te
     return evaluate(path, layout, np.zeros((1, 2)), centre, interval, times, telescope)
 
 
+def one_by_one(telescope: Any, path: Path, layout: Layout, places: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Responses towards some directions at some times, without a grid: for few directions, or far apart.
+
+    Parameters
+    ----------
+    telescope : everybeam.Telescope
+        From `telescopes`.
+    path : Path
+        Measurement Set that is pointed as the beams are.
+    layout : Layout
+        Its own; the responses are those of its mean frequency.
+    places : (direction, 2) float64
+        Right ascension and declination, rad. Far from the phase centre they are right to 20″, by the difference in
+        aberration.
+    times : (time,) float64
+        MJD s.
+
+    Returns
+    -------
+    (time, station, direction, 2, 2) complex128
+        X and Y, whatever its correlations: see `in_hands`.
+
+    Raises
+    ------
+    RuntimeError, AttributeError, TypeError
+        When EveryBeam doesn't know the stations.
+
+    Examples
+    --------
+    >>> layout = flagged.sources[0].layout()
+    >>> telescope = telescopes.of_field(paths[0], layout)
+    >>> one_by_one(telescope, paths[0], layout, np.array([layout.phase_centre]), layout.times[:3]).shape
+    (3, 20, 1, 2, 2)
+    """
+    pointing, frequency = _pointing(path, layout), float(layout.frequencies.mean())
+    return np.stack([_single(telescope, layout, places, pointing, frequency, float(time)) for time in times])
+
+
 def _pointing(path: Path, layout: Layout) -> np.ndarray:
     """(2, 2) rad, right ascension and declination that stations and their tiles are phased up towards."""
     with opened(path) as ms:
