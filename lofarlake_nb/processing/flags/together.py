@@ -4,8 +4,9 @@ AOFlagger looks at one baseline at a time. A transmitter is seen by all baseline
 that the middle one of their residual powers tells of a sample that no single one of them would.
 """
 
-import numba
 import numpy as np
+
+from lofarlake_nb.processing.flags.residuals import confirmed, residual_power
 
 # Baselines are compared with others of about their length: so many to a class at least, and at most so many classes.
 FEWEST_BASELINES = 12
@@ -18,18 +19,12 @@ SURE_IN_TIME = 10.0
 # Beside interference, a sample has a quarter of its residual power; at the edge of a block, three quarters.
 PEAK = 0.8
 FEWEST_SLOTS = 6
-# Where a class has interference, a sample of any other baseline with this many times its noise's power has it too:
-# noise alone reaches it once in 25 times with four hands.
-CONFIRMED = 2.0
 # A channel with interference in more than this part of the slots has a transmitter that stays.
 BUSY = 0.03
 # Per cent of the slots that are without it, at least.
 QUIET = 25
 # What is found in all but this part of a stretch of slots is taken for all of it: another transmitter crosses it.
 GAPS = 0.25
-# Or where the mean of so many of its slots is above the noise's by this many times what chance gives.
-SPANS = (8, 32, 128)
-CHANCE = 2.0
 # Median of |z|² averaged over 1 or 2 hands, of complex Gaussian noise of power 1.
 MEDIAN = {1: 0.693, 2: 0.839}
 
@@ -89,13 +84,16 @@ def find(
     if n_time < FEWEST_SLOTS or not known.any():
         return found
     members = [m for k in range(int(group.max()) + 1) if (m := (group == k) & known).sum() >= FEWEST_BASELINES]
+    part = np.full(len(baselines), -1)
+    for k, chosen in enumerate(members):
+        part[chosen] = k
     for over_time in (False, True) if n_channel > 2 else (True,):
         hidden = flag
-        seen = [_common(data, flag, level, baselines[m], power[m], over_time) for m in members]
+        seen = _common(data, flag, level, baselines, part, power, over_time)
         if not over_time and (carriers := _carriers(seen)).any():
             # Half a carrier that falls between two channels is no peak beside the other: without that, it is.
             hidden = flag | carriers
-            rest = [_common(data, hidden, level, baselines[m], power[m], over_time, carriers) for m in members]
+            rest = _common(data, hidden, level, baselines, part, power, over_time, carriers)
             # Only while one is on: the sky's slope beside a hidden channel is not the same for hours.
             on = np.asarray(_continued((np.stack(seen) > 0).any(axis=0) & carriers).any(axis=1))
             kept = ~on[:, None] | carriers | _pairs(carriers)
@@ -118,17 +116,20 @@ def _common(
     flag: np.ndarray,
     level: np.ndarray,
     baselines: np.ndarray,
+    part: np.ndarray,
     power: np.ndarray,
     over_time: bool,
     hidden: np.ndarray | None = None,
-) -> np.ndarray:
-    """Excess (time, frequency) where these baselines have interference in common, 0 elsewhere."""
-    usual = residual_power(data, flag, level, baselines, power, over_time)
-    excess = usual / MEDIAN[min(data.shape[3], 2)] - 1
-    if hidden is not None:  # beside a hidden channel the sky's slope is left, in slots without interference too
-        known = np.isfinite(excess).any(axis=0)
-        excess[:, known] -= np.nanpercentile(excess[:, known], QUIET, axis=0)
-    return np.where(_above(excess, 0 if over_time else 1), excess, 0)
+) -> list[np.ndarray]:
+    """Excess (time, frequency) of each class, where its baselines have interference in common, 0 elsewhere."""
+    found = []
+    for usual in residual_power(data, flag, level, baselines, part, power, over_time):
+        excess = usual / MEDIAN[min(data.shape[3], 2)] - 1
+        if hidden is not None:  # beside a hidden channel the sky's slope is left, in slots without interference too
+            known = np.isfinite(excess).any(axis=0)
+            excess[:, known] -= np.nanpercentile(excess[:, known], QUIET, axis=0)
+        found.append(np.where(_above(excess, 0 if over_time else 1), excess, 0))
+    return found
 
 
 def _carriers(seen: list[np.ndarray]) -> np.ndarray:
@@ -174,148 +175,3 @@ def _continued(where: np.ndarray) -> np.ndarray:
     lowest = np.minimum.accumulate(np.where(where, count[:-1], np.inf), axis=0)  # of all beginnings up to here
     highest = np.maximum.accumulate(np.where(where, count[1:], -np.inf)[::-1], axis=0)[::-1]  # of all ends from here
     return highest >= lowest
-
-
-@numba.njit(nogil=True, cache=True)
-def _residuals(
-    data: np.ndarray,
-    flag: np.ndarray,
-    level: np.ndarray,
-    t: int,
-    b: int,
-    over_time: bool,
-    every: int,
-    power: np.ndarray,
-) -> None:
-    """Power (frequency,) by which one spectrum differs from its neighbours' mean, where noise of power 1 has 1.
-
-    Mean over the hands that are `every` apart; −1 where it is unknown.
-    """
-    step = 0 if over_time else 1
-    has_low = not over_time or t > 0
-    has_high = not over_time or t + 1 < data.shape[0]
-    here, here_bad = data[t, b], flag[t, b]
-    low, low_bad = (data[t - 1, b], flag[t - 1, b]) if over_time and has_low else (here, here_bad)
-    high, high_bad = (data[t + 1, b], flag[t + 1, b]) if over_time and has_high else (here, here_bad)
-    n_channel, n_polarization = here.shape
-    for f in range(n_channel):
-        power[f] = -1.0
-        if here_bad[f]:
-            continue
-        before = has_low and f >= step and not low_bad[f - step]
-        after = has_high and f + step < n_channel and not high_bad[f + step]
-        if not (before or after):
-            continue
-        share = np.float32(0.5 if before and after else 1.0)
-        first = share * level[f] / level[f - step] if before else np.float32(0)
-        second = share * level[f] / level[f + step] if after else np.float32(0)
-        i, j = f - step if before else f, f + step if after else f
-        total, hands = np.float32(0), 0
-        for p in range(0, n_polarization, every):
-            real = here[f, p].real - first * low[i, p].real - second * high[j, p].real
-            imaginary = here[f, p].imag - first * low[i, p].imag - second * high[j, p].imag
-            total += real * real + imaginary * imaginary
-            hands += 1
-        power[f] = total / (hands * (np.float32(1) + first * first + second * second))
-
-
-@numba.njit(nogil=True, cache=True)
-def residual_power(
-    data: np.ndarray, flag: np.ndarray, level: np.ndarray, baselines: np.ndarray, noise: np.ndarray, over_time: bool
-) -> np.ndarray:
-    """Median over baselines of the power by which a sample's parallel hands differ from their neighbours' mean.
-
-    Parameters
-    ----------
-    data, flag, level
-        As in `find`.
-    baselines : (n,) int
-    noise : (n,) float64
-        Noise power of each.
-    over_time : bool
-        Neighbours in time instead of frequency.
-
-    Returns
-    -------
-    (time, frequency) float64
-        In units of what noise alone has; NaN where fewer than half of the baselines have the sample and a neighbour.
-    """
-    result = np.full((data.shape[0], data.shape[2]), np.nan)
-    values = np.empty((data.shape[2], len(baselines)), dtype=np.float64)
-    counts = np.zeros(data.shape[2], dtype=np.int64)
-    every = max(1, data.shape[3] - 1)
-    rest = np.empty(data.shape[2], dtype=np.float32)
-    for t in range(data.shape[0]):
-        counts[:] = 0
-        for i in range(len(baselines)):
-            _residuals(data, flag, level, t, baselines[i], over_time, every, rest)
-            for f in range(data.shape[2]):
-                if rest[f] >= 0:
-                    values[f, counts[f]] = rest[f] / noise[i]
-                    counts[f] += 1
-        for f in range(data.shape[2]):
-            if counts[f] > 0 and 2 * counts[f] >= len(baselines):
-                result[t, f] = np.median(values[f, : counts[f]])
-    return result
-
-
-@numba.njit(nogil=True, cache=True)
-def confirmed(
-    data: np.ndarray,
-    flag: np.ndarray,
-    level: np.ndarray,
-    baselines: np.ndarray,
-    noise: np.ndarray,
-    where: np.ndarray,
-    over_time: bool,
-) -> np.ndarray:
-    """Samples whose own residual power is that of interference, at places where there is some.
-
-    Alone, or together with others of its channel at such places: a carrier that stays is seen over its minutes.
-
-    Parameters
-    ----------
-    data, flag, level, baselines, noise, over_time
-        As in `residual_power`.
-    where : (time, frequency) bool
-
-    Returns
-    -------
-    (n, time, frequency) bool
-    """
-    n_time, n_channel = where.shape
-    found = np.zeros((len(baselines), n_time, n_channel), dtype=np.bool_)
-    rest = np.empty((n_time, n_channel), dtype=np.float32)
-    hands = data.shape[3]
-    for i in range(len(baselines)):
-        for t in range(n_time):
-            if where[t].any():
-                _residuals(data, flag, level, t, baselines[i], over_time, 1, rest[t])
-        for f in range(n_channel):
-            for t in range(n_time):
-                found[i, t, f] = where[t, f] and rest[t, f] > CONFIRMED * noise[i]
-            for span in SPANS:
-                _confirm_runs(rest[:, f], where[:, f], noise[i], hands, span, found[i, :, f])
-    return found
-
-
-@numba.njit(nogil=True, cache=True)
-def _confirm_runs(rest: np.ndarray, where: np.ndarray, noise: float, hands: int, span: int, found: np.ndarray) -> None:
-    """Add the samples (time,) around which a span of residual powers is more than chance, where there is interference.
-
-    A mean of n powers of noise, of h hands each, is 1 ± 1 / √(n h).
-    """
-    total, count, first = 0.0, 0, 0
-    for t in range(len(rest)):
-        if t - first == span:
-            if where[first] and rest[first] >= 0:
-                total -= rest[first]
-                count -= 1
-            first += 1
-        if where[t] and rest[t] >= 0:
-            total += rest[t]
-            count += 1
-        full = t - first == span - 1 and count >= span // 2
-        if full and total / (count * noise) > 1 + CHANCE / np.sqrt(count * hands):
-            for k in range(first, t + 1):
-                found[k] |= where[k] and rest[k] >= 0
