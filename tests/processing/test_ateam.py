@@ -13,6 +13,7 @@ from lofarlake_nb.processing.ateam import amplitudes, deciding
 from lofarlake_nb.processing.ateam.sources import ATEAM
 from lofarlake_nb.processing.averages import resolution
 from lofarlake_nb.processing.flags.searching import Source
+from lofarlake_nb.processing.sky import telescopes
 
 CAS, CYG, TAU, VIR = ATEAM
 AVERAGE = AverageParameters(interval="8 s", channel="24.5 kHz")
@@ -70,6 +71,27 @@ def test_a_source_is_as_strong_as_it_is_where_the_stations_look(near_cas, target
     seen = amplitudes.apparent(jones[:, :, 0], jones[:, :, 0], target.antenna1, target.antenna2)
     assert (seen >= 1).all()  # the stronger hand
     assert (seen < 1.3).all()
+
+
+def test_stations_see_far_directions_as_everybeam_turns_them_itself(near_cas, target):
+    """It has the aberration of each direction; the difference of 20″ is little beside a side lobe."""
+    time, frequency = float(target.times[0]), float(target.frequencies.mean())
+    places = np.array([target.phase_centre, CAS.direction, CYG.direction])
+    found = amplitudes.responses(near_cas, target, target.times[:1], places)[0]
+    telescope = telescopes.of_field(near_cas, target)
+    stations = range(len(target.stations))
+    expected = np.array(
+        [[telescope.station_response(time, i, frequency, *place) for place in places] for i in stations]
+    )
+    for k, scale in enumerate(np.abs(expected).max(axis=(0, 2, 3))):
+        np.testing.assert_allclose(found[:, k], expected[:, k], atol=0.01 * scale)
+
+
+def test_sources_are_decided_about_together_as_each_by_itself(near_cas, target):
+    source, sensitive = Source(near_cas), replace(AVERAGE, ateam_level=1.0)
+    together = deciding.decide(source, target, sensitive)
+    assert len({one.apparent_jy for one in together if one.apparent_jy is not None}) > 1
+    assert together == tuple(deciding.decide(source, target, sensitive, (one,))[0] for one in ATEAM)
 
 
 def test_what_is_decided_has_a_reason(near_cas, target):
